@@ -1,0 +1,95 @@
+"""What a stage may reach: the case it works on, tools, models and gates. Nothing else."""
+
+from dataclasses import dataclass
+from typing import Generic, Literal, Protocol, TypeVar
+
+from pydantic import BaseModel, JsonValue
+
+from contracts.approval import Decision, Draft, JsonObject, Proposal
+from contracts.tool import Reply, Request, Tool
+
+Typed = TypeVar("Typed", bound=BaseModel)
+
+ModelSource = Literal["live", "recorded", "written", "stand-in"]
+"""Where a reply came from. `written`: a person wrote the recording; `stand-in`: deterministic rules, no model."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """The case a run works on, fixed when the run was created."""
+
+    thread_id: str
+    run_id: str
+    workflow: str
+    version: str
+    tenant: str
+    actor: str
+    """The agent's service account, as in `agent:billing_dispute`."""
+    requester: str
+    opened_on: str
+    """ISO date on which the run was created: the only clock a stage sees."""
+
+
+@dataclass(frozen=True)
+class ModelReply(Generic[Typed]):
+    """A model's typed reply and what produced it."""
+
+    value: Typed
+    model: str
+    source: ModelSource
+
+    @property
+    def answered_by(self) -> str:
+        return by_whom(self.model, self.source)
+
+
+def by_whom(model: str, source: str) -> str:
+    """How a reply's origin is shown wherever a model's name is shown: `gpt-4o`, `gpt-4o (recorded)`, `stand-in`."""
+    return model if source in ("live", model) else f"{model} ({source})"
+
+
+class Tools(Protocol):
+    async def call(self, tool: Tool[Request, Reply], request: Request, *, request_id: str = "") -> Reply:
+        """Call `tool` through the gateway. A write needs the `request_id` of an approved, unconsumed request.
+
+        The same call of a repeated stage returns the recorded reply. Raises `ToolError`, `ApprovalRequired`,
+        `DigestMismatch`, `PolicyDenied`, `ToolNotGranted`, `BudgetExceeded`, `DivergentExecution`.
+        """
+        ...
+
+
+class Models(Protocol):
+    async def ask(self, prompt: str, returns: type[Typed], **values: JsonValue) -> ModelReply[Typed]:
+        """Render the workflow's prompt file `prompt` with `values` and return the validated reply.
+
+        Raises `ModelError` after the allowed repairs and fallbacks, `BudgetExceeded`.
+        """
+        ...
+
+
+class Gates(Protocol):
+    async def freeze(self, tool: Tool[Request, Reply], draft: Draft) -> Proposal:
+        """Judge the action once, store it under its digest and return what the state keeps. Repeatable."""
+        ...
+
+    async def card(self, request_id: str) -> JsonObject:
+        """What the reviewer is shown, as the interrupt's value."""
+        ...
+
+    async def question(self, text: str) -> JsonObject:
+        """What the requester is asked, as the interrupt's value."""
+        ...
+
+    async def decision(self, request_id: str) -> Decision:
+        """The stored decision. Raises `ApprovalRequired` while there is none."""
+        ...
+
+
+@dataclass(frozen=True)
+class Context:
+    """LangGraph's runtime context of every Gatehouse workflow."""
+
+    case: Case
+    tools: Tools
+    models: Models
+    gates: Gates

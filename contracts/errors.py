@@ -1,0 +1,292 @@
+"""Every error Gatehouse raises on purpose, on one page.
+
+A class docstring is the title an operator reads. `code` is stable and never reused, `status` is the HTTP answer,
+`category` says who recovers: the model is asked again, the tool is retried or the case handed off, a logic error is
+refused. Expected conflicts are 4xx and page nobody.
+"""
+
+from collections.abc import Mapping
+from typing import ClassVar, Literal
+
+Category = Literal["model", "tool", "logic", "access", "engine"]
+
+
+class GatehouseError(Exception):
+    """Gatehouse could not go on."""
+
+    code: ClassVar[str] = "internal_error"
+    status: ClassVar[int] = 500
+    category: ClassVar[Category] = "engine"
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, detail: str, *, hint: str = "", facts: Mapping[str, object] | None = None) -> None:
+        """`detail` says what happened and where, `hint` what to do, `facts` become members of the HTTP problem."""
+        super().__init__(detail)
+        self.detail = detail
+        self.hint = hint
+        self.facts = dict(facts or {})
+
+    @property
+    def title(self) -> str:
+        return (type(self).__doc__ or self.code).strip().splitlines()[0].rstrip(".")
+
+
+# --- requests that cannot be served as they are -------------------------------------------------------------------
+
+
+class MalformedBody(GatehouseError):
+    """The request body is not valid JSON."""
+
+    code, status, category = "malformed_body", 400, "logic"
+
+
+class BodyTooLarge(GatehouseError):
+    """The request body is larger than the server accepts."""
+
+    code, status, category = "body_too_large", 413, "logic"
+
+
+class InvalidRequest(GatehouseError):
+    """The request does not fit its schema."""
+
+    code, status, category = "invalid_request", 422, "logic"
+
+
+class NotSupported(GatehouseError):
+    """This server does not offer that operation."""
+
+    code, status, category = "not_supported", 422, "logic"
+
+
+class Unauthenticated(GatehouseError):
+    """The request carries no valid API key."""
+
+    code, status, category = "unauthenticated", 401, "access"
+
+
+class Forbidden(GatehouseError):
+    """The key's owner may not do this."""
+
+    code, status, category = "forbidden", 403, "access"
+
+
+class BypassRefused(GatehouseError):
+    """The call would move a governed run past its gate."""
+
+    code, status, category = "bypass_refused", 403, "access"
+
+
+class NotFound(GatehouseError):
+    """There is no such object, or not for this key."""
+
+    code, status, category = "not_found", 404, "logic"
+
+
+class AlreadyExists(GatehouseError):
+    """An object with this id exists already."""
+
+    code, status, category = "already_exists", 409, "logic"
+
+
+class ThreadBusy(GatehouseError):
+    """The thread is running and this call may not wait."""
+
+    code, status, category = "thread_busy", 409, "logic"
+
+
+# --- gates ---------------------------------------------------------------------------------------------------------
+
+
+class GateOpen(GatehouseError):
+    """The thread waits for a decision and takes no other input."""
+
+    code, status, category = "gate_open", 409, "logic"
+
+
+class NothingToResume(GatehouseError):
+    """The thread has no open request that this answer could belong to."""
+
+    code, status, category = "nothing_to_resume", 409, "logic"
+
+
+class AmbiguousResume(GatehouseError):
+    """The answer does not say which request it belongs to."""
+
+    code, status, category = "ambiguous_resume", 409, "logic"
+
+
+class AlreadyDecided(GatehouseError):
+    """Somebody decided this request before."""
+
+    code, status, category = "already_decided", 409, "logic"
+
+
+class ApprovalSuperseded(GatehouseError):
+    """The request was replaced by a newer one."""
+
+    code, status, category = "approval_superseded", 409, "logic"
+
+
+class ApprovalExpired(GatehouseError):
+    """The time to decide has passed, which means rejected."""
+
+    code, status, category = "approval_expired", 409, "logic"
+
+
+class DigestMismatch(GatehouseError):
+    """The action is not the one that was shown."""
+
+    code, status, category = "digest_mismatch", 409, "logic"
+
+
+class InvalidDecision(GatehouseError):
+    """The decision does not fit what the request allows."""
+
+    code, status, category = "invalid_decision", 422, "logic"
+
+
+class ApprovalRequired(GatehouseError):
+    """The effect needs an approval that nobody gave."""
+
+    code, status, category = "approval_required", 403, "logic"
+
+
+class PolicyDenied(GatehouseError):
+    """Policy does not allow this action, approved or not."""
+
+    code, status, category = "policy_denied", 403, "logic"
+
+
+class ToolNotGranted(GatehouseError):
+    """The stage is not allowed to call this tool."""
+
+    code, status, category = "tool_not_granted", 403, "logic"
+
+
+class DivergentExecution(GatehouseError):
+    """A repeated stage asked for something else than it did the first time."""
+
+    code, status, category = "divergent_execution", 409, "logic"
+
+
+class BudgetExceeded(GatehouseError):
+    """The run has used up its budget."""
+
+    code, status, category = "budget_exceeded", 429, "logic"
+
+
+# --- tools ---------------------------------------------------------------------------------------------------------
+
+
+class ToolError(GatehouseError):
+    """A tool call failed."""
+
+    code, status, category = "tool_failed", 502, "tool"
+
+
+class ToolUnavailable(ToolError):
+    """The outside system did not answer, and nothing was changed there."""
+
+    code, retryable = "tool_unavailable", True
+
+
+class ToolRefused(ToolError):
+    """The outside system refused the call."""
+
+    code = "tool_refused"
+
+
+class ToolOutcomeUnknown(ToolError):
+    """The call was sent, and nobody knows whether it took effect."""
+
+    code = "tool_outcome_unknown"
+
+
+class ToolReplyInvalid(ToolError):
+    """The tool's reply does not fit its contract."""
+
+    code = "tool_reply_invalid"
+
+
+# --- models --------------------------------------------------------------------------------------------------------
+
+
+class ModelError(GatehouseError):
+    """A model call failed."""
+
+    code, status, category = "model_failed", 502, "model"
+
+
+class ModelUnavailable(ModelError):
+    """The model endpoint did not answer."""
+
+    code, retryable = "model_unavailable", True
+
+
+class ModelRefused(ModelError):
+    """The model declined, was cut off or was filtered."""
+
+    code = "model_refused"
+
+
+class ModelReplyInvalid(ModelError):
+    """The model's reply does not fit the schema after the allowed repairs."""
+
+    code = "model_reply_invalid"
+
+
+class RecordingMissing(ModelError):
+    """No recorded reply fits this model call."""
+
+    code = "recording_missing"
+
+
+class NoModel(ModelError):
+    """No model, recording or stand-in is configured for this stage."""
+
+    code = "no_model"
+
+
+# --- engine --------------------------------------------------------------------------------------------------------
+
+
+class LeaseLost(GatehouseError):
+    """Another worker has taken this run over."""
+
+    code, status, category = "lease_lost", 409, "engine"
+
+
+class StageGone(GatehouseError):
+    """The run waits at a stage that the loaded workflow does not have."""
+
+    code, status, category = "stage_gone", 409, "engine"
+
+
+class SealBroken(GatehouseError):
+    """Stored state is not what this installation wrote."""
+
+    code, status, category = "seal_broken", 500, "engine"
+
+
+class ConfigurationError(GatehouseError):
+    """The configuration cannot work."""
+
+    code, status, category = "configuration_error", 500, "engine"
+
+
+class StoreUnavailable(GatehouseError):
+    """The database cannot be reached."""
+
+    code, status, category, retryable = "store_unavailable", 503, "engine", True
+
+
+class DataFolderRefused(GatehouseError):
+    """The data folder is not one this version can open; nothing in it was changed."""
+
+    code, status, category = "data_folder_refused", 500, "engine"
+
+
+class MigrationRefused(GatehouseError):
+    """The database schema is not one this version can bring forward; nothing was changed."""
+
+    code, status, category = "migration_refused", 500, "engine"

@@ -1,0 +1,40 @@
+"""What the audit trail records."""
+
+from enum import StrEnum
+
+from pydantic import JsonValue
+from typing_extensions import TypedDict
+
+
+class Event(StrEnum):
+    """Kinds of audit records. Values are storage: never renamed."""
+
+    RUN_CREATED = "run.created"
+    RUN_CLAIMED = "run.claimed"
+    RUN_PARKED = "run.parked"
+    RUN_FINISHED = "run.finished"
+    RUN_FAILED = "run.failed"
+    RUN_CANCELLED = "run.cancelled"
+    STAGE_FINISHED = "stage.finished"
+    ACTION_FROZEN = "action.frozen"
+    APPROVAL_REQUESTED = "approval.requested"
+    APPROVAL_DECIDED = "approval.decided"
+    APPROVAL_ATTEMPT_REFUSED = "approval.attempt_refused"
+    QUESTION_ASKED = "question.asked"
+    QUESTION_ANSWERED = "question.answered"
+    CALL_STARTED = "call.started"
+    CALL_FINISHED = "call.finished"
+    CALL_REFUSED = "call.refused"
+    MODEL_CALLED = "model.called"
+
+
+class AuditRecord(TypedDict):
+    """One record of a case's chain, as it is hashed."""
+
+    event: str
+    at: str
+    """UTC, ISO 8601 with microseconds."""
+    run_id: str
+    actor: str
+    """Who did it: the agent's service account, a key, policy or the system."""
+    data: dict[str, JsonValue]
