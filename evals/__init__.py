@@ -1,0 +1,1 @@
+"""How well workflows behave: cases, worlds, scorers, reports and the gate that promotes or refuses."""

@@ -1,0 +1,1 @@
+"""Deterministic fakes of the outside systems. They know the systems' HTTP interfaces and nothing of our contracts."""

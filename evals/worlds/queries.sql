@@ -1,0 +1,65 @@
+-- name: seed_customer
+-- Enter a customer unless the file has them.
+INSERT OR IGNORE INTO customer (account_id, record) VALUES (:account_id, :record);
+
+-- name: seed_account
+-- Open an account unless the file has it.
+INSERT OR IGNORE INTO account (account_id, holder, email, plan) VALUES (:account_id, :holder, :email, :plan);
+
+-- name: seed_charge
+-- Enter a charge unless the file has it, perhaps refunded by now.
+INSERT OR IGNORE INTO charge (charge_id, account_id, posted_on, record, refunded_cents, refunded_on, credited_cents,
+                              version)
+VALUES (:charge_id, :account_id, :posted_on, :record, :refunded_cents, :refunded_on, :credited_cents, :version);
+
+-- name: customer
+-- One customer of the register.
+SELECT record FROM customer WHERE account_id = :account_id;
+
+-- name: account
+-- One account of the billing system.
+SELECT holder, email, plan FROM account WHERE account_id = :account_id;
+
+-- name: charges
+-- An account's charges from a day on, oldest first.
+SELECT record, refunded_cents, refunded_on, credited_cents, version FROM charge
+WHERE account_id = :account_id AND posted_on >= :since ORDER BY posted_on, charge_id;
+
+-- name: charge
+-- One charge of an account.
+SELECT record, refunded_cents, refunded_on, credited_cents, version FROM charge
+WHERE charge_id = :charge_id AND account_id = :account_id;
+
+-- name: give_back
+-- Book a refund or a credit on a charge, which is another version from then on.
+UPDATE charge SET refunded_cents = refunded_cents + :refunded_cents,
+                  refunded_on = CASE WHEN :refunded_cents > 0 THEN :today ELSE refunded_on END,
+                  credited_cents = credited_cents + :credited_cents,
+                  version = version + 1
+WHERE charge_id = :charge_id;
+
+-- name: effect_by_key
+-- What was done under a key.
+SELECT request, receipt FROM effect WHERE kind = :kind AND idempotency_key = :idempotency_key ORDER BY id;
+
+-- name: insert_effect
+-- Record what was done.
+INSERT INTO effect (kind, idempotency_key, request, receipt) VALUES (:kind, :idempotency_key, :request, :receipt);
+
+-- name: effects
+-- Everything that was done, in order.
+SELECT kind, idempotency_key, request, receipt FROM effect ORDER BY id;
+
+-- name: insert_request
+-- Log one request and its answer.
+INSERT INTO request (operation, idempotency_key, body, status) VALUES (:operation, :idempotency_key, :body, :status);
+
+-- name: requests
+-- Every request, in order.
+SELECT operation, idempotency_key, body, status FROM request ORDER BY id;
+
+-- name: use_fault
+-- Count one more use of a fault; no row when it is used up. No limit: it never is.
+INSERT INTO fault_use (name, uses) VALUES (:name, 1)
+ON CONFLICT (name) DO UPDATE SET uses = uses + 1 WHERE :times IS NULL OR uses < :times
+RETURNING uses;

@@ -1,0 +1,74 @@
+"""Opens the worlds over one database and shows what was really done in them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from starlette.types import ASGIApp
+
+from evals.worlds.billing import billing_world
+from evals.worlds.crm import crm_world
+from evals.worlds.faults import Fault
+from evals.worlds.mail import mail_world
+from evals.worlds.seed import enter, read_seed
+from evals.worlds.serving import Desk
+from evals.worlds.store import JsonObject, Store, from_text
+
+
+class Worlds(dict[str, ASGIApp]):
+    """The worlds by name of their system, over one store."""
+
+    def __init__(self, store: Store, apps: Mapping[str, ASGIApp]) -> None:
+        super().__init__(apps)
+        self.store = store
+
+    def close(self) -> None:
+        """Close the database. Forgetting the object does the same."""
+        self.store.close()
+
+
+@dataclass(frozen=True)
+class Request:
+    """One HTTP request that a world has answered."""
+
+    operation: str
+    idempotency_key: str
+    body: JsonObject
+    """For a read its query."""
+    status: int
+
+
+@dataclass(frozen=True)
+class Effects:
+    """What was really done, in order: requests as they came with the numbers of their receipts added."""
+
+    refunds: tuple[JsonObject, ...]
+    credits: tuple[JsonObject, ...]
+    messages: tuple[JsonObject, ...]
+    requests: tuple[Request, ...]
+    """Every request, reads, repeats and refusals included."""
+
+
+def open_worlds(path: Path | None = None, faults: Mapping[str, Fault] | None = None) -> Worlds:
+    """Open `crm`, `billing` and `mail`, seeded, over the SQLite file `path`; None keeps them in memory.
+
+    Several processes may open the same file at once. `faults` have names of the caller's choice, under which their
+    uses are counted in the file.
+    """
+    store, seed = Store(path), read_seed()
+    enter(seed, store)
+    desk = Desk(store, dict(faults or {}))
+    return Worlds(store, {"crm": crm_world(desk), "billing": billing_world(desk, seed), "mail": mail_world(desk)})
+
+
+def effects_of(worlds: Worlds | Path) -> Effects:
+    """Everything done so far in open worlds or in a file, which must exist: no file is not "no effects"."""
+    store = worlds.store if isinstance(worlds, Worlds) else Store(worlds.resolve(strict=True))
+    with store.transaction() as rows:
+        done = [(row["kind"], from_text(row["request"]) | from_text(row["receipt"])) for row in rows.all("effects")]
+        requests = tuple(
+            Request(row["operation"], row["idempotency_key"], from_text(row["body"]), row["status"])
+            for row in rows.all("requests")
+        )
+    by_kind = {kind: tuple(effect for of, effect in done if of == kind) for kind in ("refund", "credit", "message")}
+    return Effects(by_kind["refund"], by_kind["credit"], by_kind["message"], requests)

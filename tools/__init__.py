@@ -1,0 +1,1 @@
+"""Typed, narrow operations on outside systems: one module a system, plus the field types they share."""

@@ -1,0 +1,24 @@
+"""Field types that several tools share: ids, dates and money in the one form each of them has."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+AccountId = Annotated[str, Field(pattern=r"^AC-[0-9]{4,8}$")]
+ChargeId = Annotated[str, Field(pattern=r"^CH-[0-9]{4,8}-[0-9]{2,4}$")]
+InvoiceId = Annotated[str, Field(pattern=r"^IN-[0-9]{6}-[0-9]{4,8}$")]
+EmailAddress = Annotated[str, Field(pattern=r"^[^@\s,;<>]+@[^@\s,;<>]+\.[^@\s,;<>]+$", max_length=254)]
+
+IsoDate = Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
+Country = Annotated[str, Field(pattern=r"^[A-Z]{2}$", description="ISO 3166-1 alpha-2")]
+Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$", description="ISO 4217")]
+
+# Above this, SQLite and most ledgers still hold the number and no customer's invoice ever has it.
+_MOST_CENTS = 10**12
+
+Cents = Annotated[
+    int, Field(ge=0, le=_MOST_CENTS, description="Minor units of the currency: cents, pence, öre, and whole yen")
+]
+PositiveCents = Annotated[int, Field(gt=0, le=_MOST_CENTS, description="Minor units of the currency, more than none")]
+BasisPoints = Annotated[int, Field(ge=0, le=10_000, description="Hundredths of a percent: 300 is 3 %")]
+Version = Annotated[int, Field(ge=1, description="Raised by the billing system with every change of the record")]
