@@ -1,0 +1,115 @@
+"""API keys: `gh_<id>_<secret>`, kept as SHA-256, carrying roles."""
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, get_args
+
+import psycopg
+from psycopg.rows import DictRow
+
+from contracts.errors import AlreadyExists, Forbidden, InvalidRequest, NotFound, Unauthenticated
+from engine.store.database import Connection
+from engine.store.sql import load_queries
+
+Role = Literal["caller", "reviewer", "operator"]
+ROLES: tuple[Role, ...] = get_args(Role)
+
+_SQL = load_queries(__file__)
+
+
+@dataclass(frozen=True)
+class Principal:
+    """Who makes a request."""
+
+    name: str
+    """`key:<name>`: what stands in audit records."""
+    roles: frozenset[str]
+    approver_roles: frozenset[str]
+    """Roles of approval policies, as in `finance`, that this reviewer holds."""
+    tenant: str
+
+    def require(self, role: Role) -> None:
+        """Raises `Forbidden` unless the principal has `role`; an operator may also call."""
+        if role in self.roles or (role == "caller" and "operator" in self.roles):
+            return
+        raise Forbidden(
+            f"{self.name!r} has the roles {sorted(self.roles)}; this needs {role!r}.",
+            hint=f"Use a key made with: gatehouse keys create NAME --role {role}",
+        )
+
+
+async def create_key(
+    conn: Connection,
+    name: str,
+    roles: Iterable[str],
+    approver_roles: Iterable[str] = (),
+    expires_at: datetime | None = None,
+) -> str:
+    """Make a key and return it: it is shown once and cannot be read back.
+
+    Raises `InvalidRequest` for an unknown role, `AlreadyExists` for a taken name.
+    """
+    roles = sorted(set(roles))
+    if not roles or (unknown := sorted(set(roles) - set(ROLES))):
+        raise InvalidRequest(
+            f"A key needs at least one of the roles {list(ROLES)}; got {roles}.",
+            facts={"unknown": unknown if roles else []},
+        )
+    key_id, secret = secrets.token_hex(4), secrets.token_urlsafe(32)
+    row = {
+        "id": key_id,
+        "name": name,
+        "sha": _sha256(secret),
+        "roles": roles,
+        "approver_roles": sorted(set(approver_roles)),
+        "expires_at": expires_at,
+    }
+    try:
+        await conn.execute(_SQL["insert_key"], row)
+    except psycopg.errors.UniqueViolation as error:
+        raise AlreadyExists(
+            f"There is a key named {name!r} already.", hint="Choose another name; revoked names are not used again."
+        ) from error
+    return f"gh_{key_id}_{secret}"
+
+
+async def authenticate(conn: Connection, key: str) -> Principal:
+    """Whose key this is. Raises `Unauthenticated` without saying which part was wrong."""
+    prefix, _, rest = key.partition("_")
+    key_id, _, secret = rest.partition("_")
+    row = await (await conn.execute(_SQL["key_by_id"], {"id": key_id})).fetchone() if prefix == "gh" else None
+    stored = bytes(row["secret_sha256"]) if row else bytes(32)
+    # Compared in every case, so that the time taken does not tell whether the id exists.
+    if not hmac.compare_digest(stored, _sha256(secret)) or row is None:
+        raise Unauthenticated(
+            "The API key is not valid: unknown, expired or revoked.",
+            hint="Send it as the header 'x-api-key'. Make one with: gatehouse keys create NAME --role caller",
+        )
+    return Principal(f"key:{row['name']}", frozenset(row["roles"]), frozenset(row["approver_roles"]), row["tenant"])
+
+
+async def list_keys(conn: Connection) -> list[DictRow]:
+    """Every key with its roles and dates, never its secret."""
+    return await (await conn.execute(_SQL["list_keys"])).fetchall()
+
+
+async def revoke_key(conn: Connection, key: str) -> str:
+    """End the key with this id or name at once; returns its name. Raises `NotFound`."""
+    row = await (await conn.execute(_SQL["revoke_key"], {"key": key})).fetchone()
+    if row is None:
+        raise NotFound(f"There is no live key {key!r}.", hint="See: gatehouse keys list")
+    return str(row["name"])
+
+
+async def any_keys(conn: Connection) -> bool:
+    """Whether authentication is configured."""
+    row = await (await conn.execute(_SQL["count_keys"])).fetchone()
+    return bool(row and row["keys"])
+
+
+def _sha256(secret: str) -> bytes:
+    return hashlib.sha256(secret.encode()).digest()

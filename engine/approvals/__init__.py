@@ -1,0 +1,1 @@
+"""What waits for a person: approval requests and questions, from frozen to decided."""

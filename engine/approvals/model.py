@@ -1,0 +1,110 @@
+"""An approval request as the engine's rooms hand it to each other."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Self
+
+from contracts.approval import Decision, DecisionType, JsonObject, Proposal, RequestStatus
+from contracts.policy import Verdict, VerdictType
+
+DECISION_OF: dict[RequestStatus, DecisionType] = {
+    "approved": "approve",
+    "edited": "edit",
+    "rejected": "reject",
+    "denied": "reject",
+    "responded": "respond",
+    "expired": "expired",
+    "cancelled": "reject",
+    "superseded": "reject",
+}
+STATUS_OF: dict[DecisionType, RequestStatus] = {
+    "approve": "approved",
+    "edit": "edited",
+    "reject": "rejected",
+    "respond": "responded",
+    "expired": "expired",
+}
+
+
+@dataclass(frozen=True)
+class Judged:
+    """An action after its tool's schema and policy have looked at it."""
+
+    tool: str
+    tool_version: str
+    args: JsonObject
+    target: str
+    preconditions: JsonObject
+    verdict: Verdict
+    policy_version: str
+
+
+Judge = Callable[[str, JsonObject, JsonObject], Judged]
+"""`(tool name, args, facts)`. Raises `InvalidRequest` for arguments that the tool's schema refuses."""
+
+
+@dataclass(frozen=True)
+class ApprovalRequest:
+    """One row of the approvals table."""
+
+    id: str
+    tenant: str
+    thread_id: str
+    run_id: str
+    workflow: str
+    version: str
+    requester: str
+    queue: str
+    tool: str
+    tool_version: str
+    args: JsonObject
+    facts: JsonObject
+    action_digest: str
+    verdict: VerdictType
+    rule: str
+    why: str
+    role: str
+    policy_version: str
+    card: JsonObject
+    status: RequestStatus
+    stage: str | None
+    interrupt_id: str | None
+    created_at: datetime
+    requested_at: datetime | None
+    due_at: datetime | None
+    expires_at: datetime | None
+    decided_at: datetime | None
+    decided_by: str | None
+    reason: str
+    message: str
+    replaced_by: str | None
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> Self:
+        values = {name: row[name] for name in cls.__dataclass_fields__}
+        for name in ("id", "thread_id", "run_id"):
+            values[name] = str(row[name])
+        return cls(**values | {"replaced_by": str(row["replaced_by"]) if row["replaced_by"] else None})
+
+    def proposal(self) -> Proposal:
+        return {
+            "request_id": self.id,
+            "action_digest": self.action_digest,
+            "tool": self.tool,
+            "args": self.args,
+            "verdict": self.verdict,
+            "rule": self.rule,
+            "why": self.why,
+        }
+
+    def decision(self, type_: DecisionType, *, by: str, reason: str, message: str) -> Decision:
+        return {
+            "type": type_,
+            "by": by,
+            "reason": reason,
+            "message": message,
+            "request_id": self.id,
+            "args": self.args,
+            "action_digest": self.action_digest,
+        }

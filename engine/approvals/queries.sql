@@ -1,0 +1,76 @@
+-- name: freeze
+-- Keep a frozen action once for each execution of its stage.
+INSERT INTO approval (id, freeze_key, tenant, thread_id, run_id, workflow, version, requester, queue, tool, tool_version,
+                      args, facts, action_digest, verdict, rule, why, role, policy_version, card, status, decided_at,
+                      decided_by, reason)
+VALUES (%(id)s, %(freeze_key)s, %(tenant)s, %(thread_id)s, %(run_id)s, %(workflow)s, %(version)s, %(requester)s,
+        %(queue)s, %(tool)s, %(tool_version)s, %(args)s, %(facts)s, %(action_digest)s, %(verdict)s, %(rule)s, %(why)s,
+        %(role)s, %(policy_version)s, %(card)s, %(status)s,
+        CASE WHEN %(status)s = 'frozen' THEN NULL ELSE now() END, %(decided_by)s, %(reason)s)
+ON CONFLICT (freeze_key) DO NOTHING;
+
+-- name: by_freeze_key
+-- The action that this execution of a stage froze.
+SELECT * FROM approval WHERE freeze_key = %(freeze_key)s;
+
+-- name: by_id
+-- One request of a tenant.
+SELECT * FROM approval WHERE id = %(id)s AND tenant = %(tenant)s;
+
+-- name: lock
+-- One request, held until the transaction ends: exactly one decision wins.
+SELECT *, expires_at <= coalesce(%(now)s, now()) AS too_late FROM approval WHERE id = %(id)s FOR UPDATE;
+
+-- name: ask
+-- Open a frozen request for review, in the transaction that saves the interrupt.
+UPDATE approval SET status = 'pending', interrupt_id = %(interrupt_id)s, stage = %(stage)s, requested_at = now(),
+                    due_at = now() + %(target)s, expires_at = now() + %(within)s
+WHERE id = %(id)s AND thread_id = %(thread_id)s AND action_digest = %(action_digest)s AND status = 'frozen'
+RETURNING id;
+
+-- name: conclude
+-- Store how a pending request ended.
+UPDATE approval SET status = %(status)s, decided_at = now(), decided_by = %(by)s, reason = %(reason)s,
+                    message = %(message)s, replaced_by = %(replaced_by)s
+WHERE id = %(id)s AND status = 'pending' RETURNING id;
+
+-- name: search
+-- Requests of a tenant, most urgent first.
+SELECT * FROM approval WHERE tenant = %(tenant)s AND requested_at IS NOT NULL
+  AND (%(status)s::text IS NULL OR status = %(status)s)
+  AND (%(thread_id)s::uuid IS NULL OR thread_id = %(thread_id)s)
+ORDER BY due_at, id LIMIT %(limit)s OFFSET %(offset)s;
+
+-- name: asked_of_thread
+-- Every request that a thread has put to people, oldest first.
+SELECT * FROM approval WHERE thread_id = %(thread_id)s AND interrupt_id IS NOT NULL ORDER BY requested_at;
+
+-- name: due
+-- Pending requests whose time is over.
+SELECT id, thread_id, tenant FROM approval WHERE status = 'pending' AND expires_at <= coalesce(%(now)s, now())
+ORDER BY expires_at LIMIT 100;
+
+-- name: cancel_of_thread
+-- Close what waits on a thread whose case was cancelled.
+UPDATE approval SET status = 'cancelled', decided_at = now(), decided_by = %(by)s
+WHERE thread_id = %(thread_id)s AND status IN ('frozen', 'pending') RETURNING id;
+
+-- name: ask_question
+-- Register a question, in the transaction that saves the interrupt.
+INSERT INTO question (id, tenant, thread_id, run_id, stage, interrupt_id, question)
+VALUES (%(id)s, %(tenant)s, %(thread_id)s, %(run_id)s, %(stage)s, %(interrupt_id)s, %(question)s)
+ON CONFLICT (thread_id, interrupt_id) DO NOTHING;
+
+-- name: questions_of_thread
+-- Every question that a thread has asked, oldest first.
+SELECT q.*, r.workflow FROM question q JOIN run r ON r.id = q.run_id WHERE q.thread_id = %(thread_id)s
+ORDER BY q.asked_at;
+
+-- name: answer_question
+-- Keep the answer to an open question.
+UPDATE question SET status = 'answered', answer = %(answer)s, answered_by = %(by)s, answered_at = now()
+WHERE id = %(id)s AND status = 'open' RETURNING id;
+
+-- name: cancel_questions
+-- Close the questions of a cancelled case.
+UPDATE question SET status = 'cancelled' WHERE thread_id = %(thread_id)s AND status = 'open';

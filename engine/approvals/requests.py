@@ -1,0 +1,164 @@
+"""Approval requests until they are decided: frozen, asked, found, shown."""
+
+import uuid
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from psycopg.types.json import Jsonb
+
+from contracts.approval import Draft, JsonObject, RequestStatus
+from contracts.errors import DigestMismatch, DivergentExecution, NotFound
+from contracts.event import Event
+from contracts.policy import Queue, VerdictType
+from engine.approvals.digest import Action
+from engine.approvals.model import ApprovalRequest, Judged
+from engine.audit import audit
+from engine.runs.model import Run
+from engine.store.database import Connection
+from engine.store.sql import load_queries
+
+_SQL = load_queries(__file__)
+_FIRST_STATUS: dict[VerdictType, RequestStatus] = {
+    "allow": "approved",
+    "deny": "denied",
+    "require_approval": "frozen",
+}
+
+
+def action_of(run: Run, judged: Judged) -> Action:
+    """The action that `run` proposes, in the form that is digested."""
+    return Action(
+        workflow=run.workflow,
+        version=run.version,
+        actor=run.actor,
+        subject=run.thread_id,
+        tool=judged.tool,
+        tool_version=judged.tool_version,
+        args=judged.args,
+        target=judged.target,
+        preconditions=judged.preconditions,
+    )
+
+
+def request_row(run: Run, judged: Judged, *, freeze_key: str, queue: str, card: JsonObject) -> dict[str, Any]:
+    """The columns of a new request. Policy's own answers are decisions by policy; the rest waits for a person."""
+    verdict = judged.verdict
+    by_policy = verdict.type != "require_approval"
+    return {
+        "id": str(uuid.uuid4()),
+        "freeze_key": freeze_key,
+        "tenant": run.tenant,
+        "thread_id": run.thread_id,
+        "run_id": run.id,
+        "workflow": run.workflow,
+        "version": run.version,
+        "requester": run.requester,
+        "queue": queue,
+        "tool": judged.tool,
+        "tool_version": judged.tool_version,
+        "args": Jsonb(judged.args),
+        "facts": Jsonb(verdict.inputs),
+        "action_digest": action_of(run, judged).digest(),
+        "verdict": verdict.type,
+        "rule": verdict.rule,
+        "why": verdict.why,
+        "role": verdict.role,
+        "policy_version": judged.policy_version,
+        "card": Jsonb(card | {"within_s": verdict.within_s}),
+        "status": _FIRST_STATUS[verdict.type],
+        "decided_by": f"policy:{judged.policy_version}" if by_policy else None,
+        "reason": verdict.why if by_policy else "",
+    }
+
+
+async def freeze(conn: Connection, run: Run, judged: Judged, draft: Draft, **row: Any) -> ApprovalRequest:
+    """Store the action under its digest; expects the run's fence in the same transaction.
+
+    A repeated stage gets the row that its first execution made; `DivergentExecution` if it now proposes otherwise.
+    """
+    new = request_row(run, judged, **row)
+    added = (await conn.execute(_SQL["freeze"], new)).rowcount
+    found = await (await conn.execute(_SQL["by_freeze_key"], {"freeze_key": new["freeze_key"]})).fetchone()
+    request = ApprovalRequest.of(found or {})
+    if request.action_digest != new["action_digest"]:
+        raise DivergentExecution(
+            f"A repeated stage of run {run.id} proposes another action for {request.tool!r} than it did before.",
+            hint="A stage that proposes must depend on nothing but the state.",
+        )
+    if added:
+        await audit.append(
+            conn,
+            run.subject(),
+            Event.ACTION_FROZEN,
+            {
+                "request_id": request.id,
+                "tool": request.tool,
+                "args": request.args,
+                "action_digest": request.action_digest,
+                "summary": draft["summary"],
+                "verdict": request.verdict,
+                "rule": request.rule,
+                "why": request.why,
+                "policy_version": request.policy_version,
+                "facts": request.facts,
+            },
+        )
+    return request
+
+
+async def ask(conn: Connection, run: Run, interrupt_id: str, value: Mapping[str, Any], queue: Queue) -> None:
+    """Open the request that an approval interrupt shows; expects the transaction that saves the interrupt.
+
+    Raises `DigestMismatch` when the interrupt does not show a frozen action of this case.
+    """
+    params = {
+        "id": value["request_id"],
+        "thread_id": run.thread_id,
+        "action_digest": value["action_digest"],
+        "interrupt_id": interrupt_id,
+        "stage": value["stage"],
+        "target": timedelta(seconds=queue.target_s),
+        "within": timedelta(seconds=value["within_s"]),
+    }
+    if not await (await conn.execute(_SQL["ask"], params)).fetchone():
+        request = await get_request(conn, value["request_id"], tenant=run.tenant)
+        if request.interrupt_id == interrupt_id and request.action_digest == value["action_digest"]:
+            return
+        raise DigestMismatch(
+            f"Interrupt {interrupt_id} shows an action that was not frozen for thread {run.thread_id}."
+        )
+    await audit.append(
+        conn,
+        run.subject(),
+        Event.APPROVAL_REQUESTED,
+        {"request_id": params["id"], "action_digest": params["action_digest"], "queue": queue.name},
+    )
+
+
+async def get_request(conn: Connection, request_id: str, *, tenant: str) -> ApprovalRequest:
+    """Raises `NotFound`, also for another tenant's request."""
+    row = await (await conn.execute(_SQL["by_id"], {"id": request_id, "tenant": tenant})).fetchone()
+    if row is None:
+        raise NotFound(f"There is no approval request {request_id}.", hint="List them with: gatehouse approvals list")
+    return ApprovalRequest.of(row)
+
+
+async def search_requests(
+    conn: Connection,
+    *,
+    tenant: str,
+    status: str | None = "pending",
+    thread_id: str | None = None,
+    limit: int = 50,
+    offset: int = 0,
+) -> list[ApprovalRequest]:
+    """Requests that were put to people, the one due first at the top."""
+    params = {"tenant": tenant, "status": status, "thread_id": thread_id, "limit": limit, "offset": offset}
+    return [ApprovalRequest.of(row) for row in await (await conn.execute(_SQL["search"], params)).fetchall()]
+
+
+async def asked_of_thread(conn: Connection, thread_id: str) -> list[ApprovalRequest]:
+    """Every request that the thread has put to people, oldest first."""
+    rows = await (await conn.execute(_SQL["asked_of_thread"], {"thread_id": thread_id})).fetchall()
+    return [ApprovalRequest.of(row) for row in rows]

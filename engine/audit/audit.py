@@ -1,0 +1,73 @@
+"""Writes audit records into a case's hash chain and reads them back."""
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import cast
+
+import rfc8785
+from pydantic import JsonValue
+
+from contracts.event import AuditRecord, Event
+from engine.store.database import Connection
+from engine.store.sql import load_queries
+
+_SQL = load_queries(__file__)
+
+
+def stream_of(thread_id: object) -> str:
+    """A case's chain: one per thread, so that all legs of an interrupted case stand in one order."""
+    return f"case:{thread_id}"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Which case and run a record is about, and who acted."""
+
+    thread_id: str
+    run_id: str
+    actor: str
+
+
+async def append(conn: Connection, subject: Subject, event: Event, data: dict[str, JsonValue]) -> None:
+    """Add one record; expects the transaction of the action that it records. Bytes are RFC 8785 form, kept as is."""
+    record: AuditRecord = {
+        "event": event.value,
+        "at": datetime.now(UTC).isoformat(timespec="microseconds"),
+        "run_id": subject.run_id,
+        "actor": subject.actor,
+        "data": data,
+    }
+    canon = rfc8785.dumps(cast("dict[str, object]", record))  # type: ignore[arg-type]  # its own JSON alias
+    await conn.execute(_SQL["append"], {"stream": stream_of(subject.thread_id), "canon": canon})
+
+
+@dataclass(frozen=True)
+class Link:
+    """One record as the chain holds it."""
+
+    seq: int
+    prev: bytes
+    hash: bytes
+    canon: bytes
+
+    @property
+    def record(self) -> AuditRecord:
+        return cast(AuditRecord, json.loads(self.canon))
+
+
+async def chain(conn: Connection, stream: str) -> list[Link]:
+    """The links of one chain in order of `seq`."""
+    rows = await (await conn.execute(_SQL["chain"], {"stream": stream})).fetchall()
+    return [Link(row["seq"], bytes(row["prev"]), bytes(row["hash"]), bytes(row["canon"])) for row in rows]
+
+
+async def head(conn: Connection, stream: str) -> tuple[int, bytes] | None:
+    """Sequence number and hash at which a chain says it ends."""
+    row = await (await conn.execute(_SQL["head"], {"stream": stream})).fetchone()
+    return (row["seq"], bytes(row["hash"])) if row else None
+
+
+async def streams(conn: Connection) -> list[str]:
+    """Names of all chains."""
+    return [row["stream"] for row in await (await conn.execute(_SQL["streams"])).fetchall()]

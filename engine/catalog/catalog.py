@@ -1,0 +1,101 @@
+"""Reads langgraph.json, the only registry of workflows."""
+
+import hashlib
+import importlib
+import json
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from types import ModuleType
+
+from langgraph.graph.state import CompiledStateGraph
+
+from contracts.approval import JsonObject
+from contracts.errors import ConfigurationError, NotFound
+from contracts.policy import Policy
+from engine.catalog.checks import check
+from engine.catalog.policy import policy_version
+from engine.catalog.prompt import load_prompts
+from engine.catalog.workflow import StandIn, Workflow, stages_of
+
+
+class Catalog(Mapping[str, Workflow]):
+    """Workflows by name."""
+
+    def __init__(self, workflows: Iterable[Workflow]) -> None:
+        self._workflows = {workflow.name: workflow for workflow in workflows}
+
+    def __getitem__(self, name: str) -> Workflow:
+        if name not in self._workflows:
+            raise NotFound(f"There is no workflow {name!r}.", hint=f"There are: {', '.join(sorted(self._workflows))}.")
+        return self._workflows[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._workflows)
+
+    def __len__(self) -> int:
+        return len(self._workflows)
+
+
+def load_catalog(registry: Path, *, routes: Mapping[str, JsonObject]) -> Catalog:
+    """Load and check every workflow of `registry` (a langgraph.json); `routes` are part of each version.
+
+    Raises `ConfigurationError` naming file and problem.
+    """
+    try:
+        graphs = json.loads(registry.read_text())["graphs"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ConfigurationError(
+            f"{registry.name} cannot be read as a registry of graphs: {error!r}.",
+            hint='It needs {"graphs": {"name": "./graphs/name/graph.py:graph"}}.',
+        ) from error
+    root = registry.resolve().parent
+    if str(root) not in sys.path:
+        sys.path.insert(0, str(root))
+    return Catalog(_load(root, name, str(target), routes) for name, target in graphs.items())
+
+
+def _load(root: Path, name: str, target: str, routes: Mapping[str, JsonObject]) -> Workflow:
+    file, _, attribute = target.removeprefix("./").partition(":")
+    package = file.removesuffix("/graph.py").replace("/", ".")
+    graph = getattr(_module(f"{package}.graph", name), attribute or "graph", None)
+    policy = getattr(_module(f"{package}.policy", name), "POLICY", None)
+    if not isinstance(graph, CompiledStateGraph) or not isinstance(policy, Policy):
+        raise ConfigurationError(f"Workflow {name!r} offers no compiled graph in {file!r} or no POLICY beside it.")
+    folder = root / Path(file).parent
+    stand_ins: Mapping[str, StandIn] = {}
+    if (folder / "stand_ins.py").exists():
+        stand_ins = _module(f"{package}.stand_ins", name).STAND_INS
+    manifest = _manifest(root, folder, policy, routes)
+    version = hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()[:16]
+    prompts = load_prompts(folder / "prompts")
+    workflow = Workflow(name, graph, policy, prompts, stand_ins, stages_of(graph), version, manifest)
+    check(workflow)
+    return workflow
+
+
+def _module(path: str, workflow: str) -> ModuleType:
+    try:
+        return importlib.import_module(path)
+    except ImportError as error:
+        raise ConfigurationError(f"Workflow {workflow!r} cannot be loaded: {error}.") from error
+
+
+def _manifest(root: Path, folder: Path, policy: Policy, routes: Mapping[str, JsonObject]) -> JsonObject:
+    """Digest of each part that a version pins."""
+    shared = [path for room in ("contracts", "nodes", "guards", "tools") for path in (root / room).glob("*.py")]
+    return {
+        "code": _digest(folder.glob("*.py")),
+        "rooms": _digest(shared),
+        "prompts": _digest(folder.glob("prompts/*.md")),
+        "tools": {tool.name: tool.version for tool in policy.tools},
+        "policy": policy_version(policy),
+        "routes": dict(routes),
+    }
+
+
+def _digest(files: Iterable[Path]) -> str:
+    digest = hashlib.sha256()
+    for path in sorted(files):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]

@@ -1,0 +1,78 @@
+"""Judges an action by a workflow's policy: deny beats require_approval beats allow, and silence denies."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import replace
+
+from pydantic import JsonValue
+
+from contracts.approval import JsonObject
+from contracts.policy import Condition, Operator, Policy, Rule, Verdict
+
+_SILENCE = Verdict("deny", "silence", "No rule of this workflow's policy speaks of this action, so it is denied.")
+
+
+def policy_version(policy: Policy) -> str:
+    """First 12 hex digits of SHA-256 over the policy's values."""
+    tools = tuple((tool.name, tool.version) for tool in policy.tools)
+    return hashlib.sha256(
+        repr(
+            (tools, [guard.__qualname__ for guard in policy.input_guards], replace(policy, tools=(), input_guards=()))
+        ).encode()
+    ).hexdigest()[:12]
+
+
+def judge(policy: Policy, tool: str, facts: JsonObject) -> Verdict:
+    """What policy says of calling `tool` under `facts` (arguments included), with the rule that said it.
+
+    A rule whose facts are missing or of another type counts as fired when it denies or asks, as silent when it allows:
+    what is not known never opens a gate.
+    """
+    rules = [rule for rule in policy.rules if rule.tool == tool]
+    for verdict in ("deny", "require_approval", "allow"):
+        fired = [rule for rule in rules if rule.verdict == verdict and _fires(rule, facts)]
+        if fired:
+            return _verdict(fired, facts)
+    return replace(_SILENCE, inputs=facts)
+
+
+def _verdict(fired: list[Rule], facts: JsonObject) -> Verdict:
+    # The shortest time binds when several rules ask; a role is asked once, and the catalog refuses policies whose
+    # rules for one tool ask different roles.
+    first = fired[0]
+    within_s = min(rule.within_s for rule in fired)
+    rule_ids, reasons = ", ".join(rule.id for rule in fired), " ".join(rule.why for rule in fired)
+    return Verdict(first.verdict, rule_ids, reasons, first.role, within_s, facts)
+
+
+def _fires(rule: Rule, facts: JsonObject) -> bool:
+    unknown = rule.verdict != "allow"
+    return all(_holds(condition, facts, unknown=unknown) for condition in rule.when)
+
+
+def _holds(condition: Condition, facts: JsonObject, *, unknown: bool) -> bool:
+    if condition.fact not in facts:
+        return unknown
+    try:
+        return _COMPARE[condition.operator](facts[condition.fact], condition.value)
+    except TypeError:
+        return unknown
+
+
+def _number(value: JsonValue) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{value!r} is not a whole number")
+    return value
+
+
+def _not_among(fact: JsonValue, values: JsonValue) -> bool:
+    return isinstance(values, list) and fact not in values
+
+
+_COMPARE: dict[Operator, Callable[[JsonValue, JsonValue], bool]] = {
+    "above": lambda fact, value: _number(fact) > _number(value),
+    "at_most": lambda fact, value: _number(fact) <= _number(value),
+    "equals": lambda fact, value: fact == value,
+    "differs": lambda fact, value: fact != value,
+    "not_among": _not_among,
+}

@@ -1,0 +1,87 @@
+"""One loaded workflow: its graph, policy, prompts, stand-ins and the digest that pins them."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from langgraph.graph.state import CompiledStateGraph
+from pydantic import ValidationError
+
+from contracts.approval import JsonObject
+from contracts.errors import InvalidRequest, ToolNotGranted
+from contracts.policy import Policy
+from contracts.tool import AnyTool
+from engine.approvals.model import Judged
+from engine.catalog.policy import judge, policy_version
+from engine.catalog.prompt import Prompt
+
+StandIn = Callable[[JsonObject], JsonObject]
+"""Deterministic rules in place of a model: a prompt's values in, the reply out."""
+
+Graph = CompiledStateGraph[Any, Any, Any, Any]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What a node says of itself in its metadata."""
+
+    name: str
+    kind: str
+    tools: tuple[str, ...]
+    prompt: str
+
+
+@dataclass(frozen=True)
+class Workflow:
+    """A workflow as the engine runs it."""
+
+    name: str
+    graph: Graph
+    policy: Policy
+    prompts: Mapping[str, Prompt]
+    stand_ins: Mapping[str, StandIn]
+    stages: Mapping[str, Stage]
+    version: str
+    manifest: JsonObject
+
+    def tool(self, name: str) -> AnyTool:
+        """Raises `ToolNotGranted` for a tool that the policy does not list."""
+        for tool in self.policy.tools:
+            if tool.name == name:
+                return tool
+        raise ToolNotGranted(f"The policy of {self.name!r} does not list the tool {name!r}.")
+
+    def judge(self, name: str, args: JsonObject, facts: JsonObject) -> Judged:
+        """Normalise `args` by the tool's schema and ask policy about them; arguments win over facts of the same name.
+
+        Raises `InvalidRequest` for arguments the schema refuses, `ToolNotGranted`.
+        """
+        tool = self.tool(name)
+        try:
+            normal = tool.request.model_validate(args).model_dump(mode="json")
+        except ValidationError as error:
+            problems = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_url=False)]
+            raise InvalidRequest(
+                f"The arguments do not fit {name!r}: {'; '.join(problems)}",
+                facts={"schema": tool.request.model_json_schema()},
+            ) from error
+        return Judged(
+            tool=name,
+            tool_version=tool.version,
+            args=normal,
+            target=str(normal.get(tool.target, "")),
+            preconditions={field: normal[field] for field in tool.preconditions},
+            verdict=judge(self.policy, name, facts | normal),
+            policy_version=policy_version(self.policy),
+        )
+
+
+def stages_of(graph: Graph) -> dict[str, Stage]:
+    """The stages of a graph by name, from the metadata that `nodes/` gives them."""
+    stages = {}
+    for name, node in graph.nodes.items():
+        if name.startswith("__"):
+            continue
+        said = node.metadata or {}
+        stages[name] = Stage(name, said.get("kind", "code"), tuple(said.get("tools", ())), said.get("prompt", ""))
+    return stages

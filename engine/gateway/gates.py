@@ -1,0 +1,96 @@
+"""The gates of one run: actions frozen, cards made from policy and contract, decisions read from their rows."""
+
+from collections import Counter
+from typing import cast
+
+from contracts.approval import PERSONAL_DECISIONS, Decision, Draft, JsonObject, Proposal
+from contracts.errors import InvalidRequest
+from contracts.tool import Reply, Request, Tool
+from engine.approvals import requests
+from engine.approvals.decisions import decision_of
+from engine.catalog.workflow import Workflow
+from engine.gateway.place import here
+from engine.runs.model import Run
+from engine.store.database import Database
+
+_SUMMARY_LENGTH = 200
+
+
+class RunGates:
+    """`contracts.context.Gates` for one claimed run."""
+
+    def __init__(self, database: Database, workflow: Workflow, run: Run) -> None:
+        self._database = database
+        self._workflow = workflow
+        self._run = run
+        self._ordinals: Counter[str] = Counter()
+
+    async def freeze(self, tool: Tool[Request, Reply], draft: Draft) -> Proposal:
+        """Raises `InvalidRequest` for arguments the tool refuses or a summary over 200 characters."""
+        if len(draft["summary"]) > _SUMMARY_LENGTH:
+            raise InvalidRequest(
+                f"A summary has at most {_SUMMARY_LENGTH} characters; this has {len(draft['summary'])}."
+            )
+        place = here()
+        key = f"{self._run.id}:{place.task_id}:{self._ordinals[place.task_id]}"
+        self._ordinals[place.task_id] += 1
+        judged = self._workflow.judge(tool.name, draft["args"], draft["facts"])
+        card = _card(tool, draft)
+        queue = self._workflow.policy.queue.name
+        async with self._database.transaction() as conn:
+            await conn.execute("SELECT fence(%s, %s)", (self._run.id, self._run.epoch))
+            request = await requests.freeze(conn, self._run, judged, draft, freeze_key=key, queue=queue, card=card)
+        return request.proposal()
+
+    async def card(self, request_id: str) -> JsonObject:
+        """LangChain's review payload with our keys beside it."""
+        stage = here().stage
+        async with self._database.transaction() as conn:
+            request = await requests.get_request(conn, request_id, tenant=self._run.tenant)
+        tool = self._workflow.tool(request.tool)
+        shown: JsonObject = {
+            "action_requests": [{"name": request.tool, "args": request.args, "description": tool.summary}],
+            "review_configs": [
+                {
+                    "action_name": request.tool,
+                    "allowed_decisions": list(PERSONAL_DECISIONS),
+                    "args_schema": tool.request.model_json_schema(),
+                }
+            ],
+            "kind": "approval",
+            "request_id": request.id,
+            "action_digest": request.action_digest,
+            "stage": stage,
+            "queue": request.queue,
+            "role": request.role,
+            "rule": request.rule,
+            "why": request.why,
+        }
+        return shown | request.card
+
+    async def question(self, text: str) -> JsonObject:
+        """What a clarification interrupt shows."""
+        return {"kind": "clarification", "stage": here().stage, "question": text}
+
+    async def decision(self, request_id: str) -> Decision:
+        """Read from the row, whatever the resume said. Raises `ApprovalRequired` while there is none."""
+        async with self._database.transaction() as conn:
+            return await decision_of(conn, request_id, tenant=self._run.tenant)
+
+
+def _card(tool: Tool[Request, Reply], draft: Draft) -> JsonObject:
+    card = {
+        "summary": draft["summary"],
+        "reason": draft["reason"],
+        "evidence": draft["evidence"],
+        "diff": draft["diff"],
+        "opinion": draft.get("opinion", ""),
+        "risk": {
+            "effect": tool.effect,
+            "reversibility": tool.reversibility,
+            "blast_radius": tool.blast_radius,
+            "scopes": list(tool.scopes),
+        },
+        "undo": tool.undo,
+    }
+    return cast(JsonObject, card)

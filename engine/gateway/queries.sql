@@ -1,0 +1,30 @@
+-- name: begin
+-- Open the ledger row of a call, once.
+INSERT INTO effect (call_key, thread_id, run_id, stage, tool, tool_version, effect_class, args, args_hash,
+                    action_digest, approval_id, idempotency_key, state, attempt_epoch)
+VALUES (%(call_key)s, %(thread_id)s, %(run_id)s, %(stage)s, %(tool)s, %(tool_version)s, %(effect_class)s, %(args)s,
+        %(args_hash)s, %(action_digest)s, %(approval_id)s, %(idempotency_key)s, 'started', %(epoch)s)
+ON CONFLICT DO NOTHING;
+
+-- name: row
+-- The ledger row of a call, held until the transaction ends.
+SELECT * FROM effect WHERE call_key = %(call_key)s FOR UPDATE;
+
+-- name: again
+-- A new attempt of a call that may be repeated.
+UPDATE effect SET state = 'started', attempt = attempt + 1, attempt_epoch = %(epoch)s, started_at = now(),
+                  finished_at = NULL
+WHERE call_key = %(call_key)s;
+
+-- name: close
+-- Record what became of an attempt; by attempt and not by lease, because it is the truth about the world.
+UPDATE effect SET state = %(state)s, result = %(result)s, error = %(error)s, finished_at = now()
+WHERE call_key = %(call_key)s AND attempt = %(attempt)s AND state = 'started' RETURNING call_key;
+
+-- name: count_calls
+-- How many calls a case has made in its present run.
+SELECT count(*) AS calls FROM effect WHERE run_id = %(run_id)s;
+
+-- name: approval
+-- The approval that an effect wants to consume, held until the ledger row stands.
+SELECT status, action_digest, thread_id, decided_by FROM approval WHERE id = %(id)s FOR UPDATE;

@@ -1,0 +1,40 @@
+"""Where the outside systems are: one HTTP client for each, made at first use."""
+
+import asyncio
+from collections.abc import Mapping
+
+import httpx
+
+from contracts.errors import ToolUnavailable
+
+
+class Systems:
+    """Clients by system name, made from `addresses` (`https://…`) at first use."""
+
+    def __init__(self, addresses: Mapping[str, str], tokens: Mapping[str, str]) -> None:
+        self._addresses = dict(addresses)
+        self._tokens = dict(tokens)
+        self._clients: dict[str, httpx.AsyncClient] = {}
+
+    def client(self, system: str) -> httpx.AsyncClient:
+        """Raises `ToolUnavailable` for a system without an address."""
+        if system not in self._clients:
+            self._clients[system] = self._connect(system)
+        return self._clients[system]
+
+    def use(self, system: str, client: httpx.AsyncClient) -> None:
+        """Reach `system` through this client: sandbox, evals and tests hand in their worlds so."""
+        self._clients[system] = client
+
+    async def close(self) -> None:
+        await asyncio.gather(*(client.aclose() for client in self._clients.values()))
+
+    def _connect(self, system: str) -> httpx.AsyncClient:
+        address = self._addresses.get(system)
+        if address is None:
+            raise ToolUnavailable(
+                f"No address is configured for the system {system!r}.",
+                hint=f'Set GATEHOUSE_SYSTEMS=\'{{"{system}": "https://…"}}\', or use --sandbox.',
+            )
+        headers = {"Authorization": f"Bearer {self._tokens[system]}"} if system in self._tokens else {}
+        return httpx.AsyncClient(base_url=address, headers=headers)

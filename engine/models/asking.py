@@ -1,0 +1,169 @@
+"""The models of one run: recording, stand-in or live route; the reply validated and repaired within bounds."""
+
+import asyncio
+import json
+import time
+from dataclasses import dataclass
+from typing import cast
+
+import httpx
+import openai
+from langchain_core.language_models.chat_models import BaseChatModel
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
+from pydantic import JsonValue, ValidationError
+
+from contracts.approval import JsonObject
+from contracts.context import ModelReply, ModelSource, Typed
+from contracts.errors import (
+    BudgetExceeded,
+    ModelError,
+    ModelReplyInvalid,
+    ModelUnavailable,
+    NoModel,
+    RecordingMissing,
+)
+from contracts.event import Event
+from engine.audit import audit
+from engine.catalog.prompt import Prompt
+from engine.catalog.workflow import Workflow
+from engine.models.failures import failure_of, require_whole
+from engine.models.recorded import RecordedChatModel
+from engine.models.recording import Recordings
+from engine.models.route import Route, chat_model
+from engine.runs.model import Run
+from engine.runs.runs import count_model_call
+from engine.store.database import Database
+
+_REPAIRS = 2
+_ERRORS_SHOWN = 8
+_TRIES = 3
+_PAUSE_S = 0.2
+_REPLY_KEPT = 8_000
+
+
+@dataclass(frozen=True)
+class ModelSources:
+    """What may answer: configured routes by alias (`*` for all others), recordings, and whether rules may stand in."""
+
+    routes: dict[str, Route]
+    recordings: Recordings
+    stand_ins: bool
+    http: httpx.AsyncClient
+
+
+class RunModels:
+    """`contracts.context.Models` for one claimed run."""
+
+    def __init__(self, database: Database, sources: ModelSources, workflow: Workflow, run: Run) -> None:
+        self._database = database
+        self._sources = sources
+        self._workflow = workflow
+        self._run = run
+
+    async def ask(self, prompt: str, returns: type[Typed], **values: JsonValue) -> ModelReply[Typed]:
+        asked = self._workflow.prompts[prompt]
+        route = self._sources.routes.get(asked.alias) or self._sources.routes.get("*")
+        if route is not None:
+            live = chat_model(route, self._sources.http, max_tokens=asked.max_tokens)
+            return await self._converse(asked, live, route.model, returns, values)
+        recorded = RecordedChatModel(recordings=self._sources.recordings, stage=prompt, case=self._run.thread_id)
+        try:
+            return await self._converse(asked, recorded, "recorded", returns, values)
+        except RecordingMissing as missing:
+            return await self._stand_in(asked, returns, values, missing)
+
+    async def _stand_in(
+        self, prompt: Prompt, returns: type[Typed], values: JsonObject, missing: RecordingMissing
+    ) -> ModelReply[Typed]:
+        rules = self._workflow.stand_ins.get(prompt.name)
+        if not self._sources.stand_ins:
+            raise missing
+        if rules is None:
+            raise NoModel(
+                f"Nothing answers the prompt {prompt.name!r}: no model is configured, no reply recorded, no stand-in.",
+                hint="Set GATEHOUSE_MODEL and GATEHOUSE_MODEL_API_KEY.",
+            ) from missing
+        reply = rules(values)
+        await self._record(prompt, "stand-in", "stand-in", json.dumps(reply), "")
+        return ModelReply(returns.model_validate(reply), "stand-in", "stand-in")
+
+    async def _converse(
+        self, prompt: Prompt, model: BaseChatModel, name: str, returns: type[Typed], values: JsonObject
+    ) -> ModelReply[Typed]:
+        """Ask, validate, and show the model its errors at most twice."""
+        named: JsonObject = {"name": returns.__name__, "schema": returns.model_json_schema()}
+        shape: JsonObject = {"type": "json_schema", "json_schema": named}
+        data = json.dumps(values, indent=1, ensure_ascii=False, sort_keys=True)
+        messages: list[BaseMessage] = [SystemMessage(prompt.system), HumanMessage(data)]
+        ends_at = time.monotonic() + self._workflow.policy.budget.seconds
+        for attempt in range(_REPAIRS + 1):
+            reply = await self._invoke(prompt, model, name, messages, shape)
+            answered_by = str(reply.response_metadata.get("model_name") or name)
+            source = cast(ModelSource, reply.response_metadata.get("source", "live"))
+            try:
+                value = returns.model_validate_json(str(reply.text))
+            except ValidationError as error:
+                problems = _problems(error)
+                await self._record(prompt, answered_by, source, str(reply.text), "; ".join(problems))
+                if attempt == _REPAIRS or time.monotonic() > ends_at:
+                    raise ModelReplyInvalid(
+                        f"Model {answered_by!r} did not give a {returns.__name__} in {attempt + 1} tries: {problems[0]}"
+                    ) from error
+                messages += [AIMessage(str(reply.text)), HumanMessage(_correction(problems))]
+            else:
+                await self._record(prompt, answered_by, source, str(reply.text), "")
+                return ModelReply(value, answered_by, source)
+        raise AssertionError("unreachable")
+
+    async def _invoke(
+        self, prompt: Prompt, model: BaseChatModel, name: str, messages: list[BaseMessage], shape: JsonObject
+    ) -> AIMessage:
+        """One reply; what may pass is tried again, at most three times."""
+        for attempt in range(1, _TRIES + 1):
+            await self._spend()
+            try:
+                reply = await model.ainvoke(messages, response_format=shape)
+                require_whole(reply, name)
+            except openai.OpenAIError as error:
+                failure: ModelError = failure_of(error, name)
+                failure.__cause__ = error
+            except ModelUnavailable as error:
+                failure = error
+            else:
+                return reply
+            await self._record(prompt, name, "live", "", failure.detail)
+            if not failure.retryable or attempt == _TRIES:
+                raise failure
+            await asyncio.sleep(_PAUSE_S * 2**attempt)
+        raise AssertionError("unreachable")
+
+    async def _spend(self) -> None:
+        limit = self._workflow.policy.budget.model_calls
+        async with self._database.transaction() as conn:
+            if await count_model_call(conn, self._run) > limit:
+                raise BudgetExceeded(f"The run has made {limit} model calls, its budget.")
+
+    async def _record(self, prompt: Prompt, model: str, source: ModelSource, reply: str, problem: str) -> None:
+        data: JsonObject = {
+            "prompt": prompt.name,
+            "prompt_sha256": prompt.sha256,
+            "alias": prompt.alias,
+            "model": model,
+            "source": source,
+            "reply": reply[:_REPLY_KEPT],
+            "problem": problem,
+        }
+        async with self._database.transaction() as conn:
+            await audit.append(conn, self._run.subject(), Event.MODEL_CALLED, data)
+
+
+def _problems(error: ValidationError) -> list[str]:
+    found = error.errors(include_url=False, include_input=False)
+    return [f"{'.'.join(map(str, e['loc'])) or 'reply'}: {e['msg']}" for e in found[:_ERRORS_SHOWN]]
+
+
+def _correction(problems: list[str]) -> str:
+    listed = "\n".join(f"- {problem}" for problem in problems)
+    return (
+        f"That reply does not fit the schema:\n{listed}\nReply with the whole corrected JSON object and nothing else."
+    )

@@ -1,0 +1,43 @@
+"""Which model answers for an alias, by configuration."""
+
+from dataclasses import dataclass
+
+import httpx
+from langchain_core.language_models.chat_models import BaseChatModel
+from langchain_openai import ChatOpenAI
+from pydantic import SecretStr
+
+from contracts.approval import JsonObject
+
+
+@dataclass(frozen=True)
+class Route:
+    """One OpenAI-compatible model. `timeout_s` covers one attempt."""
+
+    model: str
+    api_key: SecretStr
+    base_url: str | None = None
+    temperature: float = 0.0
+    timeout_s: float = 60.0
+
+    def public(self) -> JsonObject:
+        """What is part of a workflow's version: everything but the key."""
+        return {"model": self.model, "base_url": self.base_url, "temperature": self.temperature}
+
+
+def chat_model(route: Route, http: httpx.AsyncClient, *, max_tokens: int) -> BaseChatModel:
+    """The client for a route. It never retries: the model gateway does.
+
+    `http` is ours because the library's default client is cached and breaks on the next event loop.
+    """
+    return ChatOpenAI(
+        model=route.model,
+        api_key=route.api_key,
+        base_url=route.base_url,
+        temperature=route.temperature,
+        timeout=route.timeout_s,
+        max_completion_tokens=max_tokens,
+        max_retries=0,
+        use_responses_api=False,
+        http_async_client=http,
+    )

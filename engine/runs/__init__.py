@@ -1,0 +1,1 @@
+"""Threads and runs: what was asked, where it stands, who holds it."""

@@ -1,0 +1,123 @@
+-- name: insert_thread
+-- Make a thread unless its id is taken.
+INSERT INTO thread (id, tenant, metadata) VALUES (%(id)s, %(tenant)s, %(metadata)s)
+ON CONFLICT DO NOTHING RETURNING *;
+
+-- name: thread
+-- One thread of a tenant.
+SELECT * FROM thread WHERE id = %(id)s AND tenant = %(tenant)s;
+
+-- name: lock_thread
+-- One thread, held until the transaction ends. Locks are taken in the order run, thread, approval, audit.
+SELECT * FROM thread WHERE id = %(id)s AND tenant = %(tenant)s FOR NO KEY UPDATE;
+
+-- name: touch_thread
+-- Give a thread the status that its newest run left.
+UPDATE thread SET status = %(status)s, updated_at = now() WHERE id = %(id)s;
+
+-- name: claim_thread
+-- Bind a thread to the workflow of its first run.
+UPDATE thread SET workflow = %(workflow)s, status = 'busy', updated_at = now() WHERE id = %(id)s;
+
+-- name: insert_run
+-- Accept a run.
+INSERT INTO run (id, thread_id, tenant, workflow, version, kind, input, stream_modes, requester, actor, metadata,
+                 multitask_strategy)
+VALUES (%(id)s, %(thread_id)s, %(tenant)s, %(workflow)s, %(version)s, %(kind)s, %(input)s, %(stream_modes)s,
+        %(requester)s, %(actor)s, %(metadata)s, %(multitask_strategy)s)
+RETURNING *;
+
+-- name: run
+-- One run of a tenant.
+SELECT * FROM run WHERE id = %(id)s AND tenant = %(tenant)s;
+
+-- name: runs_of_thread
+-- A thread's runs, newest first.
+SELECT * FROM run WHERE thread_id = %(thread_id)s AND tenant = %(tenant)s
+  AND (%(status)s::text IS NULL OR status = %(status)s)
+ORDER BY seq DESC LIMIT %(limit)s OFFSET %(offset)s;
+
+-- name: active_runs
+-- Runs of a thread that have not ended.
+SELECT id FROM run WHERE thread_id = %(thread_id)s AND status IN ('pending', 'running') ORDER BY seq;
+
+-- name: first_run
+-- The run that opened a case.
+SELECT * FROM run WHERE thread_id = %(thread_id)s AND kind = 'input' ORDER BY seq DESC LIMIT 1;
+
+-- name: claim
+-- Take a run if nobody holds it and no earlier run of its thread is unfinished.
+UPDATE run SET status = 'running', epoch = epoch + 1, attempts = attempts + 1, lease_owner = %(owner)s,
+               lease_until = now() + %(lease)s, updated_at = now()
+WHERE id = %(id)s
+  AND (status = 'pending' OR (status = 'running' AND lease_until < now()))
+  AND NOT EXISTS (SELECT 1 FROM run earlier WHERE earlier.thread_id = run.thread_id AND earlier.seq < run.seq
+                  AND earlier.status IN ('pending', 'running'))
+RETURNING *;
+
+-- name: renew
+-- Hold a run longer, and hear whether somebody wants it cancelled.
+UPDATE run SET lease_until = now() + %(lease)s WHERE id = %(id)s AND epoch = %(epoch)s AND status = 'running'
+RETURNING cancel_requested_by;
+
+-- name: release
+-- Give a run back unfinished.
+UPDATE run SET status = 'pending', lease_owner = NULL, lease_until = NULL, attempts = attempts - 1, updated_at = now()
+WHERE id = %(id)s AND epoch = %(epoch)s AND status = 'running' RETURNING id;
+
+-- name: finish
+-- End a run, if this worker still holds it.
+UPDATE run SET status = %(status)s, outcome = %(outcome)s, error = %(error)s, lease_owner = NULL, lease_until = NULL,
+               updated_at = now(), finished_at = now()
+WHERE id = %(id)s AND epoch = %(epoch)s AND status = 'running' RETURNING thread_id;
+
+-- name: next_pending
+-- The next run of a thread.
+SELECT id FROM run WHERE thread_id = %(thread_id)s AND status = 'pending' ORDER BY seq LIMIT 1;
+
+-- name: lost
+-- Runs that nobody is working on: expired leases, and pending ones whose wake-up seems lost.
+SELECT id FROM run
+WHERE (status = 'running' AND lease_until < now())
+   OR (status = 'pending' AND updated_at < now() - interval '5 seconds'
+       AND NOT EXISTS (SELECT 1 FROM run earlier WHERE earlier.thread_id = run.thread_id AND earlier.seq < run.seq
+                       AND earlier.status IN ('pending', 'running')))
+ORDER BY seq LIMIT 100;
+
+-- name: request_cancel
+-- Ask the worker that holds a run to stop it.
+UPDATE run SET cancel_requested_by = %(by)s WHERE id = %(id)s AND status = 'running' RETURNING id;
+
+-- name: cancel_idle
+-- End a run that no worker holds: one that has not begun, or the last one of a case, waiting for somebody.
+UPDATE run SET status = 'interrupted', outcome = 'cancelled', updated_at = now(), finished_at = now()
+WHERE id = %(id)s AND (status = 'pending' OR (status = 'interrupted' AND outcome IS NULL
+                       AND NOT EXISTS (SELECT 1 FROM run later WHERE later.thread_id = run.thread_id
+                                       AND later.seq > run.seq)))
+RETURNING thread_id;
+
+-- name: count_model_call
+-- Count one more model call of a run.
+UPDATE run SET model_calls = model_calls + 1 WHERE id = %(id)s AND epoch = %(epoch)s RETURNING model_calls;
+
+-- name: insert_event
+-- Keep one stream event.
+INSERT INTO run_event (run_id, seq, event, data) VALUES (%(run_id)s, %(seq)s, %(event)s, %(data)s)
+ON CONFLICT DO NOTHING;
+
+-- name: last_event
+-- Number of the last stream event kept.
+SELECT coalesce(max(seq), 0) AS seq FROM run_event WHERE run_id = %(run_id)s;
+
+-- name: events_after
+-- Stream events after one.
+SELECT seq, event, data FROM run_event WHERE run_id = %(run_id)s AND seq > %(seq)s ORDER BY seq;
+
+-- name: notify
+-- Wake whoever waits for this run.
+SELECT pg_notify('gatehouse_run', %(run_id)s);
+
+-- name: recent_runs
+-- A tenant's runs, newest first.
+SELECT * FROM run WHERE tenant = %(tenant)s AND (%(status)s::text IS NULL OR status = %(status)s)
+ORDER BY seq DESC LIMIT %(limit)s;

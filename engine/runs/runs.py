@@ -1,0 +1,204 @@
+"""Runs: accepted, claimed under a lease and an epoch, released, finished, cancelled."""
+
+import uuid
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Literal
+
+from psycopg.rows import DictRow
+from psycopg.types.json import Jsonb
+
+from contracts.errors import InvalidRequest, LeaseLost, NotFound, ThreadBusy
+from contracts.event import Event
+from engine.audit import audit
+from engine.runs.dispatch import Dispatcher
+from engine.runs.model import NewRun, Outcome, Run, RunStatus, ThreadStatus
+from engine.runs.threads import get_thread, set_thread_status
+from engine.store.database import Connection
+from engine.store.sql import load_queries
+
+_SQL = load_queries(__file__)
+
+
+async def create_run(conn: Connection, new: NewRun, dispatcher: Dispatcher) -> Run:
+    """Accept a run and wake a worker, in one transaction; the caller has checked that no gate is open.
+
+    Raises `NotFound` for the thread, `InvalidRequest` when the thread belongs to another workflow, `ThreadBusy` under
+    the strategy `reject`.
+    """
+    thread = await get_thread(conn, new.thread_id, tenant=new.tenant, lock=True)
+    if thread["workflow"] not in (None, new.workflow):
+        raise InvalidRequest(
+            f"Thread {new.thread_id} belongs to the workflow {thread['workflow']!r}, not {new.workflow!r}.",
+            hint="Create a new thread for another workflow.",
+        )
+    if new.multitask_strategy == "reject" and await active_runs(conn, new.thread_id):
+        raise ThreadBusy(f"Thread {new.thread_id} has an unfinished run.", hint="Join it, or use the strategy enqueue.")
+    return await _insert(conn, new, "input", dispatcher)
+
+
+async def create_resume(
+    conn: Connection, run: Run, dispatcher: Dispatcher, *, stream_modes: tuple[str, ...] = ()
+) -> Run:
+    """The next leg of the case that `run` belongs to; expects the transaction that stored the answer."""
+    new = NewRun(
+        thread_id=run.thread_id,
+        tenant=run.tenant,
+        workflow=run.workflow,
+        version=run.version,
+        requester=run.requester,
+        input={},
+        stream_modes=stream_modes,
+        metadata=run.metadata,
+    )
+    return await _insert(conn, new, "resume", dispatcher)
+
+
+async def _insert(conn: Connection, new: NewRun, kind: Literal["input", "resume"], dispatcher: Dispatcher) -> Run:
+    row = {
+        "id": str(uuid.uuid4()),
+        "thread_id": new.thread_id,
+        "tenant": new.tenant,
+        "workflow": new.workflow,
+        "version": new.version,
+        "kind": kind,
+        "input": Jsonb(new.input) if kind == "input" else None,
+        "stream_modes": list(new.stream_modes),
+        "requester": new.requester,
+        "actor": f"agent:{new.workflow}",
+        "metadata": Jsonb(new.metadata),
+        "multitask_strategy": new.multitask_strategy,
+    }
+    run = Run.of(await _one(conn, "insert_run", row))
+    await conn.execute(_SQL["claim_thread"], {"id": run.thread_id, "workflow": run.workflow})
+    await audit.append(
+        conn,
+        run.subject(run.requester if kind == "input" else "system"),
+        Event.RUN_CREATED,
+        {"kind": kind, "workflow": run.workflow, "version": run.version, "requester": run.requester},
+    )
+    await dispatcher.enqueue(conn, run.id)
+    return run
+
+
+async def get_run(conn: Connection, run_id: str, *, tenant: str, thread_id: str | None = None) -> Run:
+    """Raises `NotFound`, also for another tenant's run or one of another thread."""
+    row = await (await conn.execute(_SQL["run"], {"id": run_id, "tenant": tenant})).fetchone()
+    if row is None or (thread_id is not None and str(row["thread_id"]) != thread_id):
+        where = f" on thread {thread_id}" if thread_id else ""
+        raise NotFound(f"There is no run {run_id}{where}.")
+    return Run.of(row)
+
+
+async def list_runs(
+    conn: Connection, thread_id: str, *, tenant: str, status: str | None = None, limit: int = 10, offset: int = 0
+) -> list[Run]:
+    """A thread's runs, newest first."""
+    params = {"thread_id": thread_id, "tenant": tenant, "status": status, "limit": limit, "offset": offset}
+    return [Run.of(row) for row in await (await conn.execute(_SQL["runs_of_thread"], params)).fetchall()]
+
+
+async def recent_runs(conn: Connection, *, tenant: str, status: str | None = None, limit: int = 20) -> list[Run]:
+    """A tenant's runs, newest first."""
+    params = {"tenant": tenant, "status": status, "limit": limit}
+    return [Run.of(row) for row in await (await conn.execute(_SQL["recent_runs"], params)).fetchall()]
+
+
+async def active_runs(conn: Connection, thread_id: str) -> list[str]:
+    """Ids of a thread's runs that are pending or running, oldest first."""
+    rows = await (await conn.execute(_SQL["active_runs"], {"thread_id": thread_id})).fetchall()
+    return [str(row["id"]) for row in rows]
+
+
+async def opening_run(conn: Connection, thread_id: str) -> Run:
+    """The newest run that brought input to the thread: its requester is the case's."""
+    return Run.of(await _one(conn, "first_run", {"thread_id": thread_id}))
+
+
+async def claim(conn: Connection, run_id: str, *, owner: str, lease_s: float) -> Run | None:
+    """Take the run under a new epoch, or None when somebody else holds it or its thread is not ready for it."""
+    params = {"id": run_id, "owner": owner, "lease": timedelta(seconds=lease_s)}
+    row = await (await conn.execute(_SQL["claim"], params)).fetchone()
+    return Run.of(row) if row else None
+
+
+async def renew(conn: Connection, run: Run, *, lease_s: float) -> str | None:
+    """Hold the run longer; returns who asked to cancel it, if anybody. Raises `LeaseLost`."""
+    params = {"id": run.id, "epoch": run.epoch, "lease": timedelta(seconds=lease_s)}
+    row = await (await conn.execute(_SQL["renew"], params)).fetchone()
+    if row is None:
+        raise LeaseLost(f"Run {run.id} was taken over.")
+    cancelled_by: str | None = row["cancel_requested_by"]
+    return cancelled_by
+
+
+async def release(conn: Connection, run: Run, dispatcher: Dispatcher) -> None:
+    """Give the run back for another worker to go on with; nothing is lost."""
+    if await (await conn.execute(_SQL["release"], {"id": run.id, "epoch": run.epoch})).fetchone():
+        await dispatcher.enqueue(conn, run.id)
+
+
+async def finish(
+    conn: Connection,
+    run: Run,
+    dispatcher: Dispatcher,
+    *,
+    status: RunStatus,
+    outcome: Outcome | None,
+    error: dict[str, object] | None = None,
+) -> None:
+    """End the run, free its thread for the next one and wake waiters. Raises `LeaseLost`."""
+    params = {"id": run.id, "epoch": run.epoch, "status": status, "outcome": outcome}
+    row = await (await conn.execute(_SQL["finish"], params | {"error": Jsonb(error) if error else None})).fetchone()
+    if row is None:
+        raise LeaseLost(f"Run {run.id} was taken over.")
+    await _free_thread(conn, run.thread_id, _thread_status(status, outcome), dispatcher)
+    await conn.execute(_SQL["notify"], {"run_id": run.id})
+
+
+async def cancel(conn: Connection, run: Run, dispatcher: Dispatcher, *, by: str) -> bool:
+    """Cancel a run that waits, at once (True); ask the holder of a running one to stop (False).
+
+    Raises `ThreadBusy` when the run has ended.
+    """
+    if await (await conn.execute(_SQL["request_cancel"], {"id": run.id, "by": by})).fetchone():
+        return False
+    if not await (await conn.execute(_SQL["cancel_idle"], {"id": run.id})).fetchone():
+        raise ThreadBusy(f"Run {run.id} has ended with status {run.status!r}; there is nothing to cancel.")
+    await _free_thread(conn, run.thread_id, "idle", dispatcher)
+    await audit.append(conn, run.subject(by), Event.RUN_CANCELLED, {})
+    await conn.execute(_SQL["notify"], {"run_id": run.id})
+    return True
+
+
+async def lost_runs(conn: Connection) -> list[str]:
+    """Runs that nobody is working on although somebody should."""
+    return [str(row["id"]) for row in await (await conn.execute(_SQL["lost"])).fetchall()]
+
+
+async def count_model_call(conn: Connection, run: Run) -> int:
+    """Count one more model call; returns how many there are now. Raises `LeaseLost`."""
+    row = await (await conn.execute(_SQL["count_model_call"], {"id": run.id, "epoch": run.epoch})).fetchone()
+    if row is None:
+        raise LeaseLost(f"Run {run.id} was taken over.")
+    return int(row["model_calls"])
+
+
+async def _free_thread(conn: Connection, thread_id: str, status: ThreadStatus, dispatcher: Dispatcher) -> None:
+    following = await (await conn.execute(_SQL["next_pending"], {"thread_id": thread_id})).fetchone()
+    await set_thread_status(conn, thread_id, "busy" if following else status)
+    if following:
+        await dispatcher.enqueue(conn, str(following["id"]))
+
+
+def _thread_status(status: RunStatus, outcome: Outcome | None) -> ThreadStatus:
+    if status == "interrupted":
+        return "interrupted" if outcome is None else "idle"
+    return "idle" if status == "success" else "error"
+
+
+async def _one(conn: Connection, query: str, params: Mapping[str, object]) -> DictRow:
+    row = await (await conn.execute(_SQL[query], params)).fetchone()
+    if row is None:
+        raise NotFound(f"Nothing was found by {query!r}.")
+    return row

@@ -1,0 +1,66 @@
+"""What can be configured: environment variables, read once at start by wiring and the command line."""
+
+from pathlib import Path
+
+import platformdirs
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from contracts.errors import ConfigurationError
+
+
+class ModelSettings(BaseModel):
+    """One OpenAI-compatible model for an alias."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: str
+    base_url: str | None = None
+    api_key: SecretStr = SecretStr("none")
+    temperature: float = 0.0
+
+
+class Settings(BaseSettings):
+    """Every variable starts with GATEHOUSE_, but for DATABASE_URL. Objects are given as JSON."""
+
+    model_config = SettingsConfigDict(env_prefix="GATEHOUSE_", frozen=True, extra="ignore")
+
+    database_url: SecretStr | None = Field(None, validation_alias="DATABASE_URL", description="Postgres to use.")
+    home: Path = Field(
+        default_factory=lambda: platformdirs.user_data_path("gatehouse"),
+        description="Folder of the embedded Postgres and of generated keys.",
+    )
+    registry: Path = Field(Path("langgraph.json"), description="The list of workflows.")
+    seal_key: SecretStr = Field(SecretStr(""), description="64 hex digits that seal checkpoints; made if missing.")
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(2024, description="Port to listen on.")
+    worker: bool = Field(True, description="Whether the server also carries runs.")
+    concurrency: int = Field(10, ge=1, description="Runs that one worker carries at a time.")
+    pool_size: int = Field(20, ge=4, description="Database connections of one process.")
+    lease_s: float = Field(15.0, gt=0, description="Seconds after which a silent worker's runs are taken over.")
+    sweep_every_s: float = Field(2.0, gt=0, description="Seconds between looks for lost runs and due requests.")
+    max_body_bytes: int = Field(1_000_000, gt=0, description="Largest request body.")
+    systems: dict[str, str] = Field({}, description='Outside systems: {"billing": "https://…"}.')
+    system_tokens: dict[str, SecretStr] = Field({}, description="Bearer tokens by system.")
+    model: str = Field("", description="Model that answers for every alias; empty: recordings and stand-ins.")
+    model_base_url: str | None = Field(None, description="Address of an OpenAI-compatible endpoint.")
+    model_api_key: SecretStr = Field(SecretStr("none"), description="Its key.")
+    models: dict[str, ModelSettings] = Field({}, description="Models by alias, where they differ.")
+    recordings: list[Path] = Field([], description="JSON-lines files of recorded replies.")
+    stand_ins: bool = Field(True, description="Whether a workflow's rules may stand in for a missing model.")
+
+    def all_models(self) -> dict[str, ModelSettings]:
+        """Models by alias; `*` stands for every other alias."""
+        if not self.model:
+            return dict(self.models)
+        default = ModelSettings(model=self.model, base_url=self.model_base_url, api_key=self.model_api_key)
+        return {"*": default} | self.models
+
+
+def read_settings(**overrides: object) -> Settings:
+    """Settings from the environment, with `overrides` on top. Raises `ConfigurationError` naming the variable."""
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type]  # pydantic validates them
+    except ValidationError as error:
+        problems = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False)]
+        raise ConfigurationError(f"The configuration is not valid: {'; '.join(problems)}") from None

@@ -1,0 +1,83 @@
+"""One pool of Postgres connections and the transactions opened on it."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, LiteralString
+
+import psycopg
+from psycopg.rows import DictRow, dict_row
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from contracts.errors import LeaseLost, StoreUnavailable
+
+Connection = psycopg.AsyncConnection[DictRow]
+
+FENCED_OFF = "GH001"
+"""SQLSTATE raised by the SQL function `fence`."""
+
+
+class Database:
+    """A pool whose connections autocommit; several statements belong in `transaction()`."""
+
+    def __init__(self, dsn: str, *, size: int = 20) -> None:
+        self.dsn = dsn
+        self.pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
+            dsn,
+            min_size=2,
+            max_size=size,
+            open=False,
+            timeout=10,
+            max_idle=300,
+            max_lifetime=3600,
+            kwargs=connection_options(),
+        )
+
+    async def open(self) -> None:
+        """Raises `StoreUnavailable` when the database does not answer within ten seconds."""
+        try:
+            await self.pool.open(wait=True, timeout=10)
+        except PoolTimeout as error:
+            await self.pool.close()
+            raise StoreUnavailable(
+                "Postgres does not answer at the configured address.",
+                hint="Check DATABASE_URL, or unset it to use the embedded Postgres.",
+            ) from error
+
+    async def close(self) -> None:
+        await self.pool.close()
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """A connection in a transaction: committed at the end, rolled back by any exception."""
+        try:
+            async with self.pool.connection() as conn, conn.transaction():
+                yield conn
+        except psycopg.OperationalError as error:
+            raise StoreUnavailable(f"The database went away: {type(error).__name__}.") from error
+        except psycopg.Error as error:
+            raise_if_fenced(error)
+            raise
+
+    async def fetch(self, query: LiteralString, params: dict[str, Any] | None = None) -> list[DictRow]:
+        """Rows of one read statement."""
+        async with self.transaction() as conn:
+            return await (await conn.execute(query, params)).fetchall()
+
+
+def connection_options() -> dict[str, Any]:
+    """Options every connection to the store has: dead peers are noticed within about half a minute."""
+    return {
+        "autocommit": True,
+        "prepare_threshold": 0,
+        "row_factory": dict_row,
+        "keepalives_idle": 15,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "application_name": "gatehouse",
+    }
+
+
+def raise_if_fenced(error: psycopg.Error) -> None:
+    """Translate the fence's SQLSTATE; any other error is left to the caller."""
+    if error.sqlstate == FENCED_OFF:
+        raise LeaseLost(str(error).splitlines()[0]) from error

@@ -1,0 +1,111 @@
+"""Brings the database schema forward: our SQL files, LangGraph's tables and procrastinate's, once, under one lock."""
+
+import asyncio
+import hashlib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import procrastinate
+import psycopg
+from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
+
+from contracts.errors import MigrationRefused
+from engine.store.database import Connection, connection_options
+
+_FOLDER = Path(__file__).with_name("migrations")
+_LOCK = 0x6761746568  # "gateh": one key for every Gatehouse migration
+_NAME = re.compile(r"(\d{4})_(\w+)\.sql")
+
+
+@dataclass(frozen=True)
+class Migration:
+    """One SQL file: `NNNN_name.sql`."""
+
+    number: int
+    name: str
+    text: str
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+
+def migrations(folder: Path = _FOLDER) -> list[Migration]:
+    """All migrations in the order in which they are applied."""
+    files = [(match, path) for path in sorted(folder.iterdir()) if (match := _NAME.fullmatch(path.name))]
+    return [Migration(int(match[1]), match[2], path.read_text()) for match, path in files]
+
+
+async def migrate(dsn: str, *, wait_s: float = 60) -> list[str]:
+    """Apply what is missing and return the names applied. Others wait for the lock up to `wait_s` seconds.
+
+    Raises `MigrationRefused` when the database is newer than this code, an applied file was changed since, or the
+    lock was not free in time.
+    """
+    async with await psycopg.AsyncConnection.connect(dsn, **connection_options()) as conn:
+        await _take_lock(conn, wait_s)
+        try:
+            applied = await _apply_ours(conn)
+            applied += await _apply_libraries(conn, dsn)
+        finally:
+            await conn.execute("SELECT pg_advisory_unlock(%s)", (_LOCK,))
+    return applied
+
+
+async def _take_lock(conn: Connection, wait_s: float) -> None:
+    # Tried again and again instead of waited for: a waiting lock holds a snapshot, which blocks CREATE INDEX
+    # CONCURRENTLY of the process that has the lock.
+    for _ in range(max(1, int(wait_s / 0.2))):
+        row = await (await conn.execute("SELECT pg_try_advisory_lock(%s) AS taken", (_LOCK,))).fetchone()
+        if row and row["taken"]:
+            return
+        await asyncio.sleep(0.2)
+    raise MigrationRefused(
+        f"Another process has been migrating this database for {wait_s:.0f} s.",
+        hint="Look at it with: SELECT * FROM pg_locks WHERE locktype = 'advisory'.",
+    )
+
+
+async def _apply_ours(conn: Connection) -> list[str]:
+    await conn.execute(
+        "CREATE TABLE IF NOT EXISTS schema_migration (number integer PRIMARY KEY, name text NOT NULL, "
+        "sha256 text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())"
+    )
+    rows = await (await conn.execute("SELECT number, name, sha256 FROM schema_migration ORDER BY number")).fetchall()
+    known = migrations()
+    _refuse_surprises({row["number"]: row["sha256"] for row in rows}, known)
+    missing = known[len(rows) :]
+    for migration in missing:
+        async with conn.transaction():
+            await conn.execute(migration.text, prepare=False)
+            await conn.execute(
+                "INSERT INTO schema_migration (number, name, sha256) VALUES (%s, %s, %s)",
+                (migration.number, migration.name, migration.sha256),
+            )
+    return [f"{m.number:04}_{m.name}" for m in missing]
+
+
+def _refuse_surprises(applied: dict[int, str], known: list[Migration]) -> None:
+    by_number = {m.number: m for m in known}
+    for number, sha256 in applied.items():
+        if number not in by_number:
+            raise MigrationRefused(
+                f"The database has migration {number:04}, which this version of Gatehouse does not know.",
+                hint="Start the newer version again; schemas only go forward.",
+            )
+        if by_number[number].sha256 != sha256:
+            raise MigrationRefused(
+                f"Migration {number:04}_{by_number[number].name} was changed after it had been applied.",
+                hint="Restore the file and write the change as a new migration.",
+            )
+
+
+async def _apply_libraries(conn: Connection, dsn: str) -> list[str]:
+    before = await (await conn.execute("SELECT to_regclass('procrastinate_jobs') AS t")).fetchone()
+    await AsyncPostgresSaver(conn).setup()
+    if before and before["t"] is not None:
+        return []
+    async with procrastinate.App(connector=procrastinate.PsycopgConnector(conninfo=dsn)).open_async() as app:
+        await app.schema_manager.apply_schema_async()
+    return ["langgraph checkpoints", "procrastinate"]

@@ -1,0 +1,73 @@
+"""Checkpoints are encrypted and authenticated: what this installation did not write is refused."""
+
+import os
+import secrets
+from pathlib import Path
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from langgraph.checkpoint.serde.base import SerializerProtocol
+from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
+
+from contracts.errors import ConfigurationError, SealBroken
+
+_MARK = "+gatehouse1"
+_NONCE_BYTES = 12
+
+
+class SealedSerializer(SerializerProtocol):
+    """LangGraph's strict serializer inside AES-256-GCM, bound to one tenant and thread."""
+
+    def __init__(self, key: bytes, *, tenant: str, thread_id: str) -> None:
+        self._cipher = AESGCM(key)
+        self._binding = f"{tenant}\0{thread_id}\0"
+        self._inner = JsonPlusSerializer(allowed_msgpack_modules=None)
+
+    def dumps_typed(self, obj: object) -> tuple[str, bytes]:
+        kind, data = self._inner.dumps_typed(obj)
+        nonce = os.urandom(_NONCE_BYTES)
+        return kind + _MARK, nonce + self._cipher.encrypt(nonce, data, (self._binding + kind).encode())
+
+    def loads_typed(self, data: tuple[str, bytes]) -> object:
+        """Raises `SealBroken` for a value that is unsealed, altered, of another thread or under another key."""
+        sealed_kind, blob = data
+        kind = sealed_kind.removesuffix(_MARK)
+        if kind == sealed_kind:
+            raise SealBroken(f"A checkpoint value of type {sealed_kind!r} carries no seal.")
+        try:
+            nonce, text = blob[:_NONCE_BYTES], blob[_NONCE_BYTES:]
+            plain = self._cipher.decrypt(nonce, text, (self._binding + kind).encode())
+        except InvalidTag as error:
+            raise SealBroken(
+                "A checkpoint value was altered, moved from another thread or sealed with another key.",
+                hint="Every server and worker of one database needs the same GATEHOUSE_SEAL_KEY.",
+            ) from error
+        return self._inner.loads_typed((kind, plain))
+
+
+def seal_key(configured: str, home: Path) -> bytes:
+    """The 32-byte key: `configured` as hex, else the one kept in `home/seal.key`, made at first use (mode 0600)."""
+    if configured:
+        return _from_hex(configured, "GATEHOUSE_SEAL_KEY")
+    path = home / "seal.key"
+    home.mkdir(parents=True, exist_ok=True)
+    try:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(secrets.token_hex(32))
+            file.flush()
+            os.fsync(file.fileno())
+    except FileExistsError:
+        pass
+    return _from_hex(path.read_text().strip(), str(path))
+
+
+def _from_hex(text: str, where: str) -> bytes:
+    try:
+        key = bytes.fromhex(text)
+    except ValueError:
+        key = b""
+    if len(key) != 32:
+        raise ConfigurationError(
+            f"{where} does not hold 64 hexadecimal digits.", hint="Make one with: openssl rand -hex 32"
+        )
+    return key

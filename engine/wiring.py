@@ -1,0 +1,159 @@
+"""The only place where objects are made and joined."""
+
+import os
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+from langgraph.runtime import RunControl
+
+from contracts.approval import JsonObject
+from contracts.errors import ConfigurationError
+from engine.catalog.catalog import Catalog, load_catalog
+from engine.catalog.versions import register_versions, require_parked_stages
+from engine.gateway.systems import Systems
+from engine.models.asking import ModelSources
+from engine.models.recording import Recordings, read_recordings
+from engine.models.route import Route
+from engine.runs.dispatch import Dispatcher
+from engine.runs.events import Notices
+from engine.settings import Settings
+from engine.store import embedded
+from engine.store.database import Database
+from engine.store.migrate import migrate
+from engine.store.seal import seal_key
+from engine.worker.advance import Carrier
+from engine.worker.dispatchers import ProcrastinateDispatcher
+from engine.worker.intake import Intake
+from engine.worker.lease import Lease
+from engine.worker.state import StateReader
+from engine.worker.worker import Worker
+
+Notify = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Engine:
+    """The engine's rooms, joined and open."""
+
+    settings: Settings
+    database: Database
+    catalog: Catalog
+    dispatcher: Dispatcher
+    notices: Notices
+    states: StateReader
+    intake: Intake
+    carrier: Carrier
+
+
+def find_dsn(settings: Settings, notify: Notify) -> str:
+    """DATABASE_URL, else the embedded Postgres in `settings.home`, started if need be."""
+    if settings.database_url:
+        return settings.database_url.get_secret_value()
+    return embedded.start(settings.home, notify=notify).dsn
+
+
+@asynccontextmanager
+async def open_database(settings: Settings, notify: Notify) -> AsyncIterator[Database]:
+    """The database, brought to the present schema."""
+    dsn = find_dsn(settings, notify)
+    await migrate(dsn)
+    database = Database(dsn, size=settings.pool_size)
+    await database.open()
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
+@asynccontextmanager
+async def open_engine(
+    settings: Settings, *, notify: Notify, dispatcher: Dispatcher | None = None, recordings: Recordings | None = None
+) -> AsyncIterator[Engine]:
+    """Everything but the worker and the HTTP door. Evals pass their own dispatcher and recordings.
+
+    Raises `ConfigurationError`, `StageGone`, `StoreUnavailable`, `MigrationRefused`, `DataFolderRefused`.
+    """
+    catalog = load_catalog(find_registry(settings), routes=_public_routes(settings))
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(open_database(settings, notify))
+        async with database.transaction() as conn:
+            await register_versions(conn, catalog)
+            await require_parked_stages(conn, catalog)
+        if dispatcher is None:
+            dispatcher = await stack.enter_async_context(_procrastinate(database))
+        systems = Systems(
+            settings.systems, {name: token.get_secret_value() for name, token in settings.system_tokens.items()}
+        )
+        stack.push_async_callback(systems.close)
+        http = await stack.enter_async_context(httpx.AsyncClient())
+        if recordings is None:
+            recordings = Recordings(read_recordings(settings.recordings))
+        key = seal_key(settings.seal_key.get_secret_value(), settings.home)
+        states = StateReader(database, catalog, key)
+        notices = Notices(database)
+        notices.start()
+        stack.push_async_callback(notices.stop)
+        yield Engine(
+            settings=settings,
+            database=database,
+            catalog=catalog,
+            dispatcher=dispatcher,
+            notices=notices,
+            states=states,
+            intake=Intake(database, catalog, dispatcher, states),
+            carrier=Carrier(
+                database=database,
+                dispatcher=dispatcher,
+                catalog=catalog,
+                systems=systems,
+                models=ModelSources(_routes(settings), recordings, settings.stand_ins, http),
+                seal_key=key,
+                lease=Lease(settings.lease_s),
+                name=f"{socket.gethostname()}:{os.getpid()}",
+                control=RunControl(),
+            ),
+        )
+
+
+@asynccontextmanager
+async def running_worker(engine: Engine) -> AsyncIterator[Worker]:
+    """A worker that is drained at the end of the block."""
+    if not isinstance(engine.dispatcher, ProcrastinateDispatcher):
+        raise ConfigurationError("A worker needs the procrastinate dispatcher.")
+    settings = engine.settings
+    worker = Worker(
+        engine.carrier, engine.dispatcher, concurrency=settings.concurrency, sweep_every_s=settings.sweep_every_s
+    )
+    worker.start()
+    try:
+        yield worker
+    finally:
+        await worker.stop()
+
+
+def find_registry(settings: Settings) -> Path:
+    """The configured langgraph.json, or the one beside this installation when the working folder has none."""
+    beside = Path(__file__).parent.parent / settings.registry
+    return settings.registry if settings.registry.exists() else beside
+
+
+@asynccontextmanager
+async def _procrastinate(database: Database) -> AsyncIterator[ProcrastinateDispatcher]:
+    dispatcher = ProcrastinateDispatcher(database)
+    await dispatcher.open()
+    try:
+        yield dispatcher
+    finally:
+        await dispatcher.close()
+
+
+def _routes(settings: Settings) -> dict[str, Route]:
+    return {alias: Route(m.model, m.api_key, m.base_url, m.temperature) for alias, m in settings.all_models().items()}
+
+
+def _public_routes(settings: Settings) -> dict[str, JsonObject]:
+    return {alias: route.public() for alias, route in _routes(settings).items()}

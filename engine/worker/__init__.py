@@ -1,0 +1,1 @@
+"""Carries runs forward: claim, run, park or finish; leases, timers, drain."""

@@ -1,0 +1,208 @@
+"""Carries one run forward: claim, decide from the checkpoint, run the graph, park or finish."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import psycopg
+from langchain_core.runnables import RunnableConfig
+from langgraph.errors import GraphDrained
+from langgraph.runtime import RunControl
+from langgraph.types import Interrupt, StateSnapshot
+
+from contracts.approval import JsonObject
+from contracts.context import Case, Context
+from contracts.errors import GatehouseError, LeaseLost, StoreUnavailable
+from contracts.event import Event
+from engine.approvals.decisions import cancel_requests
+from engine.approvals.questions import ask_question
+from engine.approvals.requests import ask
+from engine.audit import audit
+from engine.catalog.catalog import Catalog
+from engine.catalog.workflow import Workflow
+from engine.gateway.calls import RunTools
+from engine.gateway.gates import RunGates
+from engine.gateway.systems import Systems
+from engine.models.asking import ModelSources, RunModels
+from engine.runs import events, runs
+from engine.runs.dispatch import Dispatcher
+from engine.runs.model import Outcome, Run, RunStatus
+from engine.store.checkpointer import FencedSaver, Holder
+from engine.store.database import Connection, Database
+from engine.store.seal import SealedSerializer
+from engine.worker.lease import CancelRequested, Lease, held
+from engine.worker.resume import Next, pending_interrupts, plan
+
+_LOG = logging.getLogger("gatehouse.worker")
+_MAX_ATTEMPTS = 5
+_MAX_STEPS = 100
+
+
+@dataclass(frozen=True)
+class Carrier:
+    """Everything a worker needs to carry runs."""
+
+    database: Database
+    dispatcher: Dispatcher
+    catalog: Catalog
+    systems: Systems
+    models: ModelSources
+    seal_key: bytes
+    lease: Lease
+    name: str
+    control: RunControl
+    """Asked to drain when the worker stops: runs stop at the next stage boundary."""
+
+    async def advance(self, run_id: str) -> None:
+        """Take the run and carry it as far as it goes; does nothing when somebody else holds it. Never raises."""
+        async with self.database.transaction() as conn:
+            run = await runs.claim(conn, run_id, owner=self.name, lease_s=self.lease.seconds)
+        if run is None:
+            return
+        try:
+            async with held(self.database, run, self.lease):
+                await self._carry(run)
+        except LeaseLost:
+            _LOG.warning("run %s was taken over by another worker", run.id)
+        except GraphDrained:
+            async with self.database.transaction() as conn:
+                await runs.release(conn, run, self.dispatcher)
+        except CancelRequested as request:
+            await self._finish(run, "interrupted", "cancelled", by=request.by)
+        except (psycopg.OperationalError, StoreUnavailable):
+            # Nothing can be written now: the lease runs out and a worker with a database goes on.
+            _LOG.exception("the database went away while run %s was carried", run.id)
+        except Exception as error:  # noqa: BLE001  # the worker's edge: any failure of a workflow ends its run, not the worker
+            await self._fail(run, error)
+
+    async def _carry(self, run: Run) -> None:
+        if run.attempts > _MAX_ATTEMPTS:
+            raise GatehouseError(
+                f"Run {run.id} was given up after {_MAX_ATTEMPTS} attempts.", hint="A person looks at it."
+            )
+        workflow = self.catalog[run.workflow]
+        saver = self._saver(run, workflow)
+        graph = workflow.graph.copy({"checkpointer": saver})
+        snapshot = await graph.aget_state(_config(run))
+        async with self.database.transaction() as conn:
+            todo = await plan(conn, run, workflow, snapshot, saver.stands_at)
+        if todo.next is Next.GO:
+            context = self._context(run, workflow)
+            stream = graph.astream(
+                todo.input,
+                _config(run),
+                context=context,
+                stream_mode=["updates", "values"],
+                durability="sync",
+                control=self.control,
+            )
+            await _Relay(self.database, run).follow(stream)
+            snapshot = await graph.aget_state(_config(run))
+        await self._settle(run, snapshot)
+
+    async def _settle(self, run: Run, snapshot: StateSnapshot) -> None:
+        """Park at what waits, or finish with the outcome that the workflow declared."""
+        if pending_interrupts(snapshot):
+            await self._finish(run, "interrupted", None)
+        else:
+            outcome = cast(Outcome, snapshot.values.get("outcome") or "completed")
+            await self._finish(run, "success", outcome)
+
+    async def _finish(
+        self, run: Run, status: RunStatus, outcome: Outcome | None, *, by: str = "", error: JsonObject | None = None
+    ) -> None:
+        event = Event.RUN_FAILED if error else Event.RUN_PARKED if outcome is None else Event.RUN_FINISHED
+        async with self.database.transaction() as conn:
+            await runs.finish(
+                conn, run, self.dispatcher, status=status, outcome=outcome, error=cast("dict[str, object]", error)
+            )
+            if outcome == "cancelled":
+                event = Event.RUN_CANCELLED
+                await cancel_requests(conn, run.subject(by))
+            await audit.append(conn, run.subject(by), event, {"status": status, "outcome": outcome, "error": error})
+
+    async def _fail(self, run: Run, error: Exception) -> None:
+        _LOG.exception("run %s failed", run.id)
+        known = isinstance(error, GatehouseError)
+        problem: JsonObject = {
+            "error": error.code if isinstance(error, GatehouseError) else "workflow_failed",
+            # The text of an unknown exception may carry anything: it stays in the server's log.
+            "message": str(error) if known else f"The workflow raised {type(error).__name__}; see the worker's log.",
+        }
+        try:
+            await self._finish(run, "error", "failed_safe", error=problem)
+        except LeaseLost:
+            _LOG.warning("run %s was taken over by another worker", run.id)
+
+    def _saver(self, run: Run, workflow: Workflow) -> FencedSaver:
+        async def on_stages(conn: Connection, stages: list[str]) -> None:
+            for stage in stages:
+                kind = workflow.stages[stage].kind if stage in workflow.stages else "code"
+                await audit.append(conn, run.subject(), Event.STAGE_FINISHED, {"stage": stage, "kind": kind})
+
+        async def on_interrupts(conn: Connection, interrupts: Sequence[Interrupt]) -> None:
+            for interrupt in interrupts:
+                if interrupt.value["kind"] == "approval":
+                    await ask(conn, run, interrupt.id, interrupt.value, workflow.policy.queue)
+                else:
+                    await ask_question(conn, run, interrupt.id, interrupt.value)
+
+        serde = SealedSerializer(self.seal_key, tenant=run.tenant, thread_id=run.thread_id)
+        return FencedSaver(self.database, serde, Holder(run.id, run.epoch, on_stages, on_interrupts))
+
+    def _context(self, run: Run, workflow: Workflow) -> Context:
+        case = Case(
+            thread_id=run.thread_id,
+            run_id=run.id,
+            workflow=run.workflow,
+            version=run.version,
+            tenant=run.tenant,
+            actor=run.actor,
+            requester=run.requester,
+            opened_on=run.created_at.date().isoformat(),
+        )
+        send_within_s = self.lease.send_within_s
+        return Context(
+            case=case,
+            tools=RunTools(self.database, self.systems, workflow, run, send_within_s=send_within_s),
+            models=RunModels(self.database, self.models, workflow, run),
+            gates=RunGates(self.database, workflow, run),
+        )
+
+
+class _Relay:
+    """Passes what the graph streams on to readers, if the caller asked for any of it."""
+
+    def __init__(self, database: Database, run: Run) -> None:
+        self._database = database
+        self._run = run
+
+    async def follow(self, stream: Any) -> None:
+        wanted = set(self._run.stream_modes)
+        async with self._database.transaction() as conn:
+            number = await events.last_event(conn, self._run.id) if wanted else 0
+        async for mode, chunk in stream:
+            if mode in wanted:
+                async with self._database.transaction() as conn:
+                    await events.append_events(conn, self._run.id, number + 1, [(mode, as_json(chunk))])
+                number += 1
+
+
+def _config(run: Run) -> RunnableConfig:
+    return {
+        "configurable": {"thread_id": run.thread_id, "__pregel_strict_resume": True},
+        "metadata": {"run_id": run.id, "thread_id": run.thread_id, "workflow": run.workflow, "version": run.version},
+        "recursion_limit": _MAX_STEPS,
+    }
+
+
+def as_json(chunk: Any) -> Any:
+    """A streamed chunk with its interrupts as JSON objects."""
+    if isinstance(chunk, dict):
+        return {key: as_json(value) for key, value in chunk.items()}
+    if isinstance(chunk, (list, tuple)):
+        return [as_json(value) for value in chunk]
+    if isinstance(chunk, Interrupt):
+        return {"value": chunk.value, "id": chunk.id}
+    return chunk

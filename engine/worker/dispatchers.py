@@ -1,0 +1,82 @@
+"""Wake-ups through procrastinate, and in this process for evals."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+
+import procrastinate
+from procrastinate import exceptions
+
+from engine.store.database import Connection, Database, connection_options
+
+_TASK = "advance"
+_QUEUE = "runs"
+_PRIORITY_LOST = 10
+
+Advance = Callable[[str], Awaitable[None]]
+
+
+class ProcrastinateDispatcher:
+    """`engine.runs.dispatch.Dispatcher` on a table in the same Postgres: a wake-up commits with what it is for.
+
+    Its locks, retries and job states carry no meaning here: a job may be lost or doubled.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._app = procrastinate.App(
+            connector=procrastinate.PsycopgConnector(conninfo=database.dsn, kwargs=_options(), min_size=1, max_size=4)
+        )
+        self._worker: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        await self._app.open_async()
+
+    async def close(self) -> None:
+        await self._app.close_async()
+
+    async def enqueue(self, conn: Connection, run_id: str) -> None:
+        await self._app.configure_task(_TASK, queue=_QUEUE, connection=conn).defer_async(run_id=run_id)
+
+    async def enqueue_lost(self, run_id: str) -> None:
+        with contextlib.suppress(exceptions.AlreadyEnqueued):
+            task = self._app.configure_task(_TASK, queue=_QUEUE, queueing_lock=run_id, priority=_PRIORITY_LOST)
+            await task.defer_async(run_id=run_id)
+
+    async def work(self, advance: Advance, *, concurrency: int) -> None:
+        """Advance runs as wake-ups arrive, until cancelled; then those under way are waited for."""
+
+        @self._app.task(name=_TASK, queue=_QUEUE)
+        async def advance_run(run_id: str) -> None:
+            await advance(run_id)
+
+        await self._app.run_worker_async(
+            queues=[_QUEUE],
+            concurrency=concurrency,
+            delete_jobs="always",
+            install_signal_handlers=False,
+            fetch_job_polling_interval=2.0,
+        )
+
+
+class InlineDispatcher:
+    """Remembers what wants advancing; `drain` advances it in the caller's task. For evals and tests."""
+
+    def __init__(self) -> None:
+        self._waiting: list[str] = []
+
+    async def enqueue(self, conn: Connection, run_id: str) -> None:
+        self._waiting.append(run_id)
+
+    async def enqueue_lost(self, run_id: str) -> None:
+        self._waiting.append(run_id)
+
+    async def drain(self, advance: Advance) -> None:
+        """Advance until nothing waits."""
+        while self._waiting:
+            await advance(self._waiting.pop(0))
+
+
+def _options() -> dict[str, object]:
+    options = connection_options()
+    # procrastinate sets these itself.
+    return {name: value for name, value in options.items() if name not in ("autocommit", "row_factory")}

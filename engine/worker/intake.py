@@ -1,0 +1,148 @@
+"""What comes in from outside for a thread: new input, decisions, answers. Nothing walks around an open gate."""
+
+from dataclasses import dataclass, replace
+
+from pydantic import JsonValue
+
+from contracts.approval import Decision
+from contracts.errors import (
+    AmbiguousResume,
+    DigestMismatch,
+    GateOpen,
+    InvalidRequest,
+    NothingToResume,
+)
+from engine.access.keys import Principal
+from engine.approvals.decisions import Submission, cancel_requests, decide, require_reviewer
+from engine.approvals.model import ApprovalRequest
+from engine.approvals.payloads import read_answer, read_decision
+from engine.approvals.questions import Question, answer_question, questions_of_thread
+from engine.approvals.requests import asked_of_thread, get_request
+from engine.catalog.catalog import Catalog
+from engine.runs.dispatch import Dispatcher
+from engine.runs.model import NewRun, Run
+from engine.runs.runs import cancel, create_run
+from engine.runs.threads import get_thread
+from engine.store.database import Connection, Database
+from engine.worker.resume import pending_interrupts
+from engine.worker.screening import screen, screen_text
+from engine.worker.state import StateReader
+
+
+@dataclass(frozen=True)
+class Intake:
+    """The only way in for input and answers."""
+
+    database: Database
+    catalog: Catalog
+    dispatcher: Dispatcher
+    states: StateReader
+
+    async def accept(self, new: NewRun) -> Run:
+        """Accept a run with new input. Raises `GateOpen` while the thread waits for somebody, `InvalidRequest`."""
+        if not new.input:
+            raise InvalidRequest("A new run needs an input.", hint="To go on after an interrupt, send command.resume.")
+        workflow = self.catalog[new.workflow]
+        new = replace(new, version=workflow.version, input=screen(workflow.policy, new.input))
+        async with self.database.transaction() as conn:
+            await get_thread(conn, new.thread_id, tenant=new.tenant, lock=True)
+            await require_no_open_gate(conn, new.thread_id)
+            return await create_run(conn, new, self.dispatcher)
+
+    async def decide(self, request_id: str, submission: Submission, reviewer: Principal) -> tuple[Decision, Run]:
+        """Decide one request; see `engine.approvals.decisions.decide` for what is refused."""
+        async with self.database.transaction() as conn:
+            request = await get_request(conn, request_id, tenant=reviewer.tenant)
+        require_reviewer(request, reviewer)
+        await self._require_unchanged(request)
+        async with self.database.transaction() as conn:
+            judge = self.catalog[request.workflow].judge
+            return await decide(conn, request, submission, reviewer, judge=judge, dispatcher=self.dispatcher)
+
+    async def resume(
+        self, thread_id: str, value: JsonValue, principal: Principal, *, stream_modes: tuple[str, ...] = ()
+    ) -> Run:
+        """Take LangGraph's `command.resume`: a map by interrupt id, or a plain value where it can mean only one thing.
+
+        Raises `NothingToResume`, `AmbiguousResume`, `InvalidDecision` and what `decide` raises.
+        """
+        async with self.database.transaction() as conn:
+            await get_thread(conn, thread_id, tenant=principal.tenant)
+            asked = await _asked(conn, thread_id)
+        target, answer = _target(asked, value)
+        if isinstance(target, Question):
+            workflow = self.catalog[target.workflow]
+            text = screen_text(workflow.policy, read_answer(answer))
+            async with self.database.transaction() as conn:
+                return await answer_question(conn, target, text, principal, self.dispatcher, stream_modes=stream_modes)
+        submission = replace(read_decision(answer), stream_modes=stream_modes)
+        _, run = await self.decide(target.id, submission, principal)
+        return run
+
+    async def cancel(self, run: Run, *, by: str) -> None:
+        """Cancel a run; one that waits at a gate ends at once and its requests are closed.
+
+        Raises `ThreadBusy` for a run that has ended.
+        """
+        async with self.database.transaction() as conn:
+            if await cancel(conn, run, self.dispatcher, by=by):
+                await cancel_requests(conn, run.subject(by))
+
+    async def _require_unchanged(self, request: ApprovalRequest) -> None:
+        """The open request must still be what the thread's newest checkpoint waits for."""
+        if request.status != "pending":
+            return
+        async with self.database.transaction() as conn:
+            thread = await get_thread(conn, request.thread_id, tenant=request.tenant)
+        snapshot = await self.states.latest(thread)
+        waiting = pending_interrupts(snapshot) if snapshot else {}
+        shown = waiting.get(request.interrupt_id or "")
+        if shown is None or shown.value.get("action_digest") != request.action_digest:
+            raise DigestMismatch(
+                "The thread's state was changed since this request was shown; it no longer waits for it.",
+                hint="Cancel the run and start the case again.",
+            )
+
+
+async def require_no_open_gate(conn: Connection, thread_id: str) -> None:
+    """Raises `GateOpen` naming what the thread waits for."""
+    for item in await _asked(conn, thread_id):
+        if item.status in ("pending", "open"):
+            what = "a decision" if isinstance(item, ApprovalRequest) else "an answer"
+            raise GateOpen(
+                f"Thread {thread_id} waits for {what}; new input or another state would walk around it.",
+                hint="Answer with command.resume, or cancel the run first.",
+                facts={"interrupt_id": item.interrupt_id, "stage": item.stage},
+            )
+
+
+Asked = ApprovalRequest | Question
+
+
+async def _asked(conn: Connection, thread_id: str) -> list[Asked]:
+    return [*await asked_of_thread(conn, thread_id), *await questions_of_thread(conn, thread_id)]
+
+
+def _target(asked: list[Asked], value: JsonValue) -> tuple[Asked, JsonValue]:
+    """What a resume answers. A plain value names nothing, so it counts only where nothing else was ever asked."""
+    by_id = {item.interrupt_id: item for item in asked if item.interrupt_id}
+    if isinstance(value, dict) and value and all(_is_interrupt_id(key) for key in value):
+        if len(value) > 1:
+            raise AmbiguousResume("Answer one interrupt at a time.")
+        interrupt_id, answer = next(iter(value.items()))
+        if interrupt_id not in by_id:
+            raise NothingToResume(f"The thread has no interrupt {interrupt_id}.")
+        return by_id[interrupt_id], answer
+    if not asked:
+        raise NothingToResume("The thread waits for nothing.", hint="Look at GET /threads/{id}/state.")
+    if len(asked) > 1:
+        raise AmbiguousResume(
+            "The thread has asked more than once, and the answer does not say which request it is for.",
+            hint='Send {"resume": {"<interrupt id>": …}} with the id of the interrupt that you were shown.',
+            facts={"interrupts": [{"id": i.interrupt_id, "status": i.status} for i in asked]},
+        )
+    return asked[0], value
+
+
+def _is_interrupt_id(key: str) -> bool:
+    return len(key) == 32 and all(c in "0123456789abcdef" for c in key)

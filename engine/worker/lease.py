@@ -1,0 +1,75 @@
+"""Keeps a claimed run's lease alive, and stops the work when the lease is lost or somebody cancels."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import psycopg
+
+from contracts.errors import LeaseLost, StoreUnavailable
+from engine.runs.model import Run
+from engine.runs.runs import renew
+from engine.store.database import Database
+
+
+class CancelRequested(Exception):
+    """Somebody asked to cancel the run that is being carried."""
+
+    def __init__(self, by: str) -> None:
+        super().__init__(by)
+        self.by = by
+
+
+@dataclass(frozen=True)
+class Lease:
+    """How long a claim holds and how often it is renewed."""
+
+    seconds: float = 15.0
+
+    @property
+    def renew_every_s(self) -> float:
+        return self.seconds / 4
+
+    @property
+    def send_within_s(self) -> float:
+        return self.seconds / 2
+
+
+@asynccontextmanager
+async def held(database: Database, run: Run, lease: Lease) -> AsyncIterator[None]:
+    """Renew the lease while the block runs.
+
+    Raises `LeaseLost` or `CancelRequested` in the block's place when the block had to be stopped for it.
+    """
+    block = asyncio.current_task()
+    reason: list[Exception] = []
+
+    async def beat() -> None:
+        while True:
+            await asyncio.sleep(lease.renew_every_s)
+            try:
+                async with database.transaction() as conn:
+                    if by := await renew(conn, run, lease_s=lease.seconds):
+                        raise CancelRequested(by)
+            except (LeaseLost, CancelRequested) as error:
+                reason.append(error)
+                if block:
+                    block.cancel()
+                return
+            except (psycopg.OperationalError, StoreUnavailable):
+                continue  # the lease decides: if the database stays away, somebody else takes over
+
+    heart = asyncio.create_task(beat(), name=f"lease of {run.id}")
+    try:
+        yield
+    except asyncio.CancelledError:
+        if reason and block:
+            block.uncancel()
+            raise reason[0] from None
+        raise
+    finally:
+        heart.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await heart
