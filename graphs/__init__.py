@@ -1,0 +1,1 @@
+"""The workflows. Each is a folder; none imports another."""

@@ -1,0 +1,1 @@
+"""Billing dispute: a customer says that a charge is wrong."""

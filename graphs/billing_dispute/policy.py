@@ -1,0 +1,93 @@
+"""What the billing dispute may do, who decides what it may not, and who answers for it."""
+
+from contracts.policy import (
+    Budget,
+    Policy,
+    Queue,
+    above,
+    allow,
+    deny,
+    differs,
+    equals,
+    not_among,
+    require_approval,
+)
+from guards.card_numbers import redact_card_numbers
+from tools import billing, crm, mail
+
+HOUR_S = 3600
+
+AUTOMATIC_UP_TO_CENTS = {"EUR": 10_000, "GBP": 9_000, "USD": 10_000, "CHF": 10_000, "SEK": 100_000, "JPY": 15_000}
+"""Largest refund, in minor units, that clear evidence pays without a person: about 100 euros."""
+
+REFUND, CREDIT, REPLY = billing.issue_refund.name, billing.issue_credit.name, mail.send_reply.name
+
+POLICY = Policy(
+    owner="billing-operations",
+    purpose="Give back what was charged wrongly, explain what was charged rightly, and leave the rest to people.",
+    tools=(
+        crm.find_customer,
+        billing.list_charges,
+        billing.read_price_plan,
+        billing.issue_refund,
+        billing.issue_credit,
+        mail.send_reply,
+    ),
+    rules=(
+        *(
+            require_approval(
+                f"refund-over-limit-{currency.lower()}",
+                REFUND,
+                equals("currency", currency),
+                above("amount_cents", limit),
+                role="finance",
+                within_s=24 * HOUR_S,
+                why="The refund is above what may be paid without a person.",
+            )
+            for currency, limit in AUTOMATIC_UP_TO_CENTS.items()
+        ),
+        require_approval(
+            "refund-in-other-currency",
+            REFUND,
+            not_among("currency", *AUTOMATIC_UP_TO_CENTS),
+            role="finance",
+            within_s=24 * HOUR_S,
+            why="There is no automatic limit for this currency.",
+        ),
+        require_approval(
+            "refund-on-conflicting-evidence",
+            REFUND,
+            differs("evidence", "clear"),
+            role="finance",
+            within_s=24 * HOUR_S,
+            why="The records, or the model and the records, do not agree.",
+        ),
+        allow("refund-clear-and-small", REFUND, equals("evidence", "clear"), why="The bill itself shows the mistake."),
+        deny("credit-over-charge", CREDIT, equals("within_charge", False), why="A credit never exceeds its charge."),
+        require_approval(
+            "credit-is-goodwill",
+            CREDIT,
+            role="finance",
+            within_s=24 * HOUR_S,
+            why="Nothing is owed: this is goodwill, and goodwill is a person's to give.",
+        ),
+        deny(
+            "reply-fails-guard", REPLY, differs("guard", "pass"), why="The reply holds a link or a sum nobody computed."
+        ),
+        require_approval(
+            "reply-to-doubtful-address",
+            REPLY,
+            differs("recipient", "confirmed"),
+            role="support",
+            within_s=24 * HOUR_S,
+            why="The registers disagree about who this customer is.",
+        ),
+        allow(
+            "reply-to-known-address", REPLY, equals("recipient", "confirmed"), why="Both registers name this address."
+        ),
+    ),
+    budget=Budget(tool_calls=20, model_calls=15, seconds=300),
+    queue=Queue("billing-disputes", target_s=4 * HOUR_S),
+    roles=("finance", "support"),
+    input_guards=(redact_card_numbers,),
+)

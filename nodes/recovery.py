@@ -1,0 +1,67 @@
+"""What becomes of a stage whose model or tool failed: the case goes to a person, never to an unhandled error."""
+
+import functools
+from collections.abc import Callable, Mapping
+from typing import Literal, TypeVar, get_args, get_type_hints
+
+from langgraph.runtime import Runtime
+from typing_extensions import TypedDict
+
+from contracts.context import Context
+from contracts.errors import BudgetExceeded, DigestMismatch, ModelError, PolicyDenied, ToolError
+from nodes.kinds import Stage
+
+State = TypeVar("State")
+Update = TypeVar("Update")
+
+
+class Problem(TypedDict):
+    """Why a stage could not do its job."""
+
+    stage: str
+    code: str
+    category: str
+    detail: str
+
+
+class Stuck(TypedDict):
+    """The update of a stage that could not do its job."""
+
+    problem: Problem
+
+
+def or_hand_off(stage: Stage[State, Update]) -> Stage[State, Update | Stuck]:
+    """A failed model or tool, or a spent budget, becomes `problem` in the state; the router sends the case to a person.
+
+    Retries, repairs and fallbacks have been tried by then. Errors of our own logic pass through and end the run.
+    """
+
+    @functools.wraps(stage)
+    async def run(state: State, runtime: Runtime[Context]) -> Update | Stuck:
+        try:
+            return await stage(state, runtime)
+        except (ModelError, ToolError, BudgetExceeded, DigestMismatch, PolicyDenied) as error:
+            name = str(getattr(stage, "__name__", "stage"))
+            return {"problem": Problem(stage=name, code=error.code, category=error.category, detail=error.detail)}
+
+    return run
+
+
+Router = Callable[[State], str]
+
+
+def unless_stuck(then: str | Router[State], *, otherwise: str = "hand_off") -> Router[State]:
+    """A router that goes on as `then` says (a stage or a router), or to `otherwise` when the stage left a `problem`.
+
+    Its annotation names every destination, so that LangGraph draws them.
+    """
+
+    def route(state: State) -> str:
+        if isinstance(state, Mapping) and state.get("problem"):
+            return otherwise
+        return then if isinstance(then, str) else then(state)
+
+    known = (then,) if isinstance(then, str) else get_args(get_type_hints(then)["return"])
+    route.__name__ = f"after_{then if isinstance(then, str) else then.__name__.removeprefix('after_')}"
+    route.__annotations__ = {"return": Literal[(*dict.fromkeys((*known, otherwise)),)]}
+    return route
