@@ -1,0 +1,29 @@
+"""Joins the routes to an engine."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import FastAPI
+
+from api import approvals, audit, runs, system, threads
+from api.door import BodyLimit
+from api.problems import add_problem_handlers
+from engine.wiring import Engine
+
+
+def create_app(open_engine: Callable[[], AbstractAsyncContextManager[Engine]], *, max_body_bytes: int) -> FastAPI:
+    """The HTTP application; the engine is opened when it starts and closed when it stops."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with open_engine() as engine:
+            app.state.engine = engine
+            yield
+
+    app = FastAPI(title="Gatehouse", version=version("gatehouse"), lifespan=lifespan)
+    app.add_middleware(BodyLimit, limit=max_body_bytes)
+    add_problem_handlers(app)
+    for room in (system, threads, runs, approvals, audit):
+        app.include_router(room.router)
+    return app

@@ -1,0 +1,119 @@
+"""Who is calling: an API key in `x-api-key` or as bearer token; without any keys, only this machine may call."""
+
+import ipaddress
+from collections.abc import Awaitable, Callable
+from typing import Annotated
+
+from fastapi import Depends, Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.problems import problem
+from contracts.errors import BodyTooLarge, Forbidden, Unauthenticated
+from engine.access.keys import Principal, Role, any_keys, authenticate
+from engine.wiring import Engine
+
+_LOCAL = Principal("local", frozenset({"caller"}), frozenset(), "default")
+
+
+def engine_of(request: Request) -> Engine:
+    """The engine that the server opened at start."""
+    engine: Engine = request.app.state.engine
+    return engine
+
+
+TheEngine = Annotated[Engine, Depends(engine_of)]
+
+
+async def who(request: Request, engine: TheEngine) -> Principal:
+    """The caller. Raises `Unauthenticated`; while no key exists at all, a caller on this machine is `local`."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    key = request.headers.get("x-api-key") or (token if scheme.lower() == "bearer" else "")
+    async with engine.database.transaction() as conn:
+        if key:
+            return await authenticate(conn, key)
+        keys_exist = await any_keys(conn)
+    if keys_exist:
+        raise Unauthenticated("This server wants an API key.", hint="Send it as the header 'x-api-key'.")
+    # A web page in a browser on this machine can send requests here, but not with our name as host.
+    if not (request.client and is_loopback(request.client.host) and is_loopback(request.url.hostname or "")):
+        raise Unauthenticated(
+            "Without API keys only this machine may call.",
+            hint="Make one with: gatehouse keys create NAME --role caller",
+        )
+    return _LOCAL
+
+
+def may(role: Role) -> Callable[[Principal], Awaitable[Principal]]:
+    """A dependency that lets callers with `role` pass."""
+
+    async def check(principal: Annotated[Principal, Depends(who)]) -> Principal:
+        principal.require(role)
+        return principal
+
+    return check
+
+
+async def a_reader(principal: Annotated[Principal, Depends(who)]) -> Principal:
+    """Reviewers and operators may look at requests of others."""
+    if principal.roles & {"reviewer", "operator"}:
+        return principal
+    raise Forbidden(f"{principal.name!r} is neither reviewer nor operator.")
+
+
+Anybody = Annotated[Principal, Depends(who)]
+Caller = Annotated[Principal, Depends(may("caller"))]
+Reviewer = Annotated[Principal, Depends(may("reviewer"))]
+Reader = Annotated[Principal, Depends(a_reader)]
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address means this machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+class BodyLimit:
+    """Refuses bodies over `limit` bytes, declared or not, before anything reads them."""
+
+    def __init__(self, app: ASGIApp, limit: int) -> None:
+        self._app = app
+        self._limit = limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        declared = dict(scope["headers"]).get(b"content-length", b"0")
+        if not declared.isdigit() or int(declared) > self._limit:
+            await self._refuse(scope, receive, send)
+            return
+        body, more = b"", True
+        while more:
+            message = await receive()
+            body += message.get("body", b"")
+            more = message.get("more_body", False)
+            if len(body) > self._limit:
+                await self._refuse(scope, receive, send)
+                return
+        await self._app(scope, _replay(body, receive), send)
+
+    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await problem(BodyTooLarge(f"A request body has at most {self._limit:,} bytes."))(scope, receive, send)
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """Give the body that was read once more, then whatever comes, such as the client's hanging up."""
+    given = False
+
+    async def again() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return again

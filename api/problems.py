@@ -1,0 +1,71 @@
+"""Every error as an RFC 9457 problem with a stable code; `detail` is what LangGraph's SDK shows."""
+
+import logging
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from contracts.errors import GatehouseError, InvalidRequest, MalformedBody, NotFound, NotSupported, Unauthenticated
+
+_LOG = logging.getLogger("gatehouse.api")
+MEDIA_TYPE = "application/problem+json"
+
+
+def add_problem_handlers(app: FastAPI) -> None:
+    """Answer every failure of `app` with a problem document."""
+    app.add_exception_handler(GatehouseError, _known)
+    app.add_exception_handler(RequestValidationError, _unfit)
+    app.add_exception_handler(HTTPException, _by_status)
+    app.add_exception_handler(Exception, _unknown)
+
+
+def problem(error: GatehouseError) -> JSONResponse:
+    """The document for an error: type, title, status, detail, code, category, hint and what the error adds."""
+    body = {
+        "type": f"urn:gatehouse:problem:{error.code}",
+        "title": error.title,
+        "status": error.status,
+        "detail": error.detail,
+        "code": error.code,
+        "category": error.category,
+        "hint": error.hint,
+    }
+    headers = {"WWW-Authenticate": "ApiKey"} if isinstance(error, Unauthenticated) else None
+    return JSONResponse(error.facts | body, status_code=error.status, media_type=MEDIA_TYPE, headers=headers)
+
+
+async def _known(request: Request, error: Exception) -> JSONResponse:
+    if not isinstance(error, GatehouseError):
+        raise error
+    if error.status >= 500:
+        _LOG.error("%s %s: %s %s", request.method, request.url.path, error.code, error.detail)
+    return problem(error)
+
+
+async def _unfit(request: Request, error: Exception) -> JSONResponse:
+    if not isinstance(error, RequestValidationError):
+        raise error
+    found = error.errors()
+    if any(e["type"] == "json_invalid" for e in found):
+        return problem(MalformedBody(f"The body is not JSON: {found[0]['ctx']['error']}."))
+    listed = [{"where": ".".join(map(str, e["loc"])), "problem": e["msg"]} for e in found]
+    said = "; ".join(f"{e['where']}: {e['problem']}" for e in listed[:5])
+    return problem(InvalidRequest(f"The request does not fit: {said}", facts={"errors": listed}))
+
+
+async def _by_status(request: Request, error: Exception) -> JSONResponse:
+    if not isinstance(error, HTTPException):
+        raise error
+    if error.status_code == 404:
+        return problem(NotFound(f"There is no {request.method} {request.url.path}.", hint="See /docs."))
+    answer = problem(NotSupported(f"{request.method} {request.url.path}: {error.detail}", hint="See /docs."))
+    answer.status_code = error.status_code
+    return answer
+
+
+async def _unknown(request: Request, error: Exception) -> JSONResponse:
+    # The text of an unforeseen error may carry anything: it goes to the log and not to the caller.
+    _LOG.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return problem(GatehouseError("The server failed. Nothing is known to be lost; the log has the details."))

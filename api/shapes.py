@@ -1,0 +1,170 @@
+"""Our objects as the LangGraph API's JSON, field by field as `langgraph_sdk.schema` has them."""
+
+import uuid
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from langgraph.types import Interrupt, StateSnapshot
+
+from engine.approvals.model import ApprovalRequest
+from engine.catalog.workflow import Workflow
+from engine.runs.model import Run
+from engine.worker.resume import pending_interrupts
+
+Json = dict[str, Any]
+
+_NAMESPACE_GRAPH = uuid.UUID("6ba7b821-9dad-11d1-80b4-00c04fd430c8")
+_STARTED = datetime.now(UTC).isoformat()
+
+
+def assistant_id_of(workflow: str) -> str:
+    """Id of a graph's default assistant: stable over servers, as in the reference server."""
+    return str(uuid.uuid5(_NAMESPACE_GRAPH, workflow))
+
+
+def assistant_json(workflow: Workflow) -> Json:
+    """The default assistant of a workflow."""
+    return {
+        "assistant_id": assistant_id_of(workflow.name),
+        "graph_id": workflow.name,
+        "name": workflow.name,
+        "description": workflow.policy.purpose,
+        "config": {},
+        "context": {},
+        "metadata": {"created_by": "system", "owner": workflow.policy.owner, "digest": workflow.version},
+        "version": 1,
+        "created_at": _STARTED,
+        "updated_at": _STARTED,
+    }
+
+
+def thread_json(thread: Mapping[str, Any], snapshot: StateSnapshot | None) -> Json:
+    """A thread with its values and what it waits for."""
+    tasks = snapshot.tasks if snapshot else ()
+    return {
+        "thread_id": str(thread["id"]),
+        "created_at": thread["created_at"],
+        "updated_at": thread["updated_at"],
+        "metadata": thread["metadata"] | ({"graph_id": thread["workflow"]} if thread["workflow"] else {}),
+        "status": thread["status"],
+        "values": snapshot.values if snapshot else None,
+        "interrupts": {t.id: [interrupt_json(i) for i in t.interrupts] for t in tasks if t.interrupts},
+    }
+
+
+def run_json(run: Run) -> Json:
+    """A run; `outcome`, `actor` and `requester` are ours."""
+    return {
+        "run_id": run.id,
+        "thread_id": run.thread_id,
+        "assistant_id": assistant_id_of(run.workflow),
+        "created_at": run.created_at,
+        "updated_at": run.updated_at,
+        "status": run.status,
+        "metadata": run.metadata,
+        "multitask_strategy": run.multitask_strategy,
+        "kwargs": {"stream_mode": list(run.stream_modes)},
+        "outcome": run.outcome,
+        "actor": run.actor,
+        "requester": run.requester,
+        "version": run.version,
+        "error": run.error,
+    }
+
+
+def interrupt_json(interrupt: Interrupt) -> Json:
+    return {"id": interrupt.id, "value": interrupt.value}
+
+
+def state_json(snapshot: StateSnapshot) -> Json:
+    """A thread's state at one checkpoint."""
+    tasks = [
+        {
+            "id": task.id,
+            "name": task.name,
+            "path": list(task.path),
+            "error": str(task.error) if task.error else None,
+            "interrupts": [interrupt_json(i) for i in task.interrupts],
+            "checkpoint": None,
+            "state": None,
+            "result": task.result,
+        }
+        for task in snapshot.tasks
+    ]
+    return {
+        "values": snapshot.values,
+        "next": list(snapshot.next),
+        "checkpoint": _checkpoint(snapshot.config),
+        "metadata": dict(snapshot.metadata or {}),
+        "created_at": snapshot.created_at,
+        "parent_checkpoint": _checkpoint(snapshot.parent_config) if snapshot.parent_config else None,
+        "tasks": tasks,
+        "interrupts": [interrupt_json(i) for i in pending_interrupts(snapshot).values()],
+    }
+
+
+def empty_state_json(thread_id: str) -> Json:
+    """The state of a thread that has had no run."""
+    checkpoint = {"thread_id": thread_id, "checkpoint_ns": "", "checkpoint_id": None, "checkpoint_map": None}
+    nothing: Json = {"values": {}, "next": [], "tasks": [], "interrupts": [], "metadata": {}}
+    return nothing | {"checkpoint": checkpoint, "created_at": None, "parent_checkpoint": None}
+
+
+def result_json(run: Run, workflow: Workflow, snapshot: StateSnapshot | None) -> Json:
+    """What `runs/wait` and `join` answer: the output, what it waits for, or `__error__`."""
+    if run.status == "error":
+        return {"__error__": run.error or {"error": "workflow_failed", "message": "The run failed."}}
+    if snapshot is None:
+        return {}
+    channels = workflow.graph.output_channels
+    names = [channels] if isinstance(channels, str) else list(channels)
+    values: Json = {name: snapshot.values[name] for name in names if name in snapshot.values}
+    if waiting := pending_interrupts(snapshot):
+        values["__interrupt__"] = [interrupt_json(interrupt) for interrupt in waiting.values()]
+    return values
+
+
+def approval_json(request: ApprovalRequest) -> Json:
+    """A request as a reviewer reads it: what will happen, why, on what evidence, how it is undone."""
+    card = request.card
+    return {
+        "request_id": request.id,
+        "status": request.status,
+        "summary": card["summary"],
+        "action": {"tool": request.tool, "tool_version": request.tool_version, "args": request.args},
+        "action_digest": request.action_digest,
+        "reason": card["reason"],
+        "rule": request.rule,
+        "why": request.why,
+        "evidence": card["evidence"],
+        "diff": card["diff"],
+        "risk": card["risk"],
+        "undo": card["undo"],
+        "opinion": card["opinion"],
+        "role": request.role,
+        "queue": request.queue,
+        "workflow": request.workflow,
+        "thread_id": request.thread_id,
+        "run_id": request.run_id,
+        "interrupt_id": request.interrupt_id,
+        "requester": request.requester,
+        "requested_at": request.requested_at,
+        "due_at": request.due_at,
+        "expires_at": request.expires_at,
+        "decided_at": request.decided_at,
+        "decided_by": request.decided_by,
+        "decision_reason": request.reason,
+        "message": request.message,
+        "replaced_by": request.replaced_by,
+    }
+
+
+def _checkpoint(config: Any) -> Json:
+    found = config["configurable"]
+    return {
+        "thread_id": found.get("thread_id"),
+        "checkpoint_ns": found.get("checkpoint_ns", ""),
+        "checkpoint_id": found.get("checkpoint_id"),
+        "checkpoint_map": found.get("checkpoint_map"),
+    }

@@ -1,0 +1,1 @@
+"""What operators type: one file for each group of commands that cli.py offers."""

@@ -1,0 +1,35 @@
+"""HTTP to a running server, for commands that act as somebody."""
+
+from typing import Annotated, Any
+
+import httpx
+import typer
+
+from contracts.errors import GatehouseError, StoreUnavailable
+
+Url = Annotated[str, typer.Option(envvar="GATEHOUSE_URL", help="Address of the server.")]
+Key = Annotated[str, typer.Option(envvar="GATEHOUSE_API_KEY", help="Whose key to act with.", show_default=False)]
+DEFAULT_URL = "http://127.0.0.1:2024"
+
+
+class Refused(GatehouseError):
+    """The server refused the request."""
+
+    code = "refused"
+
+
+def call(method: str, path: str, *, url: str, key: str, body: Any = None, query: Any = None) -> Any:
+    """One request; returns the decoded reply. Raises `Refused` with the problem's own words."""
+    headers = {"x-api-key": key} if key else {}
+    try:
+        reply = httpx.request(method, url + path, json=body, params=query, headers=headers, timeout=60)
+    except httpx.TransportError as error:
+        raise StoreUnavailable(
+            f"No server answers at {url}: {type(error).__name__}.", hint="Start one with: gatehouse serve"
+        ) from error
+    if reply.is_success:
+        return reply.json() if reply.content else None
+    if reply.headers.get("content-type", "").startswith("application/problem+json"):
+        said = reply.json()
+        raise Refused(f"{said['title']} ({said['code']}): {said['detail']}", hint=said["hint"], facts=said)
+    raise Refused(f"{method} {path} was answered {reply.status_code}.")

@@ -1,0 +1,205 @@
+"""`gatehouse demo`: the main job on a server of its own, over real HTTP, in the sandbox."""
+
+import asyncio
+import secrets
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+import httpx
+import typer
+from rich.markup import escape
+
+from commands.approvals import print_card
+from commands.client import call
+from commands.terminal import explained, note, say
+from commands.trail import print_step
+from contracts.context import by_whom
+from contracts.errors import ConfigurationError, InvalidRequest
+from engine.access.keys import create_key
+from engine.settings import Settings, read_settings
+from engine.wiring import open_database
+from evals.worlds.newcomer import open_account
+from evals.worlds.store import Store
+
+_SMALL = ("AC-1001", "I was charged twice for dinner at Osteria Fonte.")
+_LARGE = ("AC-1013", "Why was I charged twice for the same transaction?")
+_START_S = 60
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """A running demo server and two people who use it."""
+
+    url: str
+    caller: str
+    reviewer: str
+    worlds: Path
+
+
+@explained
+def demo(
+    complaint: Annotated[str | None, typer.Argument(help="Your own complaint about a charge, in your words.")] = None,
+    amount: Annotated[float, typer.Option(help="The sum in dispute, in euros, for your own complaint.")] = 42.00,
+    yes: Annotated[bool, typer.Option("--yes", help="Approve without asking; also without a terminal.")] = False,
+) -> None:
+    """Run disputes through a real server: one is paid at once, one waits for an approval. No key, no account."""
+    if not 0.01 <= amount <= 50_000:
+        raise InvalidRequest(f"--amount is a sum between 0.01 and 50,000 euros; got {amount}.")
+    unattended = yes or not sys.stdin.isatty()
+    with _server() as sandbox:
+        if complaint:
+            _own(sandbox, complaint, round(amount * 100), unattended)
+        else:
+            say("\n[bold]1. A small dispute with clear evidence: policy pays it[/bold]")
+            _dispute(sandbox, *_SMALL, unattended)
+            say("\n[bold]2. A large one: it waits for finance[/bold]")
+            _dispute(sandbox, *_LARGE, unattended)
+        _trail(sandbox)
+        if not unattended:
+            say(f"\nThe server listens on [bold]{sandbox.url}[/bold] (try {sandbox.url}/docs).")
+            typer.prompt("Press Enter to stop it", default="", show_default=False)
+    say("\nStart it again, to stay: [bold]gatehouse serve --sandbox[/bold]")
+
+
+def _own(sandbox: Sandbox, complaint: str, amount_cents: int, unattended: bool) -> None:
+    account_id = f"AC-{9_000_000 + secrets.randbelow(1_000_000)}"
+    store = Store(sandbox.worlds)
+    open_account(store, account_id, amount_cents=amount_cents)
+    store.close()
+    say(f"\n[bold]Your dispute[/bold] [dim]on {account_id}, where every usual mistake was made once[/dim]")
+    _dispute(sandbox, account_id, complaint, unattended)
+
+
+def _dispute(sandbox: Sandbox, account_id: str, complaint: str, unattended: bool) -> None:
+    """One case from complaint to outcome, with whatever it waits for on the way."""
+    say(f"   “{escape(complaint)}” [dim]({account_id})[/dim]")
+    thread = call("POST", "/threads", url=sandbox.url, key=sandbox.caller, body={})["thread_id"]
+    claim = {"complaint": complaint, "account_id": account_id}
+    result = _run(sandbox, thread, {"input": claim})
+    while waiting := result.get("__interrupt__"):
+        result = _answer(sandbox, thread, waiting[0], unattended)
+    say(f"   → [bold green]{result['outcome']}[/bold green]: {escape(result['summary'])}")
+    _who_answered(sandbox, thread)
+
+
+def _answer(sandbox: Sandbox, thread: str, interrupt: dict[str, Any], unattended: bool) -> dict[str, Any]:
+    """Answer a question as the customer, or decide as finance; returns what came of it."""
+    shown = interrupt["value"]
+    if shown["kind"] == "clarification":
+        say(f"   The workflow asks: [bold]{escape(shown['question'])}[/bold]")
+        text = "The first one." if unattended else typer.prompt("   Your answer")
+        return _run(sandbox, thread, {"command": {"resume": {interrupt["id"]: {"text": text}}}})
+    request = call("GET", f"/approvals/{shown['request_id']}", url=sandbox.url, key=sandbox.reviewer)
+    say("   It waits at the gate. What the reviewer sees:\n")
+    print_card(request)
+    _how_to_approve(sandbox, request)
+    approved = unattended or typer.confirm("Approve it now, as finance?", default=True)
+    decision = {"type": "approve" if approved else "reject", "action_digest": request["action_digest"]}
+    path = f"/approvals/{request['request_id']}/decision"
+    decided = call("POST", path, url=sandbox.url, key=sandbox.reviewer, body=decision)
+    say(f"   {'Approved' if approved else 'Rejected'} by {decided['decision']['by']}.")
+    joined = call("GET", f"/threads/{thread}/runs/{decided['run_id']}/join", url=sandbox.url, key=sandbox.caller)
+    return dict(joined)
+
+
+def _how_to_approve(sandbox: Sandbox, request: dict[str, Any]) -> None:
+    body = f'{{"type": "approve", "action_digest": "{request["action_digest"]}"}}'
+    say(
+        "\n   [dim]Approve it yourself, by command or by HTTP:\n"
+        f"   gatehouse approvals approve {request['request_id']} --url {sandbox.url} --key {sandbox.reviewer}\n"
+        f"   curl -H 'x-api-key: {sandbox.reviewer}' -H 'content-type: application/json' "
+        f"-d '{escape(body)}' {sandbox.url}/approvals/{request['request_id']}/decision[/dim]\n"
+    )
+
+
+def _who_answered(sandbox: Sandbox, thread: str) -> None:
+    records = _records(sandbox, thread)
+    called = [r["data"] for r in records if r["event"] == "model.called"]
+    sources = sorted({by_whom(data["model"], data["source"]) for data in called})
+    say(f"   [dim]replies of models: {escape(', '.join(sources))}[/dim]")
+
+
+def _trail(sandbox: Sandbox) -> None:
+    """The timeline of the last case, and whether the record of it is whole."""
+    found = call("GET", "/approvals", url=sandbox.url, key=sandbox.reviewer, query={"status": "all", "limit": 1})
+    if not found:
+        return
+    say("\n[bold]What happened, as the audit trail has it[/bold]")
+    thread = call("GET", "/approvals", url=sandbox.url, key=sandbox.reviewer, query={"status": "all"})[-1]["thread_id"]
+    for record in _records(sandbox, thread):
+        print_step(record)
+    run = call("GET", f"/threads/{thread}/runs", url=sandbox.url, key=sandbox.caller)[0]["run_id"]
+    audited = call("GET", f"/audit/runs/{run}", url=sandbox.url, key=sandbox.reviewer)
+    verdict = "[green]intact[/green]" if audited["intact"] else f"[red]broken: {audited['first_fault']}[/red]"
+    say(f"   audit verify: {verdict}, {len(audited['records'])} records in one hash chain")
+
+
+def _records(sandbox: Sandbox, thread: str) -> list[dict[str, Any]]:
+    run = call("GET", f"/threads/{thread}/runs", url=sandbox.url, key=sandbox.caller)[0]["run_id"]
+    records: list[dict[str, Any]] = call("GET", f"/audit/runs/{run}", url=sandbox.url, key=sandbox.reviewer)["records"]
+    return records
+
+
+def _run(sandbox: Sandbox, thread: str, body: dict[str, Any]) -> dict[str, Any]:
+    body = {"assistant_id": "billing_dispute"} | body
+    return dict(call("POST", f"/threads/{thread}/runs/wait", url=sandbox.url, key=sandbox.caller, body=body))
+
+
+@contextmanager
+def _server() -> Iterator[Sandbox]:
+    """A server in a process of its own on a free port, with fresh worlds and two keys that end after a day."""
+    settings = read_settings()
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="gatehouse-demo-") as folder:
+        worlds = Path(folder) / "worlds.sqlite"
+        caller, reviewer = _keys(settings)
+        port = _free_port()
+        url = f"http://127.0.0.1:{port}"
+        command = [sys.executable, "-m", "cli", "serve", "--sandbox", "--port", str(port), "--worlds", str(worlds)]
+        log = Path(folder) / "server.log"
+        with log.open("w") as file:
+            process = subprocess.Popen(command, stdout=file, stderr=file)
+        try:
+            _wait_until_up(url, process, log)
+            note(f"Postgres and server are up on {url} after {time.monotonic() - began:.1f} s.")
+            yield Sandbox(url, caller, reviewer, worlds)
+        finally:
+            process.terminate()
+            process.wait(timeout=30)
+
+
+def _keys(settings: Settings) -> tuple[str, str]:
+    async def make() -> tuple[str, str]:
+        tomorrow, mark = datetime.now(UTC) + timedelta(days=1), secrets.token_hex(2)
+        async with open_database(settings, note) as database, database.transaction() as conn:
+            caller = await create_key(conn, f"demo-caller-{mark}", ["caller"], expires_at=tomorrow)
+            roles = ["finance", "support"]
+            return caller, await create_key(conn, f"demo-finance-{mark}", ["reviewer"], roles, expires_at=tomorrow)
+
+    return asyncio.run(make())
+
+
+def _wait_until_up(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    until = time.monotonic() + _START_S
+    while time.monotonic() < until and process.poll() is None:
+        try:
+            if httpx.get(f"{url}/ok", timeout=2).is_success:
+                return
+        except httpx.TransportError:
+            time.sleep(0.1)
+    raise ConfigurationError(f"The demo server did not start:\n{log.read_text()[-2000:]}")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

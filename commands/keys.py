@@ -1,0 +1,72 @@
+"""`gatehouse keys`: who may call, review and operate."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+import typer
+
+from commands.terminal import explained, note, say, show_json, show_table
+from engine.access import keys
+from engine.settings import read_settings
+from engine.wiring import open_database
+
+app = typer.Typer(no_args_is_help=True, help="API keys: who may call, review and operate.")
+
+
+@app.command()
+@explained
+def create(
+    name: Annotated[str, typer.Argument(help="Whose key this is; stands in the audit trail.")],
+    role: Annotated[list[str], typer.Option(help="caller, reviewer or operator; may be given again.")],
+    approves: Annotated[
+        list[str] | None, typer.Option(help="Role of a policy that a reviewer decides for, such as finance.")
+    ] = None,
+    days: Annotated[int | None, typer.Option(help="Days until the key ends; by default it does not.")] = None,
+) -> None:
+    """Make a key and print it. It is shown once and cannot be read back."""
+    expires_at = datetime.now(UTC) + timedelta(days=days) if days else None
+
+    async def run() -> str:
+        async with open_database(read_settings(), note) as database, database.transaction() as conn:
+            return await keys.create_key(conn, name, role, approves or [], expires_at)
+
+    say(asyncio.run(run()))
+
+
+@app.command("list")
+@explained
+def list_(as_json: Annotated[bool, typer.Option("--json", help="Output for programs.")] = False) -> None:
+    """List keys, without their secrets."""
+
+    async def run() -> list[dict[str, Any]]:
+        async with open_database(read_settings(), note) as database, database.transaction() as conn:
+            return await keys.list_keys(conn)
+
+    found = asyncio.run(run())
+    if as_json:
+        show_json(found)
+        return
+    rows = [
+        (
+            k["id"],
+            k["name"],
+            ", ".join(k["roles"]),
+            ", ".join(k["approver_roles"]),
+            "revoked" if k["revoked_at"] else "",
+        )
+        for k in found
+    ]
+    show_table(["id", "name", "roles", "approves", ""], rows)
+
+
+@app.command()
+@explained
+def revoke(key: Annotated[str, typer.Argument(help="Id or name.")]) -> None:
+    """End a key at once."""
+
+    async def run() -> str:
+        async with open_database(read_settings(), note) as database, database.transaction() as conn:
+            return await keys.revoke_key(conn, key)
+
+    say(f"Revoked {asyncio.run(run())}.")

@@ -1,0 +1,59 @@
+"""How commands speak: plain lines, tables, JSON on request, and errors that say what to do."""
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from contracts.errors import GatehouseError
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+OUT = Console(highlight=False, soft_wrap=True)
+ERR = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def say(text: str = "") -> None:
+    """A line for people, markup allowed."""
+    OUT.print(text)
+
+
+def note(text: str) -> None:
+    """A line about what is going on, on standard error so that output can be piped."""
+    ERR.print(f"[dim]{escape(text)}[/dim]")
+
+
+def show_json(value: Any) -> None:
+    """Output for programs."""
+    sys.stdout.write(json.dumps(value, indent=2, default=str, ensure_ascii=False) + "\n")
+
+
+def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Rows under their headings."""
+    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    for row in rows:
+        table.add_row(*(escape(str(value)) for value in row))
+    OUT.print(table)
+
+
+def explained(command: Callable[P, T]) -> Callable[P, T]:
+    """A command whose errors are printed with their code and hint; exit code 2."""
+
+    @wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return command(*args, **kwargs)
+        except GatehouseError as error:
+            ERR.print(f"[bold red]{escape(error.title)}[/bold red] [dim]({error.code})[/dim]\n{escape(error.detail)}")
+            if error.hint:
+                ERR.print(f"[bold]What to do:[/bold] {escape(error.hint)}")
+            raise typer.Exit(2) from error
+
+    return run

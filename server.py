@@ -1,0 +1,56 @@
+"""HTTP door: settings, wiring, FastAPI. `uvicorn server:app` or `gatehouse serve`."""
+
+import logging
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from httpx import AsyncClient
+
+from api.app import create_app
+from api.door import is_loopback
+from contracts.errors import ConfigurationError
+from engine.access.keys import any_keys
+from engine.settings import Settings, read_settings
+from engine.wiring import Engine, open_engine, running_worker
+
+_LOG = logging.getLogger("gatehouse.server")
+
+
+def build(settings: Settings, systems: Mapping[str, AsyncClient] | None = None) -> FastAPI:
+    """The application for these settings; with `settings.worker` it carries runs, too.
+
+    `systems` are reached through these clients instead of their configured addresses.
+    """
+
+    @asynccontextmanager
+    async def opened() -> AsyncIterator[Engine]:
+        async with open_engine(settings, notify=_LOG.info) as engine:
+            await _refuse_open_door(engine)
+            for name, client in (systems or {}).items():
+                engine.carrier.systems.use(name, client)
+            if not settings.worker:
+                yield engine
+                return
+            async with running_worker(engine):
+                yield engine
+
+    return create_app(opened, max_body_bytes=settings.max_body_bytes)
+
+
+async def _refuse_open_door(engine: Engine) -> None:
+    if is_loopback(engine.settings.host):
+        return
+    async with engine.database.transaction() as conn:
+        if not await any_keys(conn):
+            raise ConfigurationError(
+                f"The server would listen on {engine.settings.host!r} for everybody: there is no API key.",
+                hint="Make one with: gatehouse keys create NAME --role operator",
+            )
+
+
+def __getattr__(name: str) -> FastAPI:
+    # Built when a server asks for it, so that importing this module needs no configuration.
+    if name == "app":
+        return build(read_settings())
+    raise AttributeError(name)
