@@ -58,6 +58,8 @@ async def _unfit(request: Request, error: Exception) -> JSONResponse:
 async def _by_status(request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, HTTPException):
         raise error
+    if error.status_code == 400:
+        return problem(MalformedBody("The body is not JSON that can be read.", hint=str(error.detail)))
     if error.status_code == 404:
         return problem(NotFound(f"There is no {request.method} {request.url.path}.", hint="See /docs."))
     answer = problem(NotSupported(f"{request.method} {request.url.path}: {error.detail}", hint="See /docs."))

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_type_hints
 
 from langgraph.graph.state import CompiledStateGraph
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from contracts.approval import JsonObject
 from contracts.errors import InvalidRequest, ToolNotGranted
@@ -51,6 +51,21 @@ class Workflow:
                 return tool
         raise ToolNotGranted(f"The policy of {self.name!r} does not list the tool {name!r}.")
 
+    def require_input(self, value: JsonObject) -> None:
+        """Raises `InvalidRequest`, with the schema, for an input that the graph's input type does not allow."""
+        expected = self.graph.builder.input_schema
+        unknown = sorted(set(value) - set(get_type_hints(expected)))
+        problems = [f"{name}: is not an input of this workflow" for name in unknown]
+        adapter = TypeAdapter(expected)
+        try:
+            adapter.validate_python(value, strict=True)
+        except ValidationError as error:
+            problems += _problems(error)
+        if problems:
+            raise InvalidRequest(
+                f"The input does not fit {self.name!r}: {'; '.join(problems)}", facts={"schema": adapter.json_schema()}
+            )
+
     def judge(self, name: str, args: JsonObject, facts: JsonObject) -> Judged:
         """Normalise `args` by the tool's schema and ask policy about them; arguments win over facts of the same name.
 
@@ -60,9 +75,8 @@ class Workflow:
         try:
             normal = tool.request.model_validate(args).model_dump(mode="json")
         except ValidationError as error:
-            problems = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_url=False)]
             raise InvalidRequest(
-                f"The arguments do not fit {name!r}: {'; '.join(problems)}",
+                f"The arguments do not fit {name!r}: {'; '.join(_problems(error))}",
                 facts={"schema": tool.request.model_json_schema()},
             ) from error
         return Judged(
@@ -85,3 +99,7 @@ def stages_of(graph: Graph) -> dict[str, Stage]:
         said = node.metadata or {}
         stages[name] = Stage(name, said.get("kind", "code"), tuple(said.get("tools", ())), said.get("prompt", ""))
     return stages
+
+
+def _problems(error: ValidationError) -> list[str]:
+    return [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_url=False, include_input=False)]

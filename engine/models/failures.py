@@ -8,6 +8,8 @@ from contracts.errors import ModelError, ModelRefused, ModelUnavailable
 
 def failure_of(error: openai.OpenAIError, model: str) -> ModelError:
     """A typed failure. Rate limits, time-outs and server errors may pass; bad requests and bad keys never do."""
+    if isinstance(error, openai.LengthFinishReasonError | openai.ContentFilterFinishReasonError):
+        return ModelRefused(f"Model {model!r} did not finish its reply: {type(error).__name__}.")
     status = getattr(error, "status_code", None)
     passing = isinstance(error, openai.APIConnectionError) or status in (408, 409, 429) or (status or 0) >= 500
     if passing:

@@ -53,6 +53,8 @@ class Carrier:
     name: str
     control: RunControl
     """Asked to drain when the worker stops: runs stop at the next stage boundary."""
+    opened_on: str = ""
+    """Evals set the day on which their cases were opened, so that no case changes its meaning as time passes."""
 
     async def advance(self, run_id: str) -> None:
         """Take the run and carry it as far as it goes; does nothing when somebody else holds it. Never raises."""
@@ -160,7 +162,7 @@ class Carrier:
             tenant=run.tenant,
             actor=run.actor,
             requester=run.requester,
-            opened_on=run.created_at.date().isoformat(),
+            opened_on=self.opened_on or run.created_at.date().isoformat(),
         )
         send_within_s = self.lease.send_within_s
         return Context(

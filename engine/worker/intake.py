@@ -43,6 +43,7 @@ class Intake:
         if not new.input:
             raise InvalidRequest("A new run needs an input.", hint="To go on after an interrupt, send command.resume.")
         workflow = self.catalog[new.workflow]
+        workflow.require_input(new.input)
         new = replace(new, version=workflow.version, input=screen(workflow.policy, new.input))
         async with self.database.transaction() as conn:
             await get_thread(conn, new.thread_id, tenant=new.tenant, lock=True)

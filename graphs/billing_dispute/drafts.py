@@ -3,7 +3,7 @@
 from typing import cast
 
 from contracts.approval import Change, Draft, Evidence, JsonObject
-from graphs.billing_dispute.state import Answered, Assessed, Line
+from graphs.billing_dispute.state import Answered, Assessed, Line, Settled
 from guards.money import write_amount
 from guards.outgoing import judge_outgoing
 from tools.billing import ChargesReply
@@ -52,10 +52,15 @@ def reply_draft(state: Answered) -> Draft:
     }
 
 
-def known_amounts(state: Assessed) -> list[int]:
+def known_amounts(state: Settled) -> list[int]:
     """Sums, in minor units, that a reply to this customer may name: those of the bill and of what was given back."""
-    lines = state["comparison"]["candidates"]
-    return sorted({state["finding"]["amount_cents"], *(v for x in lines for v in (x["amount_cents"], x["owed_cents"]))})
+    lines, receipt = state["comparison"]["candidates"], state["receipt"]
+    known = {state["finding"]["amount_cents"]}
+    for line in lines:
+        known |= {line["amount_cents"], line["owed_cents"], line["amount_cents"] - line["owed_cents"]}
+    if receipt:  # a reviewer may have changed the amount
+        known.add(int(str(receipt["amount_cents"])))
+    return sorted(known)
 
 
 def currency_of(state: Assessed) -> str:

@@ -22,7 +22,7 @@ def situation(state: Settled) -> JsonObject:
         return facts | {"result": f"{amount} were {way}.", "done": finding["remedy"]}
     if decision and decision["type"] == "reject":
         return facts | {"result": "After review we do not give this charge back.", "done": "none"}
-    return facts | {"result": "The charge is as agreed in your plan; nothing was given back.", "done": "none"}
+    return facts | {"result": "Nothing more is owed, so nothing was paid.", "done": "none"}
 
 
 def plain_letter(facts: JsonObject) -> tuple[str, str]:

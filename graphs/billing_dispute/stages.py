@@ -43,6 +43,7 @@ async def open_case(state: Claim) -> dict[str, object]:
         "decision": None,
         "receipt": None,
         "problem": None,
+        "reply_decision": None,
     }
 
 
@@ -209,12 +210,17 @@ async def close(state: Settled) -> Result:
 
 async def hand_off(state: State) -> Result:
     """Leave the case to a person, with what they need to go on."""
-    problem, receipt = state.get("problem"), state.get("receipt")
+    receipt = state.get("receipt")
     done = f" Already done: {receipt}." if receipt else " Nothing was paid."
+    return {"outcome": "handed_off", "summary": _why_handed_off(state) + done}
+
+
+def _why_handed_off(state: State) -> str:
+    problem, reply_decision, comparison = state.get("problem"), state.get("reply_decision"), state.get("comparison")
     if problem:
-        why = f"{problem['stage']} failed ({problem['code']}): {problem['detail']}"
-    elif comparison := state.get("comparison"):
-        why = f"The dispute is {comparison['standing'].replace('_', ' ')}. {comparison['identity_says']}"
-    else:
-        why = "The dispute could not be understood."
-    return {"outcome": "handed_off", "summary": why + done}
+        return f"{problem['stage']} failed ({problem['code']}): {problem['detail']}"
+    if reply_decision:
+        return f"The reply was not sent ({reply_decision['type']}: {reply_decision['reason']})."
+    if comparison:
+        return f"The dispute is {comparison['standing'].replace('_', ' ')}. {comparison['identity_says']}"
+    return "The dispute could not be understood."

@@ -1,12 +1,13 @@
 """What is known of a dispute, stage by stage. JSON-native: this is what checkpoints hold."""
 
-from typing import Literal, NotRequired
+from typing import Annotated, Literal, NotRequired
 
-from pydantic import JsonValue
+from pydantic import Field, JsonValue
 from typing_extensions import TypedDict
 
 from contracts.approval import Decision, Proposal
 from nodes.recovery import Problem
+from tools.fields import AccountId
 
 Kind = Literal[
     "duplicate",
@@ -26,8 +27,8 @@ Outcome = Literal["completed", "rejected", "handed_off", "expired"]
 class Claim(TypedDict):
     """Input: the customer's own words and whose account it is."""
 
-    complaint: str
-    account_id: str
+    complaint: Annotated[str, Field(min_length=1, max_length=4000)]
+    account_id: AccountId
 
 
 class Issue(TypedDict):
@@ -97,7 +98,7 @@ class State(Claim):
     receipt: NotRequired[dict[str, JsonValue] | None]
     reply: NotRequired[Reply]
     reply_proposal: NotRequired[Proposal]
-    reply_decision: NotRequired[Decision]
+    reply_decision: NotRequired[Decision | None]
     sent: NotRequired[dict[str, JsonValue]]
     problem: NotRequired[Problem | None]
     outcome: NotRequired[Outcome]

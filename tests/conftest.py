@@ -1,0 +1,178 @@
+"""A real Postgres, a real server in its own process, and people with keys. One of each for the whole session."""
+
+import asyncio
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+
+from engine.access.keys import create_key
+from engine.settings import Settings, read_settings
+from engine.store import embedded
+from engine.wiring import open_database
+from tests.cases import close_clients
+
+ROOT = Path(__file__).parent.parent
+SEAL_KEY = "ab" * 32
+
+
+def pytest_configure() -> None:
+    # A developer's own configuration must not leak into the tests.
+    for name in list(os.environ):
+        if name.startswith(("GATEHOUSE_", "LANGSMITH_", "LANGCHAIN_", "OPENAI_")) or name == "DATABASE_URL":
+            del os.environ[name]
+
+
+@pytest.fixture(scope="session")
+def folder() -> Iterator[Path]:
+    """A folder that the unprivileged user of the embedded Postgres can reach, too."""
+    path = Path(tempfile.mkdtemp(prefix="gatehouse-test-"))
+    path.chmod(0o755)
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres(folder: Path) -> Iterator[str]:
+    """Address of a running cluster's default database."""
+    yield embedded.start(folder / "home", notify=lambda _: None).dsn
+    embedded.stop(folder / "home")
+
+
+@contextmanager
+def fresh_database(postgres: str) -> Iterator[str]:
+    """A database of its own, dropped at the end."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(postgres, autocommit=True) as conn:
+        conn.execute(f'CREATE DATABASE "{name}"')
+        yield postgres.rsplit("/", 1)[0] + f"/{name}"
+        conn.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture(scope="session")
+def dsn(postgres: str) -> Iterator[str]:
+    """The database that the session's server uses."""
+    with fresh_database(postgres) as dsn:
+        yield dsn
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where a test's processes keep their things."""
+
+    dsn: str
+    home: Path
+    worlds: Path
+
+    def environment(self, **more: str) -> dict[str, str]:
+        """Environment of a process at this site."""
+        ours = {"DATABASE_URL": self.dsn, "GATEHOUSE_HOME": str(self.home), "GATEHOUSE_SEAL_KEY": SEAL_KEY}
+        return dict(os.environ) | ours | {"GATEHOUSE_LEASE_S": "3", "GATEHOUSE_SWEEP_EVERY_S": "0.3"} | more
+
+    def settings(self, **more: Any) -> Settings:
+        """The same for an engine in this process."""
+        return read_settings(DATABASE_URL=self.dsn, home=self.home, seal_key=SEAL_KEY, lease_s=3.0, **more)
+
+
+@pytest.fixture(scope="session")
+def site(dsn: str, folder: Path) -> Site:
+    return Site(dsn, folder / "site", folder / "worlds.sqlite")
+
+
+@dataclass(frozen=True)
+class People:
+    """API keys: `ada`, `ben` call, `fin` decides for finance, `sue` for support, `rex` for nobody, `olu` operates."""
+
+    ada: str
+    ben: str
+    fin: str
+    sue: str
+    rex: str
+    olu: str
+
+
+async def make_people(settings: Settings, mark: str = "") -> People:
+    """Make the keys; `mark` keeps names apart."""
+    roles: dict[str, tuple[list[str], list[str]]] = {
+        "ada": (["caller"], []),
+        "ben": (["caller"], []),
+        "fin": (["reviewer"], ["finance"]),
+        "sue": (["reviewer"], ["support"]),
+        "rex": (["reviewer"], []),
+        "olu": (["operator"], []),
+    }
+    async with open_database(settings, lambda _: None) as database, database.transaction() as conn:
+        keys = {name: await create_key(conn, name + mark, *of) for name, of in roles.items()}
+    return People(**keys)
+
+
+@pytest.fixture(scope="session")
+def people(site: Site) -> People:
+    return asyncio.run(make_people(site.settings()))
+
+
+@contextmanager
+def running(site: Site, *command: str, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
+    """`gatehouse <command>` at the site, ended at the end; its log is shown when it dies by itself."""
+    site.home.mkdir(parents=True, exist_ok=True)
+    log = site.home / f"{command[0]}-{uuid.uuid4().hex[:6]}.log"
+    arguments = [sys.executable, "-m", "cli", *command, "--sandbox", "--worlds", str(site.worlds)]
+    with log.open("w") as file:
+        process = subprocess.Popen(arguments, cwd=ROOT, env=site.environment(**environment), stdout=file, stderr=file)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+        if process.returncode not in (0, -9, -15):
+            sys.stderr.write(log.read_text()[-4000:])
+
+
+def wait_until_up(url: str) -> None:
+    for _ in range(300):
+        try:
+            if httpx.get(f"{url}/ok", timeout=2).is_success:
+                return
+        except httpx.TransportError:
+            time.sleep(0.1)
+    raise AssertionError(f"no server answers at {url}")
+
+
+@pytest.fixture(scope="session")
+def url(site: Site, people: People) -> Iterator[str]:
+    """Address of a server with a worker, in a process of its own."""
+    port = free_port()
+    with running(site, "serve", "--port", str(port)):
+        wait_until_up(f"http://127.0.0.1:{port}")
+        yield f"http://127.0.0.1:{port}"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+async def http(url: str) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(base_url=url, timeout=30) as client:
+        yield client
+
+
+@pytest.fixture(autouse=True)
+async def no_client_stays_open() -> AsyncIterator[None]:
+    yield
+    await close_clients()

@@ -1,0 +1,109 @@
+"""Wrong input over HTTP: a problem document with a stable code, and nothing changed."""
+
+import uuid
+
+import httpx
+import pytest
+
+from tests.cases import GRAPH, client_of, parked_case
+from tests.conftest import People, Site
+
+NOBODY = str(uuid.uuid4())
+CLAIM = b'{"assistant_id": "billing_dispute", "input": {"complaint": "x", "account_id": "AC-1001"}}'
+
+
+def problem_of(reply: httpx.Response) -> tuple[int, str]:
+    assert reply.headers["content-type"] == "application/problem+json"
+    body = reply.json()
+    assert {"type", "title", "status", "detail", "code"} <= set(body)
+    assert body["status"] == reply.status_code
+    return reply.status_code, body["code"]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "expected"),
+    [
+        ("/threads", b"{nonsense", (400, "malformed_body")),
+        ("/threads", b'{"metadata": ' + b"[" * 100_000, (400, "malformed_body")),
+        ("/threads", b'{"thread_id": "not-a-uuid"}', (422, "invalid_request")),
+        ("/threads", b'{"surprise": 1}', (422, "invalid_request")),
+        ("/threads", b'{"metadata": {"a": "\\u0000"}}', (422, "invalid_request")),
+        ("/threads", b'{"metadata": {"a": "' + b"x" * 10_000_000 + b'"}}', (413, "body_too_large")),
+        (f"/threads/{NOBODY}/runs", b'{"assistant_id": "nothing", "input": {"a": 1}}', (404, "not_found")),
+        (f"/threads/{NOBODY}/runs", CLAIM, (404, "not_found")),
+        ("/threads/x/runs", b"{}", (422, "invalid_request")),
+        ("/nowhere", b"{}", (404, "not_found")),
+        (f"/approvals/{NOBODY}/decision", b'{"type": "approve", "action_digest": "0"}', (403, "forbidden")),
+    ],
+)
+async def test_a_bad_body_is_a_clear_problem(
+    http: httpx.AsyncClient, people: People, path: str, body: bytes, expected: tuple[int, str]
+) -> None:
+    headers = {"x-api-key": people.ada, "content-type": "application/json"}
+
+    reply = await http.post(path, content=body, headers=headers)
+
+    assert problem_of(reply) == expected
+
+
+@pytest.mark.parametrize("key", [None, "", "wrong", "gh_00000000_wrong", "gh_", "gh__", "Bearer x"])
+async def test_without_a_valid_key_nothing_is_served(http: httpx.AsyncClient, people: People, key: str | None) -> None:
+    headers = {"x-api-key": key} if key is not None else {}
+    calls = [
+        await http.post("/threads", json={}, headers=headers),
+        await http.get(f"/threads/{NOBODY}", headers=headers),
+        await http.get("/approvals", headers=headers),
+        await http.get(f"/audit/runs/{NOBODY}", headers=headers),
+        await http.post("/assistants/search", json={}, headers=headers),
+    ]
+
+    assert {problem_of(reply) for reply in calls} == {(401, "unauthenticated")}
+
+
+async def test_only_health_and_documents_are_open(http: httpx.AsyncClient, people: People) -> None:
+    paths = (await http.get("/openapi.json")).json()["paths"]
+    opened = []
+    for path, methods in paths.items():
+        for method in methods:
+            reply = await http.request(method, path.replace("{thread_id}", NOBODY).replace("{run_id}", NOBODY), json={})
+            if reply.status_code not in (401, 422):
+                opened.append(path)
+
+    assert sorted(opened) == ["/info", "/ok"]
+
+
+async def test_input_the_workflow_cannot_use_is_refused(http: httpx.AsyncClient, people: People) -> None:
+    headers = {"x-api-key": people.ada}
+    thread = (await http.post("/threads", json={}, headers=headers)).json()["thread_id"]
+
+    replies = [
+        await http.post(f"/threads/{thread}/runs", json={"assistant_id": GRAPH} | body, headers=headers)
+        for body in ({}, {"input": {}}, {"input": {"complaint": 5}}, {"input": {"complaint": "x", "other": 1}})
+    ]
+
+    assert {problem_of(reply) for reply in replies} == {(422, "invalid_request")}
+    assert (await http.get(f"/threads/{thread}/runs", headers=headers)).json() == []
+
+
+async def test_a_decision_is_taken_once(url: str, http: httpx.AsyncClient, site: Site, people: People) -> None:
+    _, _, interrupt = await parked_case(client_of(url, people.ada), site.worlds)
+    request, headers = interrupt["value"], {"x-api-key": people.fin}
+    body = {"type": "reject", "action_digest": request["action_digest"]}
+    path = f"/approvals/{request['request_id']}/decision"
+
+    first = await http.post(path, json=body, headers=headers)
+    second = await http.post(path, json=body | {"type": "approve"}, headers=headers)
+
+    assert first.status_code == 200
+    assert problem_of(second) == (409, "already_decided")
+    assert second.json()["winner"] == {"decided_by": "key:fin", "decision": "reject"}
+
+
+async def test_another_thread_s_run_is_not_found(url: str, http: httpx.AsyncClient, site: Site, people: People) -> None:
+    thread, _, _ = await parked_case(client_of(url, people.ada), site.worlds)
+    headers = {"x-api-key": people.ada}
+    run = (await http.get(f"/threads/{thread}/runs", headers=headers)).json()[0]["run_id"]
+    other = (await http.post("/threads", json={}, headers=headers)).json()["thread_id"]
+
+    assert problem_of(await http.get(f"/threads/{other}/runs/{run}", headers=headers)) == (404, "not_found")
+    assert problem_of(await http.get(f"/threads/{other}/runs/{run}/join", headers=headers)) == (404, "not_found")

@@ -1,0 +1,139 @@
+"""The order in which models answer, and what becomes of replies that cannot be used: over real HTTP."""
+
+import json
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from commands.sandbox import sandbox_clients
+from engine.audit.audit import chain, stream_of
+from engine.models.recording import Recordings
+from engine.runs.model import NewRun, Run
+from engine.runs.runs import list_runs
+from engine.runs.threads import create_thread, get_thread
+from engine.wiring import Engine, open_engine
+from engine.worker.dispatchers import InlineDispatcher
+from tests.cases import TWICE, new_account
+from tests.conftest import Site
+from tests.stubs.openai_server import openai_endpoint
+
+ISSUE = json.dumps({"kind": "duplicate_charge", "amount_cents": None, "merchant": "Corner Shop"})
+FINDING = json.dumps({"remedy": "refund", "goodwill_cents": 0, "reason": "Posted twice.", "evidence": []})
+LETTER = json.dumps({"subject": "Your complaint", "body": "Dear Robin, EUR 25.00 were paid back to your card."})
+
+
+@asynccontextmanager
+async def opened(site: Site, **settings: Any) -> AsyncIterator[Engine]:
+    configured = site.settings(**settings)
+    async with open_engine(
+        configured, notify=lambda _: None, dispatcher=InlineDispatcher(), recordings=Recordings()
+    ) as engine:
+        clients = sandbox_clients(site.worlds)
+        for name, client in clients.items():
+            engine.carrier.systems.use(name, client)
+        yield engine
+
+
+async def dispute(engine: Engine, site: Site) -> tuple[Run, dict[str, Any], list[dict[str, Any]]]:
+    """One small dispute: its run, final values and what models did."""
+    thread, claim = str(uuid.uuid4()), {"complaint": TWICE, "account_id": new_account(site.worlds, amount_cents=2_500)}
+    async with engine.database.transaction() as conn:
+        await create_thread(conn, uuid.UUID(thread), tenant="default", metadata={})
+    await engine.intake.accept(NewRun(thread, "default", "billing_dispute", "key:ada", claim))
+    assert isinstance(engine.dispatcher, InlineDispatcher)
+    await engine.dispatcher.drain(engine.carrier.advance)
+    async with engine.database.transaction() as conn:
+        run = (await list_runs(conn, thread, tenant="default"))[0]
+        row = await get_thread(conn, thread, tenant="default")
+        records = [link.record for link in await chain(conn, stream_of(thread))]
+    snapshot = await engine.states.latest(row)
+    called: list[dict[str, Any]] = [r["data"] for r in records if r["event"] == "model.called"]
+    return run, snapshot.values if snapshot else {}, called
+
+
+async def test_a_configured_model_is_asked_over_http(site: Site) -> None:
+    with openai_endpoint(ISSUE, FINDING, LETTER) as endpoint:
+        async with opened(site, model="gpt-test", model_base_url=endpoint.url, model_api_key="sk-x") as engine:
+            run, values, called = await dispute(engine, site)
+
+    assert (run.status, values["outcome"]) == ("success", "completed")
+    assert [(c["model"], c["source"]) for c in called] == [("gpt-test", "live")] * 3
+    assert endpoint.requests[0]["response_format"]["json_schema"]["name"] == "IssueReply"
+    assert values["reply"]["body"].startswith("Dear Robin")
+
+
+async def test_without_a_model_rules_stand_in_and_say_so(site: Site) -> None:
+    async with opened(site) as engine:
+        _, values, called = await dispute(engine, site)
+
+    assert values["outcome"] == "completed"
+    assert {c["source"] for c in called} == {"stand-in"}
+    assert values["finding"]["answered_by"] == "stand-in"
+
+
+async def test_without_model_recording_or_stand_in_a_person_takes_the_case(site: Site) -> None:
+    async with opened(site, stand_ins=False) as engine:
+        run, values, _ = await dispute(engine, site)
+
+    assert (run.outcome, values["problem"]["code"]) == ("handed_off", "recording_missing")
+
+
+async def test_a_malformed_reply_is_repaired_with_its_errors_shown(site: Site) -> None:
+    with openai_endpoint('{"kind": "nonsense"}', ISSUE, FINDING, LETTER) as endpoint:
+        async with opened(site, model="gpt-test", model_base_url=endpoint.url) as engine:
+            _, values, called = await dispute(engine, site)
+
+    assert values["outcome"] == "completed"
+    assert [bool(c["problem"]) for c in called] == [True, False, False, False]
+    assert "kind" in endpoint.requests[1]["messages"][-1]["content"]
+
+
+async def test_repairs_have_an_end(site: Site) -> None:
+    with openai_endpoint("no json at all") as endpoint:
+        async with opened(site, model="gpt-test", model_base_url=endpoint.url) as engine:
+            _, values, _ = await dispute(engine, site)
+
+    assert (values["outcome"], values["problem"]["code"]) == ("handed_off", "model_reply_invalid")
+    assert len(endpoint.requests) == 3
+
+
+@pytest.mark.parametrize(
+    ("model", "code", "requests"),
+    [
+        ("status-500", "model_unavailable", 3),
+        ("status-429", "model_unavailable", 3),
+        ("status-400", "model_failed", 1),
+        ("status-401", "model_failed", 1),
+        ("cut-off", "model_refused", 1),
+        ("refuses", "model_refused", 1),
+    ],
+)
+async def test_a_failing_model_hands_the_case_off(site: Site, model: str, code: str, requests: int) -> None:
+    with openai_endpoint(ISSUE) as endpoint:
+        async with opened(site, model=model, model_base_url=endpoint.url) as engine:
+            _, values, _ = await dispute(engine, site)
+
+    assert (values["outcome"], values["problem"]["code"]) == ("handed_off", code)
+    assert len(endpoint.requests) == requests
+
+
+async def test_a_model_that_comes_back_is_used(site: Site) -> None:
+    with openai_endpoint("", "", ISSUE, FINDING, LETTER) as endpoint:
+        async with opened(site, model="status-503-times-2", model_base_url=endpoint.url) as engine:
+            _, values, _ = await dispute(engine, site)
+
+    assert values["outcome"] == "completed"
+
+
+async def test_a_letter_with_a_link_or_another_sum_is_replaced(site: Site) -> None:
+    letter = json.dumps({"subject": "Hi", "body": "You get EUR 900.00, see https://evil.example/x"})
+    with openai_endpoint(ISSUE, FINDING, letter) as endpoint:
+        async with opened(site, model="gpt-test", model_base_url=endpoint.url) as engine:
+            _, values, _ = await dispute(engine, site)
+
+    assert values["outcome"] == "completed"
+    assert "evil" not in values["reply"]["body"]
+    assert values["reply"]["written_by"].startswith("template")

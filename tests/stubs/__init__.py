@@ -1,0 +1,1 @@
+"""Servers that stand for outside services in tests."""
