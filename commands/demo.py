@@ -2,7 +2,6 @@
 
 import asyncio
 import secrets
-import socket
 import subprocess
 import sys
 import tempfile
@@ -20,6 +19,7 @@ from rich.markup import escape
 
 from commands.approvals import print_card
 from commands.client import call
+from commands.serving import free_port
 from commands.terminal import explained, note, say
 from commands.trail import print_step
 from contracts.context import by_whom
@@ -162,7 +162,7 @@ def _server() -> Iterator[Sandbox]:
     with tempfile.TemporaryDirectory(prefix="gatehouse-demo-") as folder:
         worlds = Path(folder) / "worlds.sqlite"
         caller, reviewer = _keys(settings)
-        port = _free_port()
+        port = free_port()
         url = f"http://127.0.0.1:{port}"
         command = [sys.executable, "-m", "cli", "serve", "--sandbox", "--port", str(port), "--worlds", str(worlds)]
         log = Path(folder) / "server.log"
@@ -197,9 +197,3 @@ def _wait_until_up(url: str, process: subprocess.Popen[bytes], log: Path) -> Non
         except httpx.TransportError:
             time.sleep(0.1)
     raise ConfigurationError(f"The demo server did not start:\n{log.read_text()[-2000:]}")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import signal
+import socket
 from pathlib import Path
 from typing import Annotated
 
@@ -77,6 +78,13 @@ def _clients(settings: Settings, sandbox: bool, worlds: Path | None) -> dict[str
         return {}
     settings.home.mkdir(parents=True, exist_ok=True)
     return sandbox_clients(worlds or settings.home / "worlds.sqlite")
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def _log() -> None:

@@ -16,8 +16,10 @@ from contracts.errors import GatehouseError
 P = ParamSpec("P")
 T = TypeVar("T")
 
-OUT = Console(highlight=False, soft_wrap=True)
+# Piped output is not squeezed into the 80 columns of a terminal that is not there.
+OUT = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 240)
 ERR = Console(stderr=True, highlight=False, soft_wrap=True)
+_LINE = 400
 
 
 def say(text: str = "") -> None:
@@ -30,6 +32,11 @@ def note(text: str) -> None:
     ERR.print(f"[dim]{escape(text)}[/dim]")
 
 
+def shorten(text: str) -> str:
+    """A line that people still read; `--json` has the whole."""
+    return text if len(text) <= _LINE else f"{text[:_LINE]} … ({len(text):,} characters, see --json)"
+
+
 def show_json(value: Any) -> None:
     """Output for programs."""
     sys.stdout.write(json.dumps(value, indent=2, default=str, ensure_ascii=False) + "\n")
@@ -37,7 +44,10 @@ def show_json(value: Any) -> None:
 
 def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Rows under their headings."""
-    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        # What people copy stays whole; the rest may wrap.
+        table.add_column(column, no_wrap=column in ("request", "run", "id"), overflow="fold")
     for row in rows:
         table.add_row(*(escape(str(value)) for value in row))
     OUT.print(table)

@@ -8,7 +8,7 @@ from uuid import UUID
 import typer
 from rich.markup import escape
 
-from commands.terminal import explained, note, say, show_json, show_table
+from commands.terminal import explained, note, say, shorten, show_json, show_table
 from contracts.context import by_whom
 from engine.audit.audit import Link, chain, stream_of
 from engine.audit.explain import explain_effect
@@ -76,7 +76,7 @@ def explain(
     for question, answer in answers.items():
         say(f"[bold]{question.replace('_', ' ')}[/bold]")
         for line in answer if isinstance(answer, list) else [answer]:
-            say(f"  {escape(str(line))}")
+            say(f"  {escape(shorten(str(line)))}")
 
 
 @runs.command("list")

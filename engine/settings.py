@@ -4,7 +4,7 @@ from pathlib import Path
 
 import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from contracts.errors import ConfigurationError
 
@@ -61,6 +61,10 @@ def read_settings(**overrides: object) -> Settings:
     """Settings from the environment, with `overrides` on top. Raises `ConfigurationError` naming the variable."""
     try:
         return Settings(**overrides)  # type: ignore[arg-type]  # pydantic validates them
+    except SettingsError as error:
+        raise ConfigurationError(
+            f"The configuration cannot be read: {error}.", hint="Objects and lists are given as JSON."
+        ) from error
     except ValidationError as error:
         problems = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False)]
         raise ConfigurationError(f"The configuration is not valid: {'; '.join(problems)}") from None

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -19,6 +18,7 @@ import httpx
 import psycopg
 import pytest
 
+from commands.serving import free_port
 from engine.access.keys import create_key
 from engine.settings import Settings, read_settings
 from engine.store import embedded
@@ -158,12 +158,6 @@ def url(site: Site, people: People) -> Iterator[str]:
     with running(site, "serve", "--port", str(port)):
         wait_until_up(f"http://127.0.0.1:{port}")
         yield f"http://127.0.0.1:{port}"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture

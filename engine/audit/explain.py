@@ -2,6 +2,7 @@
 
 from typing import Any, cast
 
+from contracts.context import by_whom
 from contracts.errors import NotFound
 from contracts.event import AuditRecord
 from engine.audit.audit import chain, stream_of
@@ -56,7 +57,7 @@ def _seen(records: list[AuditRecord], started: list[dict[str, Any]]) -> list[str
         if record["event"] == "call.finished":
             seen.append(f"{data['tool']}: {data['result'] or data['error']}")
         elif record["event"] == "model.called":
-            seen.append(f"{data['model']} ({data['source']}) on {data['prompt']}: {data['reply']}")
+            seen.append(f"{by_whom(data['model'], data['source'])} on {data['prompt']}: {data['reply']}")
     return seen
 
 

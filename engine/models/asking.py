@@ -17,6 +17,7 @@ from contracts.context import ModelReply, ModelSource, Typed
 from contracts.errors import (
     BudgetExceeded,
     ModelError,
+    ModelRefused,
     ModelReplyInvalid,
     ModelUnavailable,
     NoModel,
@@ -127,7 +128,7 @@ class RunModels:
             except openai.OpenAIError as error:
                 failure: ModelError = failure_of(error, name)
                 failure.__cause__ = error
-            except ModelUnavailable as error:
+            except (ModelUnavailable, ModelRefused) as error:
                 failure = error
             else:
                 return reply

@@ -54,7 +54,8 @@ async def plan(conn: Connection, run: Run, workflow: Workflow, snapshot: StateSn
         return Plan(Next.GO, run.input)
     _require_stages(run, workflow, stands_at)
     if not pending:
-        return Plan(Next.GO) if snapshot.next else Plan(Next.DONE)
+        # Not `snapshot.next`: it leaves out stages whose writes are saved already, although no checkpoint has them yet.
+        return Plan(Next.GO) if snapshot.tasks else Plan(Next.DONE)
     answers = await _answers(conn, run, set(pending))
     return Plan(Next.GO, Command(resume=answers)) if answers else Plan(Next.PARK)
 

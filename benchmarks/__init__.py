@@ -1,0 +1,1 @@
+"""What things cost, each beside a floor measured in the same run. Never a timed test."""

@@ -1,0 +1,155 @@
+"""What operators type, against a real server and database."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from cli import app
+from commands.serving import free_port
+from tests.cases import client_of, close_clients, parked_case, refunds_of
+from tests.conftest import People, Site, fresh_database, running
+
+Gatehouse = Callable[..., Result]
+
+
+@pytest.fixture
+def gatehouse(site: Site, url: str, people: People, monkeypatch: pytest.MonkeyPatch) -> Gatehouse:
+    """The command, at the session's site and server, acting as finance."""
+    environment = site.environment(GATEHOUSE_URL=url, GATEHOUSE_API_KEY=people.fin)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    return lambda *words, **options: CliRunner().invoke(app, words, **options)
+
+
+@pytest.fixture
+def parked(url: str, site: Site, people: People) -> tuple[str, str, Any]:
+    async def park() -> tuple[str, str, Any]:
+        try:
+            return await parked_case(client_of(url, people.ada), site.worlds)
+        finally:
+            await close_clients()
+
+    return asyncio.run(park())
+
+
+def test_a_request_is_listed_shown_and_approved(gatehouse: Gatehouse, site: Site, parked: tuple[str, str, Any]) -> None:
+    _, account, interrupt = parked
+    request = interrupt["value"]["request_id"]
+
+    listed = json.loads(gatehouse("approvals", "list", "--json").stdout)
+    shown = gatehouse("approvals", "show", request).stdout
+    approved = gatehouse("approvals", "approve", request, input="y\n")
+    again = gatehouse("approvals", "approve", request, "--digest", "x")
+
+    assert request in {item["request_id"] for item in listed}
+    assert "Refund EUR 250.00 to Robin Example" in shown
+    assert "why here" in shown
+    assert approved.exit_code == 0
+    assert again.exit_code == 2
+    assert "already_decided" in again.stderr
+    _wait_for_refund(site, account, [25_000])
+
+
+def test_an_approval_is_asked_for_and_can_be_declined(gatehouse: Gatehouse, parked: tuple[str, str, Any]) -> None:
+    request = parked[2]["value"]["request_id"]
+
+    declined = gatehouse("approvals", "approve", request, input="n\n")
+
+    assert declined.exit_code == 1
+    assert json.loads(gatehouse("approvals", "show", request, "--json").stdout)["status"] == "pending"
+
+
+def test_an_amount_is_edited_by_command(gatehouse: Gatehouse, site: Site, parked: tuple[str, str, Any]) -> None:
+    _, account, interrupt = parked
+    value = interrupt["value"]
+
+    words = ("approvals", "edit", value["request_id"], '{"amount_cents": 9900}', "--digest", value["action_digest"])
+    edited = gatehouse(*words)
+    nonsense = gatehouse("approvals", "edit", value["request_id"], "{amount")
+
+    assert edited.exit_code == 0
+    assert (nonsense.exit_code, "invalid_decision" in nonsense.stderr) == (2, True)
+    _wait_for_refund(site, account, [9_900])
+
+
+def test_the_trail_of_an_effect_is_explained_and_verified(
+    gatehouse: Gatehouse, site: Site, parked: tuple[str, str, Any]
+) -> None:
+    _, account, interrupt = parked
+    value = interrupt["value"]
+    gatehouse("approvals", "approve", value["request_id"], "--digest", value["action_digest"])
+    _wait_for_refund(site, account, [25_000])
+
+    explained = json.loads(gatehouse("audit", "explain", value["request_id"], "--json").stdout)
+    run = json.loads(gatehouse("runs", "list", "--json", "--limit", "1").stdout)[0]["id"]
+    verified = json.loads(gatehouse("audit", "verify", run, "--json").stdout)
+    timeline = gatehouse("runs", "timeline", run).stdout
+
+    assert explained["who_asked"][0].startswith("key:ada opened the case")
+    assert any("key:fin: approve" in line for line in explained["how_it_was_reviewed"])
+    assert verified["intact"]
+    assert "billing.issue_refund: done" in timeline
+
+
+def test_keys_are_made_listed_and_revoked(gatehouse: Gatehouse) -> None:
+    made = gatehouse("keys", "create", "temp", "--role", "caller", "--days", "1")
+    twice = gatehouse("keys", "create", "temp", "--role", "caller")
+    wrong = gatehouse("keys", "create", "other", "--role", "king")
+    revoked = gatehouse("keys", "revoke", "temp")
+    listed = gatehouse("keys", "list").stdout
+
+    assert made.stdout.startswith("gh_")
+    assert (twice.exit_code, "already_exists" in twice.stderr) == (2, True)
+    assert (wrong.exit_code, "invalid_request" in wrong.stderr) == (2, True)
+    assert revoked.exit_code == 0
+    assert made.stdout.strip() not in listed
+    assert "revoked" in listed
+
+
+def test_errors_say_what_to_do(gatehouse: Gatehouse) -> None:
+    unknown = gatehouse("runs", "show", "00000000-0000-0000-0000-000000000000")
+    nowhere = gatehouse("approvals", "list", "--url", "http://127.0.0.1:9")
+    effect = gatehouse("audit", "explain", "nothing")
+
+    assert [r.exit_code for r in (unknown, nowhere, effect)] == [2, 2, 2]
+    assert "gatehouse serve" in nowhere.stderr
+    assert "What to do" in effect.stderr
+
+
+def test_workflows_are_listed_with_owner_and_version(gatehouse: Gatehouse) -> None:
+    listed = json.loads(gatehouse("workflows", "--json").stdout)
+
+    assert [w["name"] for w in listed] == ["billing_dispute"]
+    assert listed[0]["owner"] == "billing-operations"
+
+
+def test_a_wrong_configuration_names_the_variable(gatehouse: Gatehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GATEHOUSE_SYSTEMS", "{not json")
+
+    refused = gatehouse("workflows")
+
+    assert refused.exit_code == 2
+    assert "configuration_error" in refused.stderr
+    assert "systems" in refused.stderr.lower()
+
+
+@pytest.mark.slow
+def test_without_keys_the_server_stays_on_this_machine(site: Site, postgres: str) -> None:
+    with fresh_database(postgres) as dsn:
+        keyless = Site(dsn, site.home, site.worlds)
+        with running(keyless, "serve", "--host", "0.0.0.0", "--port", str(free_port())) as process:
+            process.wait(timeout=60)
+
+    assert process.returncode not in (0, -15)
+
+
+def _wait_for_refund(site: Site, account: str, expected: list[int]) -> None:
+    for _ in range(100):
+        if refunds_of(site.worlds, account) == expected:
+            return
+        asyncio.run(asyncio.sleep(0.1))
+    assert refunds_of(site.worlds, account) == expected
