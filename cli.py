@@ -11,6 +11,7 @@ from commands.terminal import explained, say, show_json, show_table
 from engine.catalog.catalog import load_catalog
 from engine.settings import read_settings
 from engine.wiring import find_registry
+from evals.commands import app as evals
 
 app = typer.Typer(
     name="gatehouse",
@@ -25,6 +26,7 @@ app.add_typer(approvals.app, name="approvals")
 app.add_typer(trail.runs, name="runs")
 app.add_typer(trail.audit, name="audit")
 app.add_typer(keys.app, name="keys")
+app.add_typer(evals, name="eval")
 
 
 @app.command()

@@ -5,21 +5,15 @@ from typing import Annotated, Any
 import httpx
 import typer
 
-from contracts.errors import GatehouseError, StoreUnavailable
+from contracts.errors import RefusedByServer, StoreUnavailable
 
 Url = Annotated[str, typer.Option(envvar="GATEHOUSE_URL", help="Address of the server.")]
 Key = Annotated[str, typer.Option(envvar="GATEHOUSE_API_KEY", help="Whose key to act with.", show_default=False)]
 DEFAULT_URL = "http://127.0.0.1:2024"
 
 
-class Refused(GatehouseError):
-    """The server refused the request."""
-
-    code = "refused"
-
-
 def call(method: str, path: str, *, url: str, key: str, body: Any = None, query: Any = None) -> Any:
-    """One request; returns the decoded reply. Raises `Refused` with the problem's own words."""
+    """One request; returns the decoded reply. Raises `RefusedByServer` with the problem's own words."""
     headers = {"x-api-key": key} if key else {}
     try:
         reply = httpx.request(method, url + path, json=body, params=query, headers=headers, timeout=60)
@@ -31,5 +25,5 @@ def call(method: str, path: str, *, url: str, key: str, body: Any = None, query:
         return reply.json() if reply.content else None
     if reply.headers.get("content-type", "").startswith("application/problem+json"):
         said = reply.json()
-        raise Refused(f"{said['title']} ({said['code']}): {said['detail']}", hint=said["hint"], facts=said)
-    raise Refused(f"{method} {path} was answered {reply.status_code}.")
+        raise RefusedByServer(f"{said['title']} ({said['code']}): {said['detail']}", hint=said["hint"], facts=said)
+    raise RefusedByServer(f"{method} {path} was answered {reply.status_code}.")

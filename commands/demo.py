@@ -30,9 +30,10 @@ from engine.wiring import open_database
 from evals.worlds.newcomer import open_account
 from evals.worlds.store import Store
 
-_SMALL = ("AC-1001", "I was charged twice for dinner at Osteria Fonte.")
-_LARGE = ("AC-1013", "Why was I charged twice for the same transaction?")
+_SMALL = ("AC-1001", "I was charged twice for a restaurant, can you take the second charge off?")
+_LARGE = ("AC-1013", "I made a payment and it is showing up twice")
 _START_S = 60
+_IN_PLACE_OF_A_MODEL = {"written": "replies written by hand", "stand-in": "stand-in (rules, no model)"}
 
 
 @dataclass(frozen=True)
@@ -124,8 +125,8 @@ def _how_to_approve(sandbox: Sandbox, request: dict[str, Any]) -> None:
 def _who_answered(sandbox: Sandbox, thread: str) -> None:
     records = _records(sandbox, thread)
     called = [r["data"] for r in records if r["event"] == "model.called"]
-    sources = sorted({by_whom(data["model"], data["source"]) for data in called})
-    say(f"   [dim]replies of models: {escape(', '.join(sources))}[/dim]")
+    sources = sorted({_IN_PLACE_OF_A_MODEL.get(d["source"], by_whom(d["model"], d["source"])) for d in called})
+    say(f"   [dim]model stages were answered by: {escape(', '.join(sources))}[/dim]")
 
 
 def _trail(sandbox: Sandbox) -> None:

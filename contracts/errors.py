@@ -290,3 +290,9 @@ class MigrationRefused(GatehouseError):
     """The database schema is not one this version can bring forward; nothing was changed."""
 
     code, status, category = "migration_refused", 500, "engine"
+
+
+class RefusedByServer(GatehouseError):
+    """The server refused the request."""
+
+    code, status, category = "refused_by_server", 502, "logic"

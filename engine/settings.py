@@ -40,7 +40,7 @@ class Settings(BaseSettings):
     lease_s: float = Field(15.0, gt=0, description="Seconds after which a silent worker's runs are taken over.")
     sweep_every_s: float = Field(2.0, gt=0, description="Seconds between looks for lost runs and due requests.")
     max_body_bytes: int = Field(1_000_000, gt=0, description="Largest request body.")
-    systems: dict[str, str] = Field({}, description='Outside systems: {"billing": "https://…"}.')
+    systems: dict[str, str] = Field({}, description='Outside systems and their addresses: {"<system>": "https://…"}.')
     system_tokens: dict[str, SecretStr] = Field({}, description="Bearer tokens by system.")
     model: str = Field("", description="Model that answers for every alias; empty: recordings and stand-ins.")
     model_base_url: str | None = Field(None, description="Address of an OpenAI-compatible endpoint.")

@@ -1,0 +1,84 @@
+"""The accepted behaviour of a workflow's cases: kept in a file, compared exactly."""
+
+import difflib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from contracts.approval import JsonObject
+from contracts.errors import ConfigurationError
+from evals.observation import Observation
+
+Baseline = dict[str, JsonObject]
+"""Behaviour by case."""
+
+_TELLING = {
+    "refunds": ("charge_id", "amount_cents", "currency"),
+    "credits": ("charge_id", "amount_cents", "currency"),
+    "messages": ("to", "subject"),
+}
+"""What of an effect is compared: nothing that differs from run to run."""
+
+
+@dataclass(frozen=True)
+class Flip:
+    """One case that differs from the baseline."""
+
+    case: str
+    change: str
+    """`changed`, `new` or `gone`."""
+    diff: tuple[str, ...] = ()
+
+
+def behaviour(seen: Observation) -> JsonObject:
+    """What of a case is compared: the same in every run of the same code."""
+    effects: JsonObject = {
+        kind: [{name: effect.get(name) for name in names} for effect in getattr(seen.done, kind)]
+        for kind, names in _TELLING.items()
+    }
+    return {
+        "outcome": seen.outcome,
+        "problem": dict(seen.problem),
+        "path": list(seen.path),
+        "gates": list(seen.gates),
+        "effects": effects,
+    }
+
+
+def read_baseline(file: Path) -> Baseline | None:
+    """None when there is none yet. Raises `ConfigurationError` for a file that is no baseline."""
+    if not file.exists():
+        return None
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+        return {str(name): dict(entry) for name, entry in found.items()}
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ConfigurationError(f"{file.name} is not a baseline: {error}.", hint="Write it anew: --accept.") from error
+
+
+def write_baseline(file: Path, baseline: Mapping[str, JsonObject]) -> None:
+    """One field a line and cases in order of their names, so that `git diff` reads well."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(baseline, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def compare(accepted: Baseline, now: Baseline, *, judged: Iterable[str]) -> list[Flip]:
+    """How `now` differs from what was accepted, over the cases in `judged`; by name."""
+    flips = []
+    for name in sorted(judged):
+        before, after = accepted.get(name), now.get(name)
+        if before is None:
+            flips.append(Flip(name, "new"))
+        elif after is None:
+            flips.append(Flip(name, "gone"))
+        elif before != after:
+            flips.append(Flip(name, "changed", tuple(_diff(before, after))))
+    return flips
+
+
+def _diff(before: JsonObject, after: JsonObject) -> list[str]:
+    old, new = (
+        json.dumps(entry, indent=1, sort_keys=True, ensure_ascii=False).splitlines() for entry in (before, after)
+    )
+    return [line for line in difflib.unified_diff(old, new, n=1, lineterm="") if not line.startswith(("---", "+++"))]

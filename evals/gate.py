@@ -1,0 +1,82 @@
+"""Which cases are run, what they are held against, and what a run of them is worth as an exit code."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from contracts.errors import ConfigurationError
+from evals.baseline import Baseline, Flip, behaviour, compare, read_baseline, write_baseline
+from evals.case_files import CaseFolder, read_cases
+from evals.run import Result
+
+PASSED, FAILED, USAGE, STALE = 0, 1, 2, 4
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The cases of one workflow that are run, and the file with its baseline."""
+
+    workflow: str
+    cases: tuple[CaseFolder, ...]
+    baseline: Path
+    whole: bool
+    """Whether these are all its cases."""
+
+
+def select(evals: Path, workflows: Collection[str], only: Collection[str], baseline: Path | None) -> list[Selection]:
+    """Cases of the named workflows, or of all that have cases; `evals` holds `cases/` and `baselines/`.
+
+    Raises `ConfigurationError` for what does not exist and for a case that cannot be read.
+    """
+    root = evals / "cases"
+    known = sorted(path.name for path in root.glob("*") if path.is_dir())
+    if not known:
+        raise ConfigurationError("There are no cases.", hint="They are folders in evals/cases/<workflow>.")
+    if unknown := sorted(set(workflows) - set(known)):
+        raise ConfigurationError(f"The workflow {unknown[0]!r} has no cases.", hint=f"There are: {', '.join(known)}.")
+    chosen = sorted(workflows) or known
+    if len(chosen) > 1 and (only or baseline):
+        raise ConfigurationError("Cases and a baseline belong to one workflow.", hint="Name that workflow.")
+    return [
+        Selection(
+            workflow=name,
+            cases=tuple(read_cases(root, name, only)),
+            baseline=baseline or evals / "baselines" / f"{name}.json",
+            whole=not only,
+        )
+        for name in chosen
+    ]
+
+
+def flips_against_baseline(selection: Selection, results: Sequence[Result]) -> list[Flip] | None:
+    """How results differ from what was accepted; None when nothing was accepted yet.
+
+    A case without its replies says nothing, and a case that was left out is not gone.
+    """
+    accepted = read_baseline(selection.baseline)
+    if accepted is None:
+        return None
+    own = [result for result in results if result.workflow == selection.workflow]
+    judged = {result.case for result in own if not result.missed}
+    if selection.whole and len(own) == len(selection.cases):
+        judged |= accepted.keys() - {result.case for result in own}
+    return compare(accepted, _now(own), judged=judged)
+
+
+def accept(selection: Selection, results: Sequence[Result]) -> None:
+    """Make what these cases did the baseline; those that were left out keep their place in it."""
+    now = _now(result for result in results if result.workflow == selection.workflow)
+    kept = {} if selection.whole else read_baseline(selection.baseline) or {}
+    write_baseline(selection.baseline, kept | now)
+
+
+def exit_code(results: Sequence[Result], flips: Sequence[Flip]) -> int:
+    """A failure counts more than a stale recording: it is known, and the other is only unknown."""
+    statuses = {result.status for result in results}
+    if flips or "failed" in statuses:
+        return FAILED
+    return STALE if "stale" in statuses else PASSED
+
+
+def _now(results: Iterable[Result]) -> Baseline:
+    return {result.case: behaviour(result.observation) for result in results}

@@ -1,0 +1,227 @@
+"""Plays one case through the real engine: its worlds, its replies and its people come from the script."""
+
+import json
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+import httpx
+
+from contracts.approval import JsonObject
+from contracts.errors import GatehouseError
+from contracts.event import Event
+from engine.access.keys import Principal
+from engine.approvals.decisions import cancel_requests, expire
+from engine.approvals.model import ApprovalRequest
+from engine.approvals.questions import Question, questions_of_thread
+from engine.approvals.requests import asked_of_thread
+from engine.audit import audit
+from engine.audit.verify import verify
+from engine.gateway.systems import Systems
+from engine.models.recording import Recordings
+from engine.runs.model import NewRun, Run
+from engine.runs.runs import cancel, list_runs
+from engine.runs.threads import create_thread, get_thread
+from engine.wiring import Engine
+from engine.worker.advance import Carrier
+from engine.worker.dispatchers import InlineDispatcher
+from engine.worker.intake import Intake
+from evals.case import Answer, Case, Edit, Expire, Meanwhile, Reply
+from evals.case_files import CaseFolder
+from evals.observation import Done, Observation, count, errors_in, gates_in, stages_in, unapproved_effects
+from evals.worlds.sandbox import Worlds, effects_of, open_worlds
+from evals.worlds.seed import read_seed
+
+TENANT = "evals"
+_REVIEWER = "some-reviewer"
+_LEGS = 100
+
+Open = ApprovalRequest | Question
+
+
+@dataclass
+class Scene:
+    """One case under way. Everything that another case could notice is its own."""
+
+    engine: Engine
+    case: Case
+    worlds: Worlds
+    systems: Systems
+    carrier: Carrier
+    intake: Intake
+    wake_ups: InlineDispatcher
+    thread_id: str
+    off_script: list[str] = field(default_factory=list)
+    done_by_others: list[JsonObject] = field(default_factory=list)
+
+    async def go_on(self) -> None:
+        await self.wake_ups.drain(self.carrier.advance)
+
+    async def open_item(self) -> Open | None:
+        """What the case waits for."""
+        async with self.engine.database.transaction() as conn:
+            requests = await asked_of_thread(conn, self.thread_id)
+            questions = await questions_of_thread(conn, self.thread_id)
+        waiting: list[Open] = [request for request in requests if request.status == "pending"]
+        waiting += [question for question in questions if question.status == "open"]
+        return waiting[0] if waiting else None
+
+
+async def play(engine: Engine, folder: CaseFolder, replies: Recordings) -> Observation:
+    """Play the case from its input to where its script leaves it, and say what it did."""
+    async with _scene(engine, folder.case, replies) as scene:
+        try:
+            await _submit(scene, folder.workflow)
+        except GatehouseError as error:
+            return _refused(error)
+        for number, answer in enumerate(folder.case.answers, start=1):
+            await _answer(scene, answer, number)
+        observation = await _observe(scene)
+        await _leave_nothing_waiting(scene)
+        return observation
+
+
+@asynccontextmanager
+async def _scene(engine: Engine, case: Case, replies: Recordings) -> AsyncIterator[Scene]:
+    faults = {f"fault-{number}": said.fault() for number, said in enumerate(case.faults, start=1)}
+    worlds, systems, wake_ups = open_worlds(None, faults), Systems({}, {}), InlineDispatcher()
+    for name, app in worlds.items():
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        # No proxy from the environment: nothing of an eval goes over a network.
+        systems.use(name, httpx.AsyncClient(transport=transport, base_url=f"http://{name}", trust_env=False))
+    models = replace(engine.carrier.models, routes={}, recordings=replies, stand_ins=False)
+    carrier = replace(engine.carrier, dispatcher=wake_ups, systems=systems, models=models, opened_on=read_seed().today)
+    intake = replace(engine.intake, dispatcher=wake_ups)
+    try:
+        yield Scene(engine, case, worlds, systems, carrier, intake, wake_ups, str(uuid.uuid4()))
+    finally:
+        await systems.close()
+        worlds.close()
+
+
+async def _submit(scene: Scene, workflow: str) -> None:
+    async with scene.engine.database.transaction() as conn:
+        await create_thread(conn, uuid.UUID(scene.thread_id), tenant=TENANT, metadata={})
+    requester = f"key:{scene.case.requester}"
+    await scene.intake.accept(NewRun(scene.thread_id, TENANT, workflow, requester, scene.case.input))
+    await scene.go_on()
+
+
+def _refused(error: GatehouseError) -> Observation:
+    problem: JsonObject = {"code": error.code, "category": error.category, "stage": ""}
+    return Observation("refused", path=(), gates=(), problem=problem, errors=(error.code,))
+
+
+async def _answer(scene: Scene, answer: Answer, number: int) -> None:
+    """Give one scripted answer to what the case waits for now."""
+    for event in answer.meanwhile:
+        await _happen(scene, event)
+    waiting = await scene.open_item()
+    if waiting is None or isinstance(waiting, Question) != isinstance(answer, Reply):
+        awaited = "nothing" if waiting is None else f"{type(waiting).__name__} at {waiting.stage}"
+        scene.off_script.append(f"answer {number} ({answer.type}) found the case waiting for {awaited}")
+        return
+    code = ""
+    try:
+        await _give(scene, answer, waiting)
+    except GatehouseError as error:
+        code = error.code
+    if code != answer.refused:
+        expected, actual = answer.refused or "accepted", code or "accepted"
+        scene.off_script.append(f"answer {number} ({answer.type}) should have been {expected}, and was {actual}")
+    await scene.go_on()
+
+
+async def _give(scene: Scene, answer: Answer, waiting: Open) -> None:
+    if isinstance(answer, Expire) and isinstance(waiting, ApprovalRequest) and waiting.expires_at:
+        async with scene.engine.database.transaction() as conn:
+            # This request alone: a sweep at a later time would end those of other cases in the same database.
+            await expire(conn, waiting, scene.wake_ups, now=waiting.expires_at + timedelta(seconds=1))
+        return
+    value = _value(answer, waiting)
+    await scene.intake.resume(scene.thread_id, {str(waiting.interrupt_id): value}, _principal(scene, answer, waiting))
+
+
+def _value(answer: Answer, waiting: Open) -> JsonObject:
+    """What a client would send."""
+    if isinstance(answer, Reply):
+        return {"text": answer.text}
+    if isinstance(answer, Edit) and isinstance(waiting, ApprovalRequest):
+        edited: JsonObject = {"name": waiting.tool, "args": waiting.args | answer.args}
+        return {"type": "edit", "edited_action": edited, "reason": answer.reason}
+    return answer.model_dump(include={"type", "reason", "message"})
+
+
+def _principal(scene: Scene, answer: Answer, waiting: Open) -> Principal:
+    if isinstance(answer, Reply):
+        return Principal(f"key:{answer.by or scene.case.requester}", frozenset({"caller"}), frozenset(), TENANT)
+    held = getattr(answer, "holds", None)
+    if held is None:
+        held = [waiting.role] if isinstance(waiting, ApprovalRequest) else []
+    return Principal(f"key:{answer.by or _REVIEWER}", frozenset({"reviewer"}), frozenset(held), TENANT)
+
+
+async def _happen(scene: Scene, event: Meanwhile) -> None:
+    """Have somebody else act in an outside system; what they do is not the case's doing."""
+    before = _everything(scene.worlds)
+    key = {"Idempotency-Key": f"somebody else {len(scene.done_by_others)}"}
+    answer = await scene.systems.client(event.system).post(event.path, json=event.body, headers=key)
+    if answer.is_error:
+        scene.off_script.append(f"{event.system} answered somebody else {answer.status_code}: {answer.text}")
+    scene.done_by_others += [effect for effect in _everything(scene.worlds) if effect not in before]
+
+
+def _everything(worlds: Worlds) -> list[JsonObject]:
+    effects = effects_of(worlds)
+    return [*effects.refunds, *effects.credits, *effects.messages]
+
+
+async def _observe(scene: Scene) -> Observation:
+    engine, stream = scene.engine, audit.stream_of(scene.thread_id)
+    async with engine.database.transaction() as conn:
+        thread = await get_thread(conn, scene.thread_id, tenant=TENANT)
+        legs = await list_runs(conn, scene.thread_id, tenant=TENANT, limit=_LEGS)
+        records = [link.record for link in await audit.chain(conn, stream)]
+        cards = [request.card for request in await asked_of_thread(conn, scene.thread_id)]
+        broken = [f"audit record {f.seq}: {f.problem}" for f in (await verify(conn, stream)).findings]
+    snapshot = await engine.states.latest(thread)
+    state: JsonObject = dict(snapshot.values) if snapshot else {}
+    effects = effects_of(scene.worlds)
+    done = Done(*(tuple(e for e in of if e not in scene.done_by_others) for of in _by_kind(effects)))
+    kept = [state, [run.input for run in legs], list(records), cards, [request.body for request in effects.requests]]
+    return Observation(
+        outcome=legs[0].outcome or "waiting",
+        path=stages_in(records),
+        gates=gates_in(records),
+        done=done,
+        problem=_problem(state, legs[0]),
+        model_calls=count(records, Event.MODEL_CALLED),
+        tool_calls=count(records, Event.CALL_STARTED),
+        errors=errors_in(records),
+        state=state,
+        kept=json.dumps(kept, ensure_ascii=False),
+        off_script=tuple(scene.off_script),
+        breaches=(*unapproved_effects(records), *broken),
+    )
+
+
+def _by_kind(effects: object) -> list[tuple[JsonObject, ...]]:
+    return [getattr(effects, name) for name in Done.__dataclass_fields__]
+
+
+def _problem(state: JsonObject, last: Run) -> JsonObject:
+    if last.error:
+        return {"code": last.error["error"], "category": "", "stage": ""}
+    found = state.get("problem")
+    return {name: found[name] for name in ("code", "category", "stage")} if isinstance(found, dict) else {}
+
+
+async def _leave_nothing_waiting(scene: Scene) -> None:
+    """A case that still waits would keep a later version of its workflow from starting on this database."""
+    async with scene.engine.database.transaction() as conn:
+        newest = (await list_runs(conn, scene.thread_id, tenant=TENANT, limit=1))[0]
+        if newest.status == "interrupted" and newest.outcome is None:
+            await cancel(conn, newest, scene.wake_ups, by="system")
+            await cancel_requests(conn, newest.subject("system"))
