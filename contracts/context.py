@@ -1,9 +1,9 @@
 """What a stage may reach: the case it works on, tools, models and gates. Nothing else."""
 
 from dataclasses import dataclass
-from typing import Generic, Literal, Protocol, TypeVar
+from typing import Annotated, Generic, Literal, Protocol, TypeVar
 
-from pydantic import BaseModel, JsonValue
+from pydantic import BaseModel, ConfigDict, JsonValue, WithJsonSchema
 
 from contracts.approval import Decision, Draft, JsonObject, Proposal
 from contracts.tool import Reply, Request, Tool
@@ -85,11 +85,17 @@ class Gates(Protocol):
         ...
 
 
+# LangGraph's tooling asks for the JSON Schema of a context; a port has none and is never sent by anybody.
+_PORT = WithJsonSchema({"type": "object", "description": "Given by the engine."})
+
+
 @dataclass(frozen=True)
 class Context:
     """LangGraph's runtime context of every Gatehouse workflow."""
 
+    __pydantic_config__ = ConfigDict(arbitrary_types_allowed=True)
+
     case: Case
-    tools: Tools
-    models: Models
-    gates: Gates
+    tools: Annotated[Tools, _PORT]
+    models: Annotated[Models, _PORT]
+    gates: Annotated[Gates, _PORT]

@@ -1,5 +1,6 @@
 """What a workflow is allowed to do: tools, rules, roles, limits and who answers for it. Values only."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -68,6 +69,10 @@ def require_approval(rule_id: str, tool: str, *when: Condition, role: str, withi
     return Rule(rule_id, tool, "require_approval", when, why, role, within_s)
 
 
+Measure = Callable[[dict[str, JsonValue], dict[str, JsonValue]], dict[str, JsonValue]]
+"""Facts that depend on the arguments: `(arguments, facts of the draft) -> facts`. Pure, and run for edits, too."""
+
+
 @dataclass(frozen=True)
 class Verdict:
     """What policy says of one action, and why: stored with the request."""
@@ -109,5 +114,7 @@ class Policy:
     queue: Queue
     roles: tuple[str, ...] = ()
     """Roles that the rules may ask for."""
+    measures: Mapping[str, Measure] = field(default_factory=dict)
+    """By tool: what policy has to know of the arguments beside their values."""
     input_guards: tuple[Guard, ...] = ()
     """Applied in this order to every text that comes from outside, before anything of it is stored."""

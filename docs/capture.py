@@ -1,5 +1,6 @@
 """Takes the picture of the terminal for the README: `python -m docs.capture` runs the demo in a real one."""
 
+import io
 import os
 import pty
 import re
@@ -34,7 +35,7 @@ def main() -> None:
         text = capture(["gatehouse", "demo", "--yes"], settings)
     without_keys = re.sub(r"gh_[0-9a-f]{8}_[\w-]+", "gh_…", text.replace("\r", ""))
     shown = [line for line in without_keys.splitlines() if not _is_about_this_machine(line)]
-    console = Console(record=True, width=_COLUMNS, file=open(os.devnull, "w"), force_terminal=True)
+    console = Console(record=True, width=_COLUMNS, file=io.StringIO(), force_terminal=True)
     console.print(Text.from_ansi("\n".join([f"\x1b[1m{_PROMPT}\x1b[0m", *shown])))
     _PICTURE.write_text(console.export_svg(title="gatehouse"))
 

@@ -63,7 +63,7 @@ def _facts(policy: Policy) -> str:
         ("owner", f"`{policy.owner}`"),
         ("purpose", policy.purpose),
         ("review queue", f"`{policy.queue.name}`, decided within {_time(policy.queue.target_s)} as a target"),
-        ("budget of a run", limits),
+        ("budget", limits),
         ("guards on input", ", ".join(f"`{guard.__name__}`" for guard in policy.input_guards) or "none"),
     ]
     return table(("", ""), rows)

@@ -28,14 +28,23 @@ STATUS_OF: dict[DecisionType, RequestStatus] = {
 
 
 @dataclass(frozen=True)
-class Judged:
-    """An action after its tool's schema and policy have looked at it."""
+class NormalCall:
+    """A call whose arguments have passed the tool's schema, so that equal amounts are equal."""
 
     tool: str
     tool_version: str
     args: JsonObject
     target: str
     preconditions: JsonObject
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A call after policy has looked at it."""
+
+    call: NormalCall
+    facts: JsonObject
+    """As the draft stated them: an edit is judged by the same, measured anew."""
     verdict: Verdict
     policy_version: str
 

@@ -12,7 +12,7 @@ from contracts.errors import DigestMismatch, DivergentExecution, NotFound
 from contracts.event import Event
 from contracts.policy import Queue, VerdictType
 from engine.approvals.digest import Action
-from engine.approvals.model import ApprovalRequest, Judged
+from engine.approvals.model import ApprovalRequest, Judged, NormalCall
 from engine.audit import audit
 from engine.runs.model import Run
 from engine.store.database import Connection
@@ -26,18 +26,18 @@ _FIRST_STATUS: dict[VerdictType, RequestStatus] = {
 }
 
 
-def action_of(run: Run, judged: Judged) -> Action:
+def action_of(run: Run, call: NormalCall) -> Action:
     """The action that `run` proposes, in the form that is digested."""
     return Action(
         workflow=run.workflow,
         version=run.version,
         actor=run.actor,
         subject=run.thread_id,
-        tool=judged.tool,
-        tool_version=judged.tool_version,
-        args=judged.args,
-        target=judged.target,
-        preconditions=judged.preconditions,
+        tool=call.tool,
+        tool_version=call.tool_version,
+        args=call.args,
+        target=call.target,
+        preconditions=call.preconditions,
     )
 
 
@@ -55,11 +55,11 @@ def request_row(run: Run, judged: Judged, *, freeze_key: str, queue: str, card: 
         "version": run.version,
         "requester": run.requester,
         "queue": queue,
-        "tool": judged.tool,
-        "tool_version": judged.tool_version,
-        "args": Jsonb(judged.args),
-        "facts": Jsonb(verdict.inputs),
-        "action_digest": action_of(run, judged).digest(),
+        "tool": judged.call.tool,
+        "tool_version": judged.call.tool_version,
+        "args": Jsonb(judged.call.args),
+        "facts": Jsonb(judged.facts),
+        "action_digest": action_of(run, judged.call).digest(),
         "verdict": verdict.type,
         "rule": verdict.rule,
         "why": verdict.why,
@@ -101,7 +101,7 @@ async def freeze(conn: Connection, run: Run, judged: Judged, draft: Draft, **row
                 "rule": request.rule,
                 "why": request.why,
                 "policy_version": request.policy_version,
-                "facts": request.facts,
+                "facts": judged.verdict.inputs,
             },
         )
     return request

@@ -13,13 +13,23 @@ _SILENCE = Verdict("deny", "silence", "No rule of this workflow's policy speaks 
 
 
 def policy_version(policy: Policy) -> str:
-    """First 12 hex digits of SHA-256 over the policy's values."""
-    tools = tuple((tool.name, tool.version) for tool in policy.tools)
-    return hashlib.sha256(
-        repr(
-            (tools, [guard.__qualname__ for guard in policy.input_guards], replace(policy, tools=(), input_guards=()))
-        ).encode()
-    ).hexdigest()[:12]
+    """First 12 hex digits of SHA-256 over the policy's values; functions count by name, their code by the version."""
+    tools = [(tool.name, tool.version) for tool in policy.tools]
+    functions = [*policy.input_guards, *policy.measures.values()]
+    values = replace(policy, tools=(), input_guards=(), measures={})
+    return hashlib.sha256(repr((tools, [f.__qualname__ for f in functions], values)).encode()).hexdigest()[:12]
+
+
+def facts_of(policy: Policy, tool: str, args: JsonObject, stated: JsonObject) -> JsonObject:
+    """What policy looks at: the draft's facts, the arguments over them, and over both what is measured of these.
+
+    What cannot be measured is missing, and a missing fact never opens a gate.
+    """
+    measure = policy.measures.get(tool)
+    try:
+        return stated | args | (measure(args, stated) if measure else {})
+    except (KeyError, TypeError, ValueError):
+        return stated | args
 
 
 def judge(policy: Policy, tool: str, facts: JsonObject) -> Verdict:

@@ -11,8 +11,8 @@ from contracts.approval import JsonObject
 from contracts.errors import InvalidRequest, ToolNotGranted
 from contracts.policy import Policy
 from contracts.tool import AnyTool
-from engine.approvals.model import Judged
-from engine.catalog.policy import judge, policy_version
+from engine.approvals.model import Judged, NormalCall
+from engine.catalog.policy import facts_of, judge, policy_version
 from engine.catalog.prompt import Prompt
 
 StandIn = Callable[[JsonObject], JsonObject]
@@ -66,11 +66,8 @@ class Workflow:
                 f"The input does not fit {self.name!r}: {'; '.join(problems)}", facts={"schema": adapter.json_schema()}
             )
 
-    def judge(self, name: str, args: JsonObject, facts: JsonObject) -> Judged:
-        """Normalise `args` by the tool's schema and ask policy about them; arguments win over facts of the same name.
-
-        Raises `InvalidRequest` for arguments the schema refuses, `ToolNotGranted`.
-        """
+    def normalise(self, name: str, args: JsonObject) -> NormalCall:
+        """A call as the tool's schema reads it. Raises `InvalidRequest` for what it refuses, `ToolNotGranted`."""
         tool = self.tool(name)
         try:
             normal = tool.request.model_validate(args).model_dump(mode="json")
@@ -79,15 +76,14 @@ class Workflow:
                 f"The arguments do not fit {name!r}: {'; '.join(_problems(error))}",
                 facts={"schema": tool.request.model_json_schema()},
             ) from error
-        return Judged(
-            tool=name,
-            tool_version=tool.version,
-            args=normal,
-            target=str(normal.get(tool.target, "")),
-            preconditions={field: normal[field] for field in tool.preconditions},
-            verdict=judge(self.policy, name, facts | normal),
-            policy_version=policy_version(self.policy),
-        )
+        preconditions = {field: normal[field] for field in tool.preconditions}
+        return NormalCall(name, tool.version, normal, str(normal.get(tool.target, "")), preconditions)
+
+    def judge(self, name: str, args: JsonObject, facts: JsonObject) -> Judged:
+        """Normalise the call and ask policy about it; raises as `normalise` does."""
+        call = self.normalise(name, args)
+        verdict = judge(self.policy, name, facts_of(self.policy, name, call.args, facts))
+        return Judged(call, facts, verdict, policy_version(self.policy))
 
 
 def stages_of(graph: Graph) -> dict[str, Stage]:

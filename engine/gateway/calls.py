@@ -97,16 +97,16 @@ class RunTools:
             key = f"{self._run.id}:{place.task_id}:{self._ordinals[place.task_id]}"
             self._ordinals[place.task_id] += 1
             return Intent(key, place.stage, tool, args)
-        judged = self._workflow.judge(tool.name, args, {})
-        digest = action_of(self._run, judged).digest()
-        return Intent(f"approval:{request_id}", place.stage, tool, judged.args, request_id or None, digest)
+        call = self._workflow.normalise(tool.name, args)
+        digest = action_of(self._run, call).digest()
+        return Intent(f"approval:{request_id}", place.stage, tool, call.args, request_id or None, digest)
 
     async def _begin(self, intent: Intent) -> Entry:
         async with self._database.transaction() as conn:
             await conn.execute("SELECT fence(%s, %s)", (self._run.id, self._run.epoch))
             limit = self._workflow.policy.budget.tool_calls
             if await ledger.count_calls(conn, self._run) > limit:
-                raise BudgetExceeded(f"The run has made {limit} tool calls, its budget.")
+                raise BudgetExceeded(f"The case has made {limit} tool calls, its budget.")
             return await ledger.begin(conn, self._run, intent)
 
     async def _send(self, tool: Tool[Request, Reply], request: Request, attempts: _Attempts) -> Reply:

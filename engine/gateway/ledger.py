@@ -115,8 +115,8 @@ async def close(conn: Connection, run: Run, intent: Intent, attempt: int, ending
 
 
 async def count_calls(conn: Connection, run: Run) -> int:
-    """Calls that this run has opened so far."""
-    row = await (await conn.execute(_SQL["count_calls"], {"run_id": run.id})).fetchone()
+    """Calls that the case has opened since its input, over all its runs."""
+    row = await (await conn.execute(_SQL["count_calls"], {"thread_id": run.thread_id})).fetchone()
     return int(row["calls"]) if row else 0
 
 

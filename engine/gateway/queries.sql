@@ -22,8 +22,11 @@ UPDATE effect SET state = %(state)s, result = %(result)s, error = %(error)s, fin
 WHERE call_key = %(call_key)s AND attempt = %(attempt)s AND state = 'started' RETURNING call_key;
 
 -- name: count_calls
--- How many calls a case has made in its present run.
-SELECT count(*) AS calls FROM effect WHERE run_id = %(run_id)s;
+-- How many calls a case has made since its input: all legs of an interrupted case share one budget.
+SELECT count(*) AS calls FROM effect e JOIN run leg ON leg.id = e.run_id
+WHERE e.thread_id = %(thread_id)s
+  AND leg.seq >= (SELECT max(opening.seq) FROM run opening WHERE opening.thread_id = %(thread_id)s
+                  AND opening.kind = 'input' AND opening.status <> 'pending');
 
 -- name: approval
 -- The approval that an effect wants to consume, held until the ledger row stands.

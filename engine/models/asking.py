@@ -142,7 +142,7 @@ class RunModels:
         limit = self._workflow.policy.budget.model_calls
         async with self._database.transaction() as conn:
             if await count_model_call(conn, self._run) > limit:
-                raise BudgetExceeded(f"The run has made {limit} model calls, its budget.")
+                raise BudgetExceeded(f"The case has made {limit} model calls, its budget.")
 
     async def _record(self, prompt: Prompt, model: str, source: ModelSource, reply: str, problem: str) -> None:
         data: JsonObject = {

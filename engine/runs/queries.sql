@@ -98,7 +98,14 @@ RETURNING thread_id;
 
 -- name: count_model_call
 -- Count one more model call of a run.
-UPDATE run SET model_calls = model_calls + 1 WHERE id = %(id)s AND epoch = %(epoch)s RETURNING model_calls;
+UPDATE run SET model_calls = model_calls + 1 WHERE id = %(id)s AND epoch = %(epoch)s RETURNING id;
+
+-- name: case_model_calls
+-- How many model calls a case has made since its input: all legs of an interrupted case share one budget.
+SELECT sum(leg.model_calls) AS calls FROM run leg
+WHERE leg.thread_id = %(thread_id)s
+  AND leg.seq >= (SELECT max(opening.seq) FROM run opening WHERE opening.thread_id = %(thread_id)s
+                  AND opening.kind = 'input' AND opening.status <> 'pending');
 
 -- name: insert_event
 -- Keep one stream event.

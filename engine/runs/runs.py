@@ -177,11 +177,10 @@ async def lost_runs(conn: Connection) -> list[str]:
 
 
 async def count_model_call(conn: Connection, run: Run) -> int:
-    """Count one more model call; returns how many there are now. Raises `LeaseLost`."""
-    row = await (await conn.execute(_SQL["count_model_call"], {"id": run.id, "epoch": run.epoch})).fetchone()
-    if row is None:
+    """Count one more model call; returns how many the case has made since its input. Raises `LeaseLost`."""
+    if not await (await conn.execute(_SQL["count_model_call"], {"id": run.id, "epoch": run.epoch})).fetchone():
         raise LeaseLost(f"Run {run.id} was taken over.")
-    return int(row["model_calls"])
+    return int((await _one(conn, "case_model_calls", {"thread_id": run.thread_id}))["calls"])
 
 
 async def _free_thread(conn: Connection, thread_id: str, status: ThreadStatus, dispatcher: Dispatcher) -> None:

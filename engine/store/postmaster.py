@@ -57,7 +57,7 @@ def is_ready(server: Postmaster, data: Path) -> bool:
 def launch(cluster: Cluster, programs: Binaries, port: int, in_use: int) -> Postmaster:
     """Start the server detached and return at once; it and its backends hold the file descriptor `in_use` open."""
     settings = [f"--{name}={value}" for name, value in {**_SETTINGS, "port": str(port)}.items()]
-    server = [programs.folder / "postgres", "-D", cluster.data, *settings]
+    server: list[str | Path] = [programs.folder / "postgres", "-D", cluster.data, *settings]
     with open(cluster.log, "wb", opener=private) as log:
         # The shell ends at once: the server is no child of ours, and leaves no zombie when it dies before us.
         started = run(

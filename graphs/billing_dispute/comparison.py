@@ -11,7 +11,7 @@ from tools.crm import Customer
 _RECORD_IS_OLD_AFTER_YEARS = 3
 _KINDS_OF_ISSUE: dict[str, tuple[Kind, ...]] = {
     "duplicate_charge": ("duplicate", "pending_hold", "already_returned"),
-    "unexpected_fee": ("unpermitted_fee", "fee_above_price"),
+    "unexpected_fee": ("unpermitted_fee", "fee_above_price", "permitted_fee"),
     "exchange_rate": ("exchange_markup",),
     "after_cancellation": ("after_cancellation",),
     "refund_missing": ("already_returned", "duplicate"),
@@ -33,13 +33,15 @@ def compare(issue: Issue, bill: ChargesReply, plan: PricePlan, customer: Custome
 
     `today` is an ISO date.
     """
-    lines = [*duplicates(bill), *wrong_fees(bill, plan), *wrong_markups(bill, plan), *late_subscriptions(bill, plan)]
-    candidates = _meant(issue, lines)
+    lines = [*duplicates(bill), *fees(bill, plan), *wrong_markups(bill, plan), *late_subscriptions(bill, plan)]
+    # A mistake of another kind than the one complained about: the words may have been read wrongly, so the customer
+    # is asked before anybody tells them that nothing is owed.
+    candidates = _meant(issue, lines) or [line for line in lines if line["owed_cents"] > 0]
     owed = [line for line in candidates if line["owed_cents"] > 0]
     identity, identity_says = _identity(bill, customer, today)
     disputed = owed[0] if len(owed) == 1 else candidates[0] if len(candidates) == 1 else None
     return {
-        "standing": _standing(issue, owed),
+        "standing": _standing(issue, candidates, owed),
         "disputed": disputed,
         "candidates": candidates,
         "identity": identity,
@@ -69,8 +71,8 @@ def duplicates(bill: ChargesReply) -> Iterator[Line]:
             yield _line("duplicate", charge, left(charge), says)
 
 
-def wrong_fees(bill: ChargesReply, plan: PricePlan) -> Iterator[Line]:
-    """Fees that the plan does not list, or lists at a lower price: the difference is owed."""
+def fees(bill: ChargesReply, plan: PricePlan) -> Iterator[Line]:
+    """Fees that the plan does not list, or lists at a lower price: the difference is owed. The others explain."""
     prices = {fee.fee_code: fee.amount_cents for fee in plan.fees}
     for charge in bill.charges:
         if not charge.fee_code or charge.status != "posted":
@@ -83,6 +85,9 @@ def wrong_fees(bill: ChargesReply, plan: PricePlan) -> Iterator[Line]:
         elif owed > 0:
             says = f"The plan {plan.plan} lists it at {write_amount(price or 0, charge.currency)}."
             yield _line("fee_above_price", charge, owed, says)
+        elif price == charge.amount_cents:
+            says = f"The plan {plan.plan} lists this fee at {write_amount(price, charge.currency)}."
+            yield _line("permitted_fee", charge, 0, says)
 
 
 def wrong_markups(bill: ChargesReply, plan: PricePlan) -> Iterator[Line]:
@@ -126,10 +131,11 @@ def _meant(issue: Issue, lines: list[Line]) -> list[Line]:
     return meant
 
 
-def _standing(issue: Issue, owed: list[Line]) -> Standing:
+def _standing(issue: Issue, candidates: list[Line], owed: list[Line]) -> Standing:
     if issue["kind"] in _NOT_OURS:
         return "not_ours"
-    if len(owed) > 1 or (issue["kind"] == "unclear" and not owed):
+    of_another_kind = any(line["kind"] not in _KINDS_OF_ISSUE.get(issue["kind"], ()) for line in candidates)
+    if len(owed) > 1 or of_another_kind or (issue["kind"] == "unclear" and not owed):
         return "unclear"
     return "owed" if owed else "nothing_owed"
 

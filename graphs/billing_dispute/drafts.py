@@ -5,7 +5,6 @@ from typing import cast
 from contracts.approval import Change, Draft, Evidence, JsonObject
 from graphs.billing_dispute.state import Answered, Assessed, Line, Settled
 from guards.money import write_amount
-from guards.outgoing import judge_outgoing
 from tools.billing import ChargesReply
 
 
@@ -13,7 +12,12 @@ def refund_draft(state: Assessed) -> Draft:
     """Pay what is owed back to the card."""
     line, finding = _line(state), state["finding"]
     amount = write_amount(finding["amount_cents"], line["currency"])
-    facts: JsonObject = {"evidence": finding["evidence"], "basis": "owed"}
+    facts: JsonObject = {
+        "basis": "owed",
+        "evidence": finding["evidence"],
+        "owed_on": line["charge_id"],
+        "owed_cents": line["owed_cents"],
+    }
     return _draft(state, f"Refund {amount} to {_name(state)}, {line['charge_id']}: {line['description']}", facts)
 
 
@@ -21,7 +25,11 @@ def credit_draft(state: Assessed) -> Draft:
     """Grant goodwill on the next invoice."""
     line, finding = _line(state), state["finding"]
     amount = write_amount(finding["amount_cents"], line["currency"])
-    facts: JsonObject = {"basis": "goodwill", "within_charge": finding["amount_cents"] <= line["amount_cents"]}
+    facts: JsonObject = {
+        "basis": "goodwill",
+        "charged_on": line["charge_id"],
+        "charged_cents": line["amount_cents"],
+    }
     return _draft(state, f"Credit {amount} of goodwill to {_name(state)}, {line['charge_id']}", facts)
 
 
@@ -29,12 +37,6 @@ def reply_draft(state: Answered) -> Draft:
     """Send the reply to the address that billing has."""
     reply, bill = state["reply"], _bill(state)
     comparison = state["comparison"]
-    judged = judge_outgoing(
-        f"{reply['subject']}\n{reply['body']}",
-        allowed_links=(),
-        allowed_amounts_cents=known_amounts(state),
-        currency=currency_of(state),
-    )
     return {
         "args": {
             "account_id": state["account_id"],
@@ -43,7 +45,12 @@ def reply_draft(state: Answered) -> Draft:
             "body": reply["body"],
             "case_ref": state["account_id"],
         },
-        "facts": {"recipient": comparison["identity"], "guard": judged.verdict},
+        "facts": {
+            "identity": comparison["identity"],
+            "known_address": bill.account_email,
+            "known_cents": [*known_amounts(state)],
+            "currency": currency_of(state),
+        },
         "summary": f"Send the reply to {bill.account_holder} <{bill.account_email}>"[:200],
         "reason": comparison["identity_says"],
         "evidence": [{"source": "crm.find_customer", "says": comparison["identity_says"]}],

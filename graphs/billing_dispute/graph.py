@@ -6,7 +6,7 @@ from langgraph.graph import END, START, StateGraph
 
 from contracts.context import Context
 from graphs.billing_dispute import drafts, stages
-from graphs.billing_dispute.state import Assessed, Claim, Compared, Result, State
+from graphs.billing_dispute.state import Answered, Assessed, Claim, Compared, Result, State
 from nodes.kinds import effects, reads, thinks
 from nodes.recovery import unless_stuck
 from nodes.waiting import approval_gate, clarification, on_decision, proposes
@@ -36,6 +36,10 @@ def after_assess(state: Assessed) -> Literal["freeze_refund", "freeze_credit", "
             return "freeze_credit"
         case "none":
             return "draft_reply"
+
+
+def after_draft(state: Answered) -> Literal["freeze_reply", "hand_off"]:
+    return "hand_off" if state["letters"] > MAX_ROUNDS else "freeze_reply"
 
 
 REMEDY_NOT_APPROVED = {"respond": "assess", "reject": "draft_reply", "expired": "close"}
@@ -75,7 +79,7 @@ flow.add_conditional_edges("pay_refund", unless_stuck("draft_reply"))
 flow.add_edge("freeze_credit", "approve_credit")
 flow.add_conditional_edges("approve_credit", **on_decision(approve="grant_credit", **REMEDY_NOT_APPROVED))
 flow.add_conditional_edges("grant_credit", unless_stuck("draft_reply"))
-flow.add_conditional_edges("draft_reply", unless_stuck("freeze_reply"))
+flow.add_conditional_edges("draft_reply", unless_stuck(after_draft))
 flow.add_edge("freeze_reply", "approve_reply")
 flow.add_conditional_edges(
     "approve_reply", **on_decision(of="reply_decision", approve="send_reply", **REPLY_NOT_APPROVED)

@@ -12,6 +12,7 @@ from contracts.policy import (
     not_among,
     require_approval,
 )
+from graphs.billing_dispute.measures import measure_credit, measure_refund, measure_reply
 from guards.card_numbers import redact_card_numbers
 from tools import billing, crm, mail
 
@@ -63,7 +64,8 @@ POLICY = Policy(
             why="The records, or the model and the records, do not agree.",
         ),
         allow("refund-clear-and-small", REFUND, equals("evidence", "clear"), why="The bill itself shows the mistake."),
-        deny("credit-over-charge", CREDIT, equals("within_charge", False), why="A credit never exceeds its charge."),
+        deny("refund-over-owed", REFUND, differs("within_owed", True), why="A refund never exceeds what is owed."),
+        deny("credit-over-charge", CREDIT, differs("within_charge", True), why="A credit never exceeds its charge."),
         require_approval(
             "credit-is-goodwill",
             CREDIT,
@@ -74,6 +76,7 @@ POLICY = Policy(
         deny(
             "reply-fails-guard", REPLY, differs("guard", "pass"), why="The reply holds a link or a sum nobody computed."
         ),
+        deny("reply-to-unknown-address", REPLY, equals("recipient", "unknown"), why="No register knows this address."),
         require_approval(
             "reply-to-doubtful-address",
             REPLY,
@@ -89,5 +92,6 @@ POLICY = Policy(
     budget=Budget(tool_calls=20, model_calls=15, seconds=300),
     queue=Queue("billing-disputes", target_s=4 * HOUR_S),
     roles=("finance", "support"),
+    measures={REFUND: measure_refund, CREDIT: measure_credit, REPLY: measure_reply},
     input_guards=(redact_card_numbers,),
 )

@@ -39,6 +39,7 @@ async def open_case(state: Claim) -> dict[str, object]:
     return {
         "clarification": "",
         "rounds": 0,
+        "letters": 0,
         "proposal": None,
         "decision": None,
         "receipt": None,
@@ -164,13 +165,20 @@ async def grant_credit(state: Approved, runtime: Runtime[Context]) -> _Receipt:
 
 class _Letter(TypedDict):
     reply: Reply
+    letters: int
 
 
 @or_hand_off
 async def draft_reply(state: Settled, runtime: Runtime[Context]) -> _Letter:
     """Have a model write the letter; one with a link or a sum that nobody computed is replaced by the plain one."""
-    facts = situation(state)
-    reply = await runtime.context.models.ask("draft_reply", LetterReply, complaint=state["complaint"], situation=facts)
+    facts, decision = situation(state), state["reply_decision"]
+    reply = await runtime.context.models.ask(
+        "draft_reply",
+        LetterReply,
+        complaint=state["complaint"],
+        situation=facts,
+        reviewer_note=decision["message"] if decision else "",
+    )
     letter = reply.value
     judged = judge_outgoing(
         f"{letter.subject}\n{letter.body}",
@@ -178,10 +186,11 @@ async def draft_reply(state: Settled, runtime: Runtime[Context]) -> _Letter:
         allowed_amounts_cents=known_amounts(state),
         currency=currency_of(state),
     )
+    written: Reply = {"subject": letter.subject, "body": letter.body, "written_by": reply.answered_by}
     if judged.verdict == "block":
         subject, body = plain_letter(facts)
-        return {"reply": {"subject": subject, "body": body, "written_by": f"template ({'; '.join(judged.findings)})"}}
-    return {"reply": {"subject": letter.subject, "body": letter.body, "written_by": reply.answered_by}}
+        written = {"subject": subject, "body": body, "written_by": f"template ({'; '.join(judged.findings)})"}
+    return {"reply": written, "letters": state["letters"] + 1}
 
 
 class _Sent(TypedDict):

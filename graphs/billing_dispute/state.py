@@ -13,6 +13,7 @@ Kind = Literal[
     "duplicate",
     "unpermitted_fee",
     "fee_above_price",
+    "permitted_fee",
     "exchange_markup",
     "after_cancellation",
     "pending_hold",
@@ -93,6 +94,7 @@ class State(Claim):
     clarification: NotRequired[str]
     finding: NotRequired[Finding]
     rounds: NotRequired[int]
+    letters: NotRequired[int]
     proposal: NotRequired[Proposal | None]
     decision: NotRequired[Decision | None]
     receipt: NotRequired[dict[str, JsonValue] | None]
@@ -133,6 +135,8 @@ class Approved(Assessed):
 
 class Settled(Assessed):
     receipt: dict[str, JsonValue] | None
+    reply_decision: Decision | None
+    letters: int
 
 
 class Answered(Settled):

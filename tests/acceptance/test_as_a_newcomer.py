@@ -1,0 +1,55 @@
+"""What a newcomer types first: the demo, a dispute of their own, and the README's example."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cases import refunds_of
+from tests.conftest import People, Site
+
+ROOT = Path(__file__).parents[2]
+
+
+def gatehouse(site: Site, *words: str) -> str:
+    command = [sys.executable, "-m", "cli", *words]
+    done = subprocess.run(
+        command, cwd=ROOT, env=site.environment(), capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_the_demo_pays_one_dispute_and_parks_the_other(site: Site, people: People) -> None:
+    shown = gatehouse(site, "demo", "--yes")
+
+    assert "EUR 68.40 were paid back to your card" in shown
+    assert "It waits at the gate" in shown
+    assert re.search(r"digest +[0-9a-f]{64}", shown)
+    assert "EUR 1,240.00 were paid back to your card" in shown
+    assert "audit verify: intact" in shown
+    assert "replies written by hand" in shown
+
+
+@pytest.mark.slow
+def test_a_newcomers_own_words_are_a_case_too(site: Site, people: People) -> None:
+    shown = gatehouse(site, "demo", "You charged me twice for the same dinner!", "--amount", "42.00")
+
+    assert "EUR 42.00 were paid back to your card" in shown
+    assert "stand-in" in shown
+
+
+def test_the_readme_example_runs(url: str, site: Site, people: People) -> None:
+    code = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)[0]
+    code = code.replace("http://127.0.0.1:2024", url).replace("gh_…", people.ada)
+
+    done = subprocess.run(
+        [sys.executable, "-c", code + "client.close()"], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert "Refund EUR 1,240.00" in done.stdout
+    assert refunds_of(site.worlds, "AC-1013") == []
