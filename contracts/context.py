@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Annotated, Generic, Literal, Protocol, TypeVar
 
-from pydantic import BaseModel, ConfigDict, JsonValue, WithJsonSchema
+from pydantic import BaseModel, GetPydanticSchema, JsonValue, WithJsonSchema
+from pydantic_core import core_schema
 
 from contracts.approval import Decision, Draft, JsonObject, Proposal
 from contracts.tool import Reply, Request, Tool
@@ -86,16 +87,15 @@ class Gates(Protocol):
 
 
 # LangGraph's tooling asks for the JSON Schema of a context; a port has none and is never sent by anybody.
-_PORT = WithJsonSchema({"type": "object", "description": "Given by the engine."})
+_PORT = GetPydanticSchema(lambda _source, _handler: core_schema.any_schema())
+_PORT_SCHEMA = WithJsonSchema({"type": "object", "description": "Given by the engine."})
 
 
 @dataclass(frozen=True)
 class Context:
     """LangGraph's runtime context of every Gatehouse workflow."""
 
-    __pydantic_config__ = ConfigDict(arbitrary_types_allowed=True)
-
     case: Case
-    tools: Annotated[Tools, _PORT]
-    models: Annotated[Models, _PORT]
-    gates: Annotated[Gates, _PORT]
+    tools: Annotated[Tools, _PORT, _PORT_SCHEMA]
+    models: Annotated[Models, _PORT, _PORT_SCHEMA]
+    gates: Annotated[Gates, _PORT, _PORT_SCHEMA]

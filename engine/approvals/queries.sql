@@ -57,14 +57,13 @@ WHERE thread_id = %(thread_id)s AND status IN ('frozen', 'pending') RETURNING id
 
 -- name: ask_question
 -- Register a question, in the transaction that saves the interrupt.
-INSERT INTO question (id, tenant, thread_id, run_id, stage, interrupt_id, question)
-VALUES (%(id)s, %(tenant)s, %(thread_id)s, %(run_id)s, %(stage)s, %(interrupt_id)s, %(question)s)
+INSERT INTO question (id, tenant, thread_id, run_id, workflow, stage, interrupt_id, question)
+VALUES (%(id)s, %(tenant)s, %(thread_id)s, %(run_id)s, %(workflow)s, %(stage)s, %(interrupt_id)s, %(question)s)
 ON CONFLICT (thread_id, interrupt_id) DO NOTHING;
 
 -- name: questions_of_thread
 -- Every question that a thread has asked, oldest first.
-SELECT q.*, r.workflow FROM question q JOIN run r ON r.id = q.run_id WHERE q.thread_id = %(thread_id)s
-ORDER BY q.asked_at;
+SELECT * FROM question WHERE thread_id = %(thread_id)s ORDER BY asked_at;
 
 -- name: answer_question
 -- Keep the answer to an open question.
@@ -74,3 +73,15 @@ WHERE id = %(id)s AND status = 'open' RETURNING id;
 -- name: cancel_questions
 -- Close the questions of a cancelled case.
 UPDATE question SET status = 'cancelled' WHERE thread_id = %(thread_id)s AND status = 'open';
+
+-- name: to_consume
+-- The approval that an effect wants to consume, held until its ledger row stands.
+SELECT status, action_digest, thread_id FROM approval WHERE id = %(id)s FOR UPDATE;
+
+-- name: parked
+-- Stages at which cases wait.
+SELECT workflow, stage, count(*) AS waiting FROM (
+    SELECT workflow, stage FROM approval WHERE status = 'pending'
+    UNION ALL
+    SELECT workflow, stage FROM question WHERE status = 'open'
+) AS parked GROUP BY workflow, stage ORDER BY workflow, stage;

@@ -41,6 +41,7 @@ async def ask_question(conn: Connection, run: Run, interrupt_id: str, value: Map
         "tenant": run.tenant,
         "thread_id": run.thread_id,
         "run_id": run.id,
+        "workflow": run.workflow,
         "stage": value["stage"],
         "interrupt_id": interrupt_id,
         "question": value["question"],

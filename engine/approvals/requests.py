@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
+from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
 from contracts.approval import Draft, JsonObject, RequestStatus
-from contracts.errors import DigestMismatch, DivergentExecution, NotFound
+from contracts.errors import ApprovalRequired, DigestMismatch, DivergentExecution, NotFound
 from contracts.event import Event
 from contracts.policy import Queue, VerdictType
 from engine.approvals.digest import Action
@@ -162,3 +163,28 @@ async def asked_of_thread(conn: Connection, thread_id: str) -> list[ApprovalRequ
     """Every request that the thread has put to people, oldest first."""
     rows = await (await conn.execute(_SQL["asked_of_thread"], {"thread_id": thread_id})).fetchall()
     return [ApprovalRequest.of(row) for row in rows]
+
+
+async def require_approved(
+    conn: Connection, run: Run, request_id: str | None, action_digest: str | None, *, tool: str
+) -> None:
+    """Hold the approval that a call of `tool` consumes, until its ledger row stands in the same transaction.
+
+    The table is asked, by id and digest; what the state says of a decision counts for nothing. Raises
+    `ApprovalRequired`, `DigestMismatch`.
+    """
+    row = await (await conn.execute(_SQL["to_consume"], {"id": request_id})).fetchone()
+    if row is None or str(row["thread_id"]) != run.thread_id:
+        raise ApprovalRequired(
+            f"{tool!r} changes something and no approval of this case was named.",
+            hint="Give the graph a proposal and a gate before this stage.",
+        )
+    if row["action_digest"] != action_digest:
+        raise DigestMismatch(f"The approval covers another call of {tool!r} than the one that was tried.")
+    if row["status"] != "approved":
+        raise ApprovalRequired(f"The request for {tool!r} is {row['status']!r}, not approved.")
+
+
+async def parked_stages(conn: Connection) -> list[DictRow]:
+    """Where cases wait: rows of `workflow`, `stage` and how many are `waiting`."""
+    return await (await conn.execute(_SQL["parked"])).fetchall()

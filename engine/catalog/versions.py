@@ -3,6 +3,7 @@
 from psycopg.types.json import Jsonb
 
 from contracts.errors import StageGone
+from engine.approvals.requests import parked_stages
 from engine.catalog.catalog import Catalog
 from engine.store.database import Connection
 from engine.store.sql import load_queries
@@ -19,7 +20,7 @@ async def register_versions(conn: Connection, catalog: Catalog) -> None:
 
 async def require_parked_stages(conn: Connection, catalog: Catalog) -> None:
     """Raises `StageGone` when something waits at a stage that no loaded graph has: it would end in silence."""
-    for row in await (await conn.execute(_SQL["parked"])).fetchall():
+    for row in await parked_stages(conn):
         workflow = catalog.get(row["workflow"]) if row["workflow"] in list(catalog) else None
         if workflow is None or row["stage"] not in workflow.stages:
             raise StageGone(

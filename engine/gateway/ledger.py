@@ -12,12 +12,12 @@ from psycopg.types.json import Jsonb
 from contracts.approval import JsonObject
 from contracts.errors import (
     ApprovalRequired,
-    DigestMismatch,
     DivergentExecution,
     ToolRefused,
 )
 from contracts.event import Event
 from contracts.tool import AnyTool
+from engine.approvals.requests import require_approved
 from engine.audit import audit
 from engine.runs.model import Run
 from engine.store.database import Connection
@@ -82,7 +82,7 @@ async def begin(conn: Connection, run: Run, intent: Intent) -> Entry:
     `ToolRefused` where that was recorded before.
     """
     if intent.tool.writes:
-        await _require_approval(conn, run, intent)
+        await require_approved(conn, run, intent.approval_id, intent.action_digest, tool=intent.tool.name)
     added = (await conn.execute(_SQL["begin"], _row(run, intent))).rowcount
     if added:
         await _record_start(conn, run, intent, attempt=1)
@@ -115,23 +115,9 @@ async def close(conn: Connection, run: Run, intent: Intent, attempt: int, ending
 
 
 async def count_calls(conn: Connection, run: Run) -> int:
-    """Calls that the case has opened since its input, over all its runs."""
-    row = await (await conn.execute(_SQL["count_calls"], {"thread_id": run.thread_id})).fetchone()
+    """Calls that the case has opened over all its runs."""
+    row = await (await conn.execute(_SQL["count_calls"], {"case_id": run.case_id})).fetchone()
     return int(row["calls"]) if row else 0
-
-
-async def _require_approval(conn: Connection, run: Run, intent: Intent) -> None:
-    """The approvals table is asked, by id and digest; what the state says of a decision counts for nothing."""
-    row = await (await conn.execute(_SQL["approval"], {"id": intent.approval_id})).fetchone()
-    if row is None or str(row["thread_id"]) != run.thread_id:
-        raise ApprovalRequired(
-            f"{intent.tool.name!r} changes something and no approval of this case was named.",
-            hint="Give the graph a proposal and a gate before this stage.",
-        )
-    if row["action_digest"] != intent.action_digest:
-        raise DigestMismatch(f"The approval covers another call of {intent.tool.name!r} than the one that was tried.")
-    if row["status"] != "approved":
-        raise ApprovalRequired(f"The request for {intent.tool.name!r} is {row['status']!r}, not approved.")
 
 
 async def _again(conn: Connection, run: Run, intent: Intent, row: DictRow) -> Entry:
@@ -171,6 +157,7 @@ def _row(run: Run, intent: Intent) -> dict[str, Any]:
     return {
         "call_key": intent.call_key,
         "thread_id": run.thread_id,
+        "case_id": run.case_id,
         "run_id": run.id,
         "stage": intent.stage,
         "tool": intent.tool.name,

@@ -1,8 +1,8 @@
 -- name: begin
 -- Open the ledger row of a call, once.
-INSERT INTO effect (call_key, thread_id, run_id, stage, tool, tool_version, effect_class, args, args_hash,
+INSERT INTO effect (call_key, thread_id, case_id, run_id, stage, tool, tool_version, effect_class, args, args_hash,
                     action_digest, approval_id, idempotency_key, state, attempt_epoch)
-VALUES (%(call_key)s, %(thread_id)s, %(run_id)s, %(stage)s, %(tool)s, %(tool_version)s, %(effect_class)s, %(args)s,
+VALUES (%(call_key)s, %(thread_id)s, %(case_id)s, %(run_id)s, %(stage)s, %(tool)s, %(tool_version)s, %(effect_class)s, %(args)s,
         %(args_hash)s, %(action_digest)s, %(approval_id)s, %(idempotency_key)s, 'started', %(epoch)s)
 ON CONFLICT DO NOTHING;
 
@@ -22,12 +22,5 @@ UPDATE effect SET state = %(state)s, result = %(result)s, error = %(error)s, fin
 WHERE call_key = %(call_key)s AND attempt = %(attempt)s AND state = 'started' RETURNING call_key;
 
 -- name: count_calls
--- How many calls a case has made since its input: all legs of an interrupted case share one budget.
-SELECT count(*) AS calls FROM effect e JOIN run leg ON leg.id = e.run_id
-WHERE e.thread_id = %(thread_id)s
-  AND leg.seq >= (SELECT max(opening.seq) FROM run opening WHERE opening.thread_id = %(thread_id)s
-                  AND opening.kind = 'input' AND opening.status <> 'pending');
-
--- name: approval
--- The approval that an effect wants to consume, held until the ledger row stands.
-SELECT status, action_digest, thread_id, decided_by FROM approval WHERE id = %(id)s FOR UPDATE;
+-- How many calls a case has made over all its runs.
+SELECT count(*) AS calls FROM effect WHERE case_id = %(case_id)s;

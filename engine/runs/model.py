@@ -39,6 +39,8 @@ class Run:
 
     id: str
     thread_id: str
+    case_id: str
+    """The run that brought the input; runs that resume it belong to the same case."""
     tenant: str
     workflow: str
     version: str
@@ -60,7 +62,7 @@ class Run:
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> Self:
         values = {name: row[name] for name in cls.__dataclass_fields__}
-        for name in ("id", "thread_id"):
+        for name in ("id", "thread_id", "case_id"):
             values[name] = str(row[name])
         return cls(**values | {"stream_modes": tuple(row["stream_modes"])})
 

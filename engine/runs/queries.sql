@@ -21,9 +21,9 @@ UPDATE thread SET workflow = %(workflow)s, status = 'busy', updated_at = now() W
 
 -- name: insert_run
 -- Accept a run.
-INSERT INTO run (id, thread_id, tenant, workflow, version, kind, input, stream_modes, requester, actor, metadata,
+INSERT INTO run (id, thread_id, case_id, tenant, workflow, version, kind, input, stream_modes, requester, actor, metadata,
                  multitask_strategy)
-VALUES (%(id)s, %(thread_id)s, %(tenant)s, %(workflow)s, %(version)s, %(kind)s, %(input)s, %(stream_modes)s,
+VALUES (%(id)s, %(thread_id)s, %(case_id)s, %(tenant)s, %(workflow)s, %(version)s, %(kind)s, %(input)s, %(stream_modes)s,
         %(requester)s, %(actor)s, %(metadata)s, %(multitask_strategy)s)
 RETURNING *;
 
@@ -40,10 +40,6 @@ ORDER BY seq DESC LIMIT %(limit)s OFFSET %(offset)s;
 -- name: active_runs
 -- Runs of a thread that have not ended.
 SELECT id FROM run WHERE thread_id = %(thread_id)s AND status IN ('pending', 'running') ORDER BY seq;
-
--- name: first_run
--- The run that opened a case.
-SELECT * FROM run WHERE thread_id = %(thread_id)s AND kind = 'input' ORDER BY seq DESC LIMIT 1;
 
 -- name: claim
 -- Take a run if nobody holds it and no earlier run of its thread is unfinished.
@@ -101,11 +97,8 @@ RETURNING thread_id;
 UPDATE run SET model_calls = model_calls + 1 WHERE id = %(id)s AND epoch = %(epoch)s RETURNING id;
 
 -- name: case_model_calls
--- How many model calls a case has made since its input: all legs of an interrupted case share one budget.
-SELECT sum(leg.model_calls) AS calls FROM run leg
-WHERE leg.thread_id = %(thread_id)s
-  AND leg.seq >= (SELECT max(opening.seq) FROM run opening WHERE opening.thread_id = %(thread_id)s
-                  AND opening.kind = 'input' AND opening.status <> 'pending');
+-- How many model calls a case has made over all its runs.
+SELECT sum(model_calls) AS calls FROM run WHERE case_id = %(case_id)s;
 
 -- name: insert_event
 -- Keep one stream event.

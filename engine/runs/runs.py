@@ -3,7 +3,6 @@
 import uuid
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Literal
 
 from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
@@ -34,7 +33,7 @@ async def create_run(conn: Connection, new: NewRun, dispatcher: Dispatcher) -> R
         )
     if new.multitask_strategy == "reject" and await active_runs(conn, new.thread_id):
         raise ThreadBusy(f"Thread {new.thread_id} has an unfinished run.", hint="Join it, or use the strategy enqueue.")
-    return await _insert(conn, new, "input", dispatcher)
+    return await _insert(conn, new, dispatcher)
 
 
 async def create_resume(
@@ -51,13 +50,16 @@ async def create_resume(
         stream_modes=stream_modes,
         metadata=run.metadata,
     )
-    return await _insert(conn, new, "resume", dispatcher)
+    return await _insert(conn, new, dispatcher, case_id=run.case_id)
 
 
-async def _insert(conn: Connection, new: NewRun, kind: Literal["input", "resume"], dispatcher: Dispatcher) -> Run:
+async def _insert(conn: Connection, new: NewRun, dispatcher: Dispatcher, *, case_id: str = "") -> Run:
+    """A run that opens a case, or the next leg of the case `case_id`, whose id is that of its first run."""
+    run_id, kind = str(uuid.uuid4()), "resume" if case_id else "input"
     row = {
-        "id": str(uuid.uuid4()),
+        "id": run_id,
         "thread_id": new.thread_id,
+        "case_id": case_id or run_id,
         "tenant": new.tenant,
         "workflow": new.workflow,
         "version": new.version,
@@ -108,11 +110,6 @@ async def active_runs(conn: Connection, thread_id: str) -> list[str]:
     """Ids of a thread's runs that are pending or running, oldest first."""
     rows = await (await conn.execute(_SQL["active_runs"], {"thread_id": thread_id})).fetchall()
     return [str(row["id"]) for row in rows]
-
-
-async def opening_run(conn: Connection, thread_id: str) -> Run:
-    """The newest run that brought input to the thread: its requester is the case's."""
-    return Run.of(await _one(conn, "first_run", {"thread_id": thread_id}))
 
 
 async def claim(conn: Connection, run_id: str, *, owner: str, lease_s: float) -> Run | None:
@@ -177,10 +174,10 @@ async def lost_runs(conn: Connection) -> list[str]:
 
 
 async def count_model_call(conn: Connection, run: Run) -> int:
-    """Count one more model call; returns how many the case has made since its input. Raises `LeaseLost`."""
+    """Count one more model call; returns how many the case has made over all its runs. Raises `LeaseLost`."""
     if not await (await conn.execute(_SQL["count_model_call"], {"id": run.id, "epoch": run.epoch})).fetchone():
         raise LeaseLost(f"Run {run.id} was taken over.")
-    return int((await _one(conn, "case_model_calls", {"thread_id": run.thread_id}))["calls"])
+    return int((await _one(conn, "case_model_calls", {"case_id": run.case_id}))["calls"])
 
 
 async def _free_thread(conn: Connection, thread_id: str, status: ThreadStatus, dispatcher: Dispatcher) -> None:

@@ -14,7 +14,9 @@ from langgraph.checkpoint.serde.base import SerializerProtocol
 from langgraph.types import Interrupt
 from psycopg.rows import DictRow, dict_row
 
+from contracts.errors import SealBroken
 from engine.store.database import Connection, Database, raise_if_fenced
+from engine.store.seal import Plain
 
 _INTERRUPT_CHANNEL = "__interrupt__"
 _BRANCH = "branch:to:"  # the channel by which LangGraph triggers a stage
@@ -95,7 +97,12 @@ class FencedSaver(AsyncPostgresSaver):
                 await holder.on_stages(conn, stages)
 
         with _in_same_transaction(record):
-            return await super().aput(config, checkpoint, metadata, new_versions)
+            return await super().aput(config, _all_sealed(checkpoint), metadata, new_versions)
+
+    async def _load_checkpoint_tuple(self, value: DictRow) -> CheckpointTuple:
+        if value["checkpoint"].get("channel_values"):
+            raise SealBroken(f"A checkpoint of thread {value['thread_id']} holds values in clear.")
+        return await super()._load_checkpoint_tuple(value)
 
     async def aput_writes(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
@@ -115,6 +122,13 @@ class FencedSaver(AsyncPostgresSaver):
         finished = [n for n, v in seen.items() if n not in _NOT_A_STAGE and v != self._seen.get(n)]
         self._seen = {n: dict(v) for n, v in seen.items()}
         return finished
+
+
+def _all_sealed(checkpoint: Checkpoint) -> Checkpoint:
+    """The checkpoint with every value on its way to the serializer, none of them inline in the row."""
+    values = checkpoint["channel_values"].items()
+    boxed = {name: Plain(v) if v is None or isinstance(v, (str, int, float, bool)) else v for name, v in values}
+    return {**checkpoint, "channel_values": boxed}
 
 
 def _interrupts(writes: Iterable[tuple[str, Any]]) -> Iterable[Interrupt]:

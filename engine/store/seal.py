@@ -2,6 +2,7 @@
 
 import os
 import secrets
+from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
@@ -15,6 +16,13 @@ _MARK = "+gatehouse1"
 _NONCE_BYTES = 12
 
 
+@dataclass(frozen=True)
+class Plain:
+    """A text, number, flag or null on its way into a sealed blob: LangGraph would keep it in clear beside the blobs."""
+
+    value: str | int | float | bool | None
+
+
 class SealedSerializer(SerializerProtocol):
     """LangGraph's strict serializer inside AES-256-GCM, bound to one tenant and thread."""
 
@@ -24,7 +32,7 @@ class SealedSerializer(SerializerProtocol):
         self._inner = JsonPlusSerializer(allowed_msgpack_modules=None)
 
     def dumps_typed(self, obj: object) -> tuple[str, bytes]:
-        kind, data = self._inner.dumps_typed(obj)
+        kind, data = self._inner.dumps_typed(obj.value if isinstance(obj, Plain) else obj)
         nonce = os.urandom(_NONCE_BYTES)
         return kind + _MARK, nonce + self._cipher.encrypt(nonce, data, (self._binding + kind).encode())
 

@@ -187,6 +187,7 @@ class _Relay:
         async for mode, chunk in stream:
             if mode in wanted:
                 async with self._database.transaction() as conn:
+                    await conn.execute("SELECT fence(%s, %s)", (self._run.id, self._run.epoch))
                     await events.append_events(conn, self._run.id, number + 1, [(mode, as_json(chunk))])
                 number += 1
 

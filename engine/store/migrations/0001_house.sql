@@ -36,6 +36,7 @@ CREATE TABLE run (
     id              uuid PRIMARY KEY,
     seq             bigint GENERATED ALWAYS AS IDENTITY UNIQUE,
     thread_id       uuid NOT NULL REFERENCES thread ON DELETE CASCADE,
+    case_id         uuid NOT NULL REFERENCES run ON DELETE CASCADE,
     tenant          text NOT NULL,
     workflow        text NOT NULL,
     version         text NOT NULL,
@@ -64,6 +65,7 @@ CREATE TABLE run (
 CREATE UNIQUE INDEX run_one_running_per_thread ON run (thread_id) WHERE status = 'running';
 CREATE INDEX run_active ON run (thread_id, seq) WHERE status IN ('pending', 'running');
 CREATE INDEX run_by_thread ON run (thread_id, seq);
+CREATE INDEX run_by_case ON run (case_id);
 
 CREATE TABLE run_event (
     run_id          uuid NOT NULL REFERENCES run ON DELETE CASCADE,
@@ -119,6 +121,7 @@ CREATE TABLE question (
     tenant          text NOT NULL,
     thread_id       uuid NOT NULL REFERENCES thread ON DELETE CASCADE,
     run_id          uuid NOT NULL REFERENCES run ON DELETE CASCADE,
+    workflow        text NOT NULL,
     stage           text NOT NULL,
     interrupt_id    text NOT NULL,
     question        text NOT NULL,
@@ -134,6 +137,7 @@ CREATE TABLE question (
 CREATE TABLE effect (
     call_key        text PRIMARY KEY,
     thread_id       uuid NOT NULL REFERENCES thread ON DELETE CASCADE,
+    case_id         uuid NOT NULL REFERENCES run ON DELETE CASCADE,
     run_id          uuid NOT NULL REFERENCES run ON DELETE CASCADE,
     stage           text NOT NULL,
     tool            text NOT NULL,
@@ -154,7 +158,7 @@ CREATE TABLE effect (
     finished_at     timestamptz,
     CHECK (effect_class = 'read' OR (approval_id IS NOT NULL AND action_digest IS NOT NULL))
 );
-CREATE INDEX effect_by_thread ON effect (thread_id, started_at);
+CREATE INDEX effect_by_case ON effect (case_id);
 
 -- audit: a hash chain per case --------------------------------------------------------------------------------------
 CREATE TABLE audit_record (
