@@ -23,6 +23,7 @@ from engine.catalog.catalog import Catalog
 from engine.catalog.workflow import Workflow
 from engine.gateway.calls import RunTools
 from engine.gateway.gates import RunGates
+from engine.gateway.ledger import abandon
 from engine.gateway.systems import Systems
 from engine.models.asking import ModelSources, RunModels
 from engine.runs import events, runs
@@ -119,6 +120,7 @@ class Carrier:
             await runs.finish(
                 conn, run, self.dispatcher, status=status, outcome=outcome, error=cast("dict[str, object]", error)
             )
+            await abandon(conn, run)
             if outcome == "cancelled":
                 event = Event.RUN_CANCELLED
                 await cancel_requests(conn, run.subject(by))

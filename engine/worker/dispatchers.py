@@ -4,9 +4,10 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 
-import procrastinate
+import procrastinate.tasks
 from procrastinate import exceptions
 
+from contracts.errors import StoreUnavailable
 from engine.store.database import Connection, Database, connection_options
 
 _TASK = "advance"
@@ -43,19 +44,26 @@ class ProcrastinateDispatcher:
             await task.defer_async(run_id=run_id)
 
     async def work(self, advance: Advance, *, concurrency: int) -> None:
-        """Advance runs as wake-ups arrive, until cancelled; then those under way are waited for."""
+        """Advance runs as wake-ups arrive, until cancelled; then those under way are waited for.
 
-        @self._app.task(name=_TASK, queue=_QUEUE)
+        Its listening connection does not come back by itself after an outage: then it only polls, every two seconds,
+        until it is started anew. Raises `StoreUnavailable` at its end when that has happened.
+        """
+
         async def advance_run(run_id: str) -> None:
             await advance(run_id)
 
-        await self._app.run_worker_async(
-            queues=[_QUEUE],
-            concurrency=concurrency,
-            delete_jobs="always",
-            install_signal_handlers=False,
-            fetch_job_polling_interval=2.0,
-        )
+        self._app.tasks[_TASK] = procrastinate.tasks.Task(advance_run, blueprint=self._app, name=_TASK, queue=_QUEUE)
+        try:
+            await self._app.run_worker_async(
+                queues=[_QUEUE],
+                concurrency=concurrency,
+                delete_jobs="always",
+                install_signal_handlers=False,
+                fetch_job_polling_interval=2.0,
+            )
+        except exceptions.ConnectorException as error:
+            raise StoreUnavailable(f"The wake-ups lost their database: {error.__cause__!r}.") from error
 
 
 class InlineDispatcher:

@@ -46,13 +46,16 @@ async def held(database: Database, run: Run, lease: Lease) -> AsyncIterator[None
     block = asyncio.current_task()
     reason: list[Exception] = []
 
+    async def once() -> None:
+        async with database.transaction() as conn:
+            if by := await renew(conn, run, lease_s=lease.seconds):
+                raise CancelRequested(by)
+
     async def beat() -> None:
         while True:
             await asyncio.sleep(lease.renew_every_s)
             try:
-                async with database.transaction() as conn:
-                    if by := await renew(conn, run, lease_s=lease.seconds):
-                        raise CancelRequested(by)
+                await once()
             except (LeaseLost, CancelRequested) as error:
                 reason.append(error)
                 if block:
@@ -61,6 +64,8 @@ async def held(database: Database, run: Run, lease: Lease) -> AsyncIterator[None
             except (psycopg.OperationalError, StoreUnavailable):
                 continue  # the lease decides: if the database stays away, somebody else takes over
 
+    if run.epoch > 1:
+        await once()  # who held the run before may have died with somebody's wish to cancel it
     heart = asyncio.create_task(beat(), name=f"lease of {run.id}")
     try:
         yield

@@ -1,11 +1,11 @@
 """The worker process: wake-ups, the sweeper for what was lost, expiry of requests, and drain."""
 
 import asyncio
-import contextlib
 import logging
 from datetime import datetime
 
 import psycopg
+from procrastinate.exceptions import ConnectorException
 
 from contracts.errors import StoreUnavailable
 from engine.approvals.decisions import due_requests, expire
@@ -26,36 +26,62 @@ class Worker:
         self._dispatcher = dispatcher
         self._concurrency = concurrency
         self._sweep_every_s = sweep_every_s
-        self._tasks: list[asyncio.Task[None]] = []
+        self._wake_ups: asyncio.Task[None] | None = None
+        self._sweeper: asyncio.Task[None] | None = None
+        self._retiring: set[asyncio.Task[None]] = set()
 
     def start(self) -> None:
-        work = self._dispatcher.work(self._carrier.advance, concurrency=self._concurrency)
-        self._tasks = [
-            asyncio.create_task(work, name="wake-ups"),
-            asyncio.create_task(self._sweep_for_ever(), name="sweeper"),
-        ]
+        self._start_wake_ups()
+        self._sweeper = asyncio.create_task(self._sweep_for_ever(), name="sweeper")
 
     async def wait(self) -> None:
-        """Until one of the worker's parts ends, which it does only by failing; raises its error."""
-        done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
+        """Until the sweeper ends, which it does only by failing; raises its error."""
+        if self._sweeper:
+            await asyncio.wait({self._sweeper})
+            self._sweeper.result()
 
     async def stop(self) -> None:
         """Drain: nothing is lost, and nothing new is begun."""
         self._carrier.control.request_drain()
-        for task in reversed(self._tasks):
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        for task in (self._sweeper, self._wake_ups, *self._retiring):
+            if task:
+                await _end(task)
+
+    def _start_wake_ups(self) -> None:
+        work = self._dispatcher.work(self._carrier.advance, concurrency=self._concurrency)
+        self._wake_ups = asyncio.create_task(work, name="wake-ups")
+
+    def _restart_wake_ups(self) -> None:
+        """After an outage, because their listening connection is gone; runs under way are finished by the old ones."""
+        if self._wake_ups:
+            retiring = asyncio.create_task(_end(self._wake_ups), name="retiring wake-ups")
+            self._retiring.add(retiring)
+            retiring.add_done_callback(self._retiring.discard)
+        self._start_wake_ups()
 
     async def _sweep_for_ever(self) -> None:
+        outage = False
         while True:
             try:
                 await sweep(self._carrier)
-            except (psycopg.OperationalError, StoreUnavailable) as error:
+                if outage or (self._wake_ups and self._wake_ups.done()):
+                    _LOG.warning("the database is back; wake-ups are started anew")
+                    self._restart_wake_ups()
+                outage = False
+            except (psycopg.OperationalError, StoreUnavailable, ConnectorException) as error:
+                outage = True
                 _LOG.warning("the sweeper could not reach the database: %s", error)
             await asyncio.sleep(self._sweep_every_s)
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    try:
+        await task
+    except asyncio.CancelledError:
+        pass
+    except StoreUnavailable as error:
+        _LOG.warning("%s", error.detail)
 
 
 async def sweep(carrier: Carrier, *, now: datetime | None = None) -> None:
