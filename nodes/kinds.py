@@ -2,7 +2,7 @@
 gateway read this; a stage that does not name a tool here cannot call it."""
 
 from collections.abc import Awaitable
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from langgraph.runtime import Runtime
 from typing_extensions import TypedDict
@@ -42,6 +42,7 @@ def thinks(prompt: str) -> Said:
     return says("model", prompt=prompt)
 
 
-def effects(tool: AnyTool) -> Said:
-    """A stage that makes an approved call of `tool`."""
-    return says("effect", tool)
+class Node(Said):
+    """Keyword arguments of `StateGraph.add_node`: the stage and what it says of itself."""
+
+    action: Stage[Any, Any]

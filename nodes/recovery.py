@@ -4,6 +4,7 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import Literal, TypeVar, get_args, get_type_hints
 
+from langgraph.config import get_config
 from langgraph.runtime import Runtime
 from typing_extensions import TypedDict
 
@@ -41,7 +42,7 @@ def or_hand_off(stage: Stage[State, Update]) -> Stage[State, Update | Stuck]:
         try:
             return await stage(state, runtime)
         except (ModelError, ToolError, BudgetExceeded, DigestMismatch, PolicyDenied) as error:
-            name = str(getattr(stage, "__name__", "stage"))
+            name = str(get_config()["metadata"]["langgraph_node"])
             return {"problem": Problem(stage=name, code=error.code, category=error.category, detail=error.detail)}
 
     return run

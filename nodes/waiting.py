@@ -10,13 +10,7 @@ from typing_extensions import TypedDict
 from contracts.approval import DecisionType, Draft
 from contracts.context import Context
 from contracts.tool import AnyTool
-from nodes.kinds import Said, Stage, says
-
-
-class Node(Said):
-    """Keyword arguments of `StateGraph.add_node`: the stage and what it says of itself."""
-
-    action: Stage[Any, dict[str, object]]
+from nodes.kinds import Node, says
 
 
 def proposes(tool: AnyTool, draft: Callable[[Any], Draft], *, into: str = "proposal") -> Node:

@@ -7,7 +7,8 @@ from langgraph.graph import END, START, StateGraph
 from contracts.context import Context
 from graphs.billing_dispute import drafts, stages
 from graphs.billing_dispute.state import Answered, Assessed, Claim, Compared, Result, State
-from nodes.kinds import effects, reads, thinks
+from nodes.effect import carries_out
+from nodes.kinds import reads, thinks
 from nodes.recovery import unless_stuck
 from nodes.waiting import approval_gate, clarification, on_decision, proposes
 from tools.billing import issue_credit, issue_refund
@@ -55,14 +56,14 @@ flow.add_node("ask_which_charge", **clarification(stages.which_charge, into="cla
 flow.add_node("assess", stages.assess, **thinks("assess_dispute"))
 flow.add_node("freeze_refund", **proposes(issue_refund, drafts.refund_draft))
 flow.add_node("approve_refund", **approval_gate(issue_refund))
-flow.add_node("pay_refund", stages.pay_refund, **effects(issue_refund))
+flow.add_node("pay_refund", **carries_out(issue_refund, into="receipt"))
 flow.add_node("freeze_credit", **proposes(issue_credit, drafts.credit_draft))
 flow.add_node("approve_credit", **approval_gate(issue_credit))
-flow.add_node("grant_credit", stages.grant_credit, **effects(issue_credit))
+flow.add_node("grant_credit", **carries_out(issue_credit, into="receipt"))
 flow.add_node("draft_reply", stages.draft_reply, **thinks("draft_reply"))
 flow.add_node("freeze_reply", **proposes(send_reply, drafts.reply_draft, into="reply_proposal"))
 flow.add_node("approve_reply", **approval_gate(send_reply, proposal="reply_proposal", decision="reply_decision"))
-flow.add_node("send_reply", stages.send_reply, **effects(send_reply))
+flow.add_node("send_reply", **carries_out(send_reply, into="sent", proposal="reply_proposal"))
 flow.add_node("close", stages.close)
 flow.add_node("hand_off", stages.hand_off)
 

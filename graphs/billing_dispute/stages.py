@@ -12,7 +12,6 @@ from graphs.billing_dispute.drafts import currency_of, known_amounts
 from graphs.billing_dispute.letters import plain_letter, situation
 from graphs.billing_dispute.replies import FindingReply, IssueReply, LetterReply
 from graphs.billing_dispute.state import (
-    Approved,
     Claim,
     Classified,
     Compared,
@@ -22,14 +21,13 @@ from graphs.billing_dispute.state import (
     Opened,
     Read,
     Reply,
-    ReplyApproved,
     Result,
     Settled,
     State,
 )
 from guards.outgoing import judge_outgoing
 from nodes.recovery import or_hand_off
-from tools import billing, crm, mail
+from tools import billing, crm
 
 RECORDS = (crm.find_customer, billing.list_charges, billing.read_price_plan)
 
@@ -143,26 +141,6 @@ def bounded_finding(comparison: Comparison, opinion: FindingReply, answered_by: 
     }
 
 
-class _Receipt(TypedDict):
-    receipt: JsonObject
-
-
-@or_hand_off
-async def pay_refund(state: Approved, runtime: Runtime[Context]) -> _Receipt:
-    proposal = state["proposal"]
-    request = billing.RefundRequest.model_validate(proposal["args"])
-    receipt = await runtime.context.tools.call(billing.issue_refund, request, request_id=proposal["request_id"])
-    return {"receipt": receipt.model_dump(mode="json")}
-
-
-@or_hand_off
-async def grant_credit(state: Approved, runtime: Runtime[Context]) -> _Receipt:
-    proposal = state["proposal"]
-    request = billing.CreditRequest.model_validate(proposal["args"])
-    receipt = await runtime.context.tools.call(billing.issue_credit, request, request_id=proposal["request_id"])
-    return {"receipt": receipt.model_dump(mode="json")}
-
-
 class _Letter(TypedDict):
     reply: Reply
     letters: int
@@ -191,18 +169,6 @@ async def draft_reply(state: Settled, runtime: Runtime[Context]) -> _Letter:
         subject, body = plain_letter(facts)
         written = {"subject": subject, "body": body, "written_by": f"template ({'; '.join(judged.findings)})"}
     return {"reply": written, "letters": state["letters"] + 1}
-
-
-class _Sent(TypedDict):
-    sent: JsonObject
-
-
-@or_hand_off
-async def send_reply(state: ReplyApproved, runtime: Runtime[Context]) -> _Sent:
-    proposal = state["reply_proposal"]
-    request = mail.SendRequest.model_validate(proposal["args"])
-    receipt = await runtime.context.tools.call(mail.send_reply, request, request_id=proposal["request_id"])
-    return {"sent": receipt.model_dump(mode="json")}
 
 
 async def close(state: Settled) -> Result:

@@ -129,10 +129,6 @@ class Assessed(Compared):
     finding: Finding
 
 
-class Approved(Assessed):
-    proposal: Proposal
-
-
 class Settled(Assessed):
     receipt: dict[str, JsonValue] | None
     reply_decision: Decision | None
@@ -141,10 +137,6 @@ class Settled(Assessed):
 
 class Answered(Settled):
     reply: Reply
-
-
-class ReplyApproved(Answered):
-    reply_proposal: Proposal
 
 
 class Result(TypedDict):
