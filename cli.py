@@ -1,55 +1,58 @@
-"""Operators' door: `gatehouse …`."""
+"""Operators' door: `gatehouse …`. A command is imported when it is used: listing keys does not wait for LangGraph."""
 
-from importlib.metadata import version as installed_version
-from typing import Annotated
+import importlib
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
-from commands import approvals, keys, serving, trail
-from commands.demo import demo
-from commands.terminal import explained, say, show_json, show_table
-from engine.catalog.catalog import load_catalog
-from engine.settings import read_settings
-from engine.wiring import find_registry
-from evals.commands import app as evals
+_COMMANDS = {
+    "demo": "commands.demo:demo",
+    "serve": "commands.serving:serve",
+    "worker": "commands.serving:worker",
+    "approvals": "commands.approvals:app",
+    "runs": "commands.trail:runs",
+    "audit": "commands.trail:audit",
+    "eval": "evals.commands:app",
+    "keys": "commands.keys:app",
+    "workflows": "commands.workflows:workflows",
+    "version": "commands.version:version",
+}
+
+
+class _Lazy(TyperGroup):
+    """The commands above, in their order."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in _COMMANDS:
+            return None
+        module, _, attribute = _COMMANDS[cmd_name].partition(":")
+        found = getattr(importlib.import_module(module), attribute)
+        if isinstance(found, typer.Typer):
+            command: Any = typer.main.get_group(found)
+        else:
+            single = typer.Typer(add_completion=False)
+            single.command()(found)
+            command = typer.main.get_command(single)
+        command.name = cmd_name
+        return command
+
 
 app = typer.Typer(
+    cls=_Lazy,
     name="gatehouse",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="Governed agent workflows: gates that hold, effects that happen once, a trail that shows it.",
 )
-app.command()(demo)
-app.command()(serving.serve)
-app.command()(serving.worker)
-app.add_typer(approvals.app, name="approvals")
-app.add_typer(trail.runs, name="runs")
-app.add_typer(trail.audit, name="audit")
-app.add_typer(keys.app, name="keys")
-app.add_typer(evals, name="eval")
 
 
-@app.command()
-@explained
-def workflows(as_json: Annotated[bool, typer.Option("--json", help="Output for programs.")] = False) -> None:
-    """List the workflows of langgraph.json with owner, version and stages."""
-    catalog = load_catalog(find_registry(read_settings()), routes={})
-    if as_json:
-        show_json(
-            [{"name": w.name, "owner": w.policy.owner, "version": w.version, **w.manifest} for w in catalog.values()]
-        )
-        return
-    rows = []
-    for workflow in catalog.values():
-        gates = sum(stage.kind == "gate" for stage in workflow.stages.values())
-        rows.append((workflow.name, workflow.policy.owner, workflow.version, len(workflow.stages), gates))
-    show_table(["workflow", "owner", "version", "stages", "gates"], rows)
-
-
-@app.command()
-def version() -> None:
-    """Print the installed version."""
-    say(installed_version("gatehouse"))
+@app.callback()
+def _root() -> None:
+    """Governed agent workflows: gates that hold, effects that happen once, a trail that shows it."""
 
 
 def main() -> None:

@@ -32,10 +32,10 @@ from benchmarks.floor import run_bare
 from commands.sandbox import sandbox_clients
 from commands.serving import free_port
 from engine.access.keys import create_key
+from engine.opening import open_database
 from engine.settings import Settings, read_settings
 from engine.store import embedded
 from engine.store.database import connection_options
-from engine.wiring import open_database
 from evals.worlds.newcomer import open_account
 from evals.worlds.store import Store
 

@@ -25,8 +25,8 @@ from commands.trail import print_step
 from contracts.context import by_whom
 from contracts.errors import ConfigurationError, InvalidRequest
 from engine.access.keys import create_key
+from engine.opening import open_database
 from engine.settings import Settings, read_settings
-from engine.wiring import open_database
 from evals.worlds.newcomer import open_account
 from evals.worlds.store import Store
 

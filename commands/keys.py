@@ -8,8 +8,8 @@ import typer
 
 from commands.terminal import explained, note, say, show_json, show_table
 from engine.access import keys
+from engine.opening import open_database
 from engine.settings import read_settings
-from engine.wiring import open_database
 
 app = typer.Typer(no_args_is_help=True, help="API keys: who may call, review and operate.")
 

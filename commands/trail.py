@@ -13,10 +13,10 @@ from contracts.context import by_whom
 from engine.audit.audit import Link, chain, stream_of
 from engine.audit.explain import explain_effect
 from engine.audit.verify import verify as verify_chains
+from engine.opening import open_database
 from engine.runs.runs import get_run, recent_runs
 from engine.settings import read_settings
 from engine.store.database import Connection
-from engine.wiring import open_database
 
 T = TypeVar("T")
 TENANT = "default"

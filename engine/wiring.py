@@ -2,10 +2,9 @@
 
 import os
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import httpx
 from langgraph.runtime import RunControl
@@ -18,12 +17,11 @@ from engine.gateway.systems import Systems
 from engine.models.asking import ModelSources
 from engine.models.recording import Recordings, read_recordings
 from engine.models.route import Route
+from engine.opening import Notify, find_registry, open_database
 from engine.runs.dispatch import Dispatcher
 from engine.runs.events import Notices
 from engine.settings import Settings
-from engine.store import embedded
 from engine.store.database import Database
-from engine.store.migrate import migrate
 from engine.store.seal import seal_key
 from engine.worker.advance import Carrier
 from engine.worker.dispatchers import ProcrastinateDispatcher
@@ -31,8 +29,6 @@ from engine.worker.intake import Intake
 from engine.worker.lease import Lease
 from engine.worker.state import StateReader
 from engine.worker.worker import Worker
-
-Notify = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -47,26 +43,6 @@ class Engine:
     states: StateReader
     intake: Intake
     carrier: Carrier
-
-
-def find_dsn(settings: Settings, notify: Notify) -> str:
-    """DATABASE_URL, else the embedded Postgres in `settings.home`, started if need be."""
-    if settings.database_url:
-        return settings.database_url.get_secret_value()
-    return embedded.start(settings.home, notify=notify).dsn
-
-
-@asynccontextmanager
-async def open_database(settings: Settings, notify: Notify) -> AsyncIterator[Database]:
-    """The database, brought to the present schema."""
-    dsn = find_dsn(settings, notify)
-    await migrate(dsn)
-    database = Database(dsn, size=settings.pool_size)
-    await database.open()
-    try:
-        yield database
-    finally:
-        await database.close()
 
 
 @asynccontextmanager
@@ -133,12 +109,6 @@ async def running_worker(engine: Engine) -> AsyncIterator[Worker]:
         yield worker
     finally:
         await worker.stop()
-
-
-def find_registry(settings: Settings) -> Path:
-    """The configured langgraph.json, or the one beside this installation when the working folder has none."""
-    beside = Path(__file__).parent.parent / settings.registry
-    return settings.registry if settings.registry.exists() else beside
 
 
 @asynccontextmanager

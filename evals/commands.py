@@ -12,8 +12,8 @@ import typer
 from rich.console import Console
 
 from contracts.errors import GatehouseError
+from engine.opening import find_registry
 from engine.settings import read_settings
-from engine.wiring import find_registry
 from evals import report
 from evals.baseline import Flip
 from evals.case_files import CaseFolder

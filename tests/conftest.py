@@ -20,9 +20,9 @@ import pytest
 
 from commands.serving import free_port
 from engine.access.keys import create_key
+from engine.opening import open_database
 from engine.settings import Settings, read_settings
 from engine.store import embedded
-from engine.wiring import open_database
 from tests.cases import close_clients
 
 ROOT = Path(__file__).parent.parent

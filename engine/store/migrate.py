@@ -4,17 +4,17 @@ import asyncio
 import hashlib
 import re
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
-import procrastinate
 import psycopg
-from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 
 from contracts.errors import MigrationRefused
 from engine.store.database import Connection, connection_options
 
 _FOLDER = Path(__file__).with_name("migrations")
 _LOCK = 0x6761746568  # "gateh": one key for every Gatehouse migration
+_LIBRARIES = ("langgraph-checkpoint-postgres", "procrastinate")
 _NAME = re.compile(r"(\d{4})_(\w+)\.sql")
 
 
@@ -72,6 +72,7 @@ async def _apply_ours(conn: Connection) -> list[str]:
         "CREATE TABLE IF NOT EXISTS schema_migration (number integer PRIMARY KEY, name text NOT NULL, "
         "sha256 text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())"
     )
+    await conn.execute("CREATE TABLE IF NOT EXISTS schema_library (name text PRIMARY KEY, version text NOT NULL)")
     rows = await (await conn.execute("SELECT number, name, sha256 FROM schema_migration ORDER BY number")).fetchall()
     known = migrations()
     _refuse_surprises({row["number"]: row["sha256"] for row in rows}, known)
@@ -102,10 +103,23 @@ def _refuse_surprises(applied: dict[int, str], known: list[Migration]) -> None:
 
 
 async def _apply_libraries(conn: Connection, dsn: str) -> list[str]:
-    before = await (await conn.execute("SELECT to_regclass('procrastinate_jobs') AS t")).fetchone()
-    await AsyncPostgresSaver(conn).setup()
-    if before and before["t"] is not None:
+    """Tables of the libraries: looked at when another version of one is installed than the last time."""
+    installed = {name: version(name) for name in _LIBRARIES}
+    rows = await (await conn.execute("SELECT name, version FROM schema_library")).fetchall()
+    if {row["name"]: row["version"] for row in rows} == installed:
         return []
-    async with procrastinate.App(connector=procrastinate.PsycopgConnector(conninfo=dsn)).open_async() as app:
-        await app.schema_manager.apply_schema_async()
-    return ["langgraph checkpoints", "procrastinate"]
+    # Imported here because they take longer than all else that a command such as `keys list` does.
+    import procrastinate  # noqa: PLC0415
+    from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver  # noqa: PLC0415
+
+    await AsyncPostgresSaver(conn).setup()
+    found = await (await conn.execute("SELECT to_regclass('procrastinate_jobs') AS t")).fetchone()
+    if found and found["t"] is None:
+        async with procrastinate.App(connector=procrastinate.PsycopgConnector(conninfo=dsn)).open_async() as app:
+            await app.schema_manager.apply_schema_async()
+    for name, number in installed.items():
+        await conn.execute(
+            "INSERT INTO schema_library VALUES (%s, %s) ON CONFLICT (name) DO UPDATE SET version = excluded.version",
+            (name, number),
+        )
+    return [f"{name} {number}" for name, number in installed.items()]

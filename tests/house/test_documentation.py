@@ -124,8 +124,9 @@ def _refusal(words: list[str]) -> str:
     path, rest = ["gatehouse"], [*words]
     while rest and hasattr(command, "commands") and not rest[0].startswith("-"):
         path.append(rest.pop(0))
-        if path[-1] not in command.commands:
+        found = command.get_command(typer.Context(command), path[-1])
+        if found is None:
             return f"there is no command {' '.join(path)!r}"
-        command = command.commands[path[-1]]
+        command = found
     answer = CliRunner().invoke(_app(), [*path[1:], "--help", *rest])
     return "" if answer.exit_code == 0 else f"{' '.join([*path, *rest])!r}: {answer.output.strip()}"
