@@ -64,7 +64,8 @@ def on_decision(*, approve: str, respond: str, reject: str, expired: str, of: st
     """Where each way to end a request leads; an edited action goes where an approved one goes."""
 
     def after_decision(state: Mapping[str, Any]) -> str:
-        kind: DecisionType = state[of]["type"]
+        decided = state.get(of)
+        kind: DecisionType = decided["type"] if decided else "expired"  # without a decision nothing is done
         return kind
 
     leads: dict[Hashable, str] = {

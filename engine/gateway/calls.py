@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Literal, cast
 
 from pydantic import ValidationError
@@ -42,6 +42,8 @@ class _Attempts:
     intent: Intent
     number: int
     send_by: float
+    failed_tries: list[JsonObject] = field(default_factory=list)
+    """Errors of the tries that were followed by another."""
 
 
 class RunTools:
@@ -104,10 +106,12 @@ class RunTools:
     async def _begin(self, intent: Intent) -> Entry:
         async with self._database.transaction() as conn:
             await conn.execute("SELECT fence(%s, %s)", (self._run.id, self._run.epoch))
+            entry = await ledger.begin(conn, self._run, intent)
+            # Counted with this call's row: the one too many is rolled back, and one that was made before is none.
             limit = self._workflow.policy.budget.tool_calls
             if await ledger.count_calls(conn, self._run) > limit:
                 raise BudgetExceeded(f"The case has made {limit} tool calls, its budget.")
-            return await ledger.begin(conn, self._run, intent)
+            return entry
 
     async def _send(self, tool: Tool[Request, Reply], request: Request, attempts: _Attempts) -> Reply:
         try:
@@ -120,21 +124,32 @@ class RunTools:
         return reply
 
     async def _try_again(self, tool: Tool[Request, Reply], request: Request, attempts: _Attempts) -> Reply:
-        """One retry layer for all: what surely did not act, and what may be repeated under the same key."""
+        """One retry layer for all: what surely did not act, and what may be repeated under the same key.
+
+        After a try that may have acted, no later failure says that nothing was done.
+        """
         pauses = iter(_PAUSES_S)
+        may_have_acted = tool.writes and attempts.number > 1
         while True:
-            if tool.writes and time.monotonic() > attempts.send_by:
-                raise ToolUnavailable(
-                    f"{tool.name!r} was not sent: this worker was held up and may be replaced by now."
-                )
             try:
+                self._require_in_time(tool, attempts)
                 return await self._attempt(tool, request, attempts.intent.idempotency_key)
-            except (ToolUnavailable, ToolOutcomeUnknown) as error:
-                repeatable = isinstance(error, ToolUnavailable) or tool.effect == "idempotent"
+            except ToolError as error:
+                may_have_acted |= isinstance(error, ToolOutcomeUnknown)
+                repeatable = tool.effect == "idempotent" if isinstance(error, ToolOutcomeUnknown) else error.retryable
                 pause = next(pauses, None)
-                if not repeatable or pause is None:
-                    raise
-            await asyncio.sleep(pause)
+                if repeatable and pause is not None:
+                    attempts.failed_tries.append(_as_json(error))
+                    await asyncio.sleep(pause)
+                    continue
+                if may_have_acted and not isinstance(error, ToolOutcomeUnknown):
+                    said = f"An earlier try of {tool.name!r} may have acted; the last one failed: {error.detail}"
+                    raise ToolOutcomeUnknown(said) from error
+                raise
+
+    def _require_in_time(self, tool: AnyTool, attempts: _Attempts) -> None:
+        if tool.writes and time.monotonic() > attempts.send_by:
+            raise ToolUnavailable(f"{tool.name!r} was not sent: this worker was held up and may be replaced by now.")
 
     async def _attempt(self, tool: Tool[Request, Reply], request: Request, key: str) -> Reply:
         transport = HttpTransport(self._systems.client(tool.system), tool, key)
@@ -152,6 +167,7 @@ class RunTools:
             ) from error
 
     async def _close(self, attempts: _Attempts, ending: Ending) -> None:
+        ending = replace(ending, failed_tries=tuple(attempts.failed_tries))
         async with self._database.transaction() as conn:
             await ledger.close(conn, self._run, attempts.intent, attempts.number, ending)
 

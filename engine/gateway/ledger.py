@@ -64,6 +64,8 @@ class Ending:
     state: Literal["done", "refused", "unknown"]
     result: JsonObject | None = None
     error: JsonObject | None = None
+    failed_tries: tuple[JsonObject, ...] = ()
+    """Errors of the tries before the last one: audited, not kept in the row."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,16 @@ async def close(conn: Connection, run: Run, intent: Intent, attempt: int, ending
             "state": ending.state,
             "result": ending.result,
             "error": ending.error,
+            "failed_tries": [*ending.failed_tries],
         }
+        await audit.append(conn, run.subject(), Event.CALL_FINISHED, data)
+
+
+async def abandon(conn: Connection, run: Run) -> None:
+    """Writes that were under way when their run was ended: nobody will hear what became of them."""
+    error: JsonObject = {"detail": "the run was ended while the call was under way"}
+    for row in await (await conn.execute(_SQL["abandon"], {"run_id": run.id, "error": Jsonb(error)})).fetchall():
+        data: JsonObject = {**row, "state": "unknown", "result": None, "error": error}
         await audit.append(conn, run.subject(), Event.CALL_FINISHED, data)
 
 
@@ -128,6 +139,10 @@ async def _again(conn: Connection, run: Run, intent: Intent, row: DictRow) -> En
             return Entry(Step.RETURN, row["attempt"], row["result"])
         case "refused":
             raise ToolRefused(str(row["error"]["detail"]), facts={"recorded": True})
+        case "started" if row["attempt_epoch"] == run.epoch:
+            raise DivergentExecution(
+                f"Stage {intent.stage!r} calls {intent.tool.name!r} twice at a time under one key."
+            )
         case "started" if intent.tool.effect != "at_most_once":
             await conn.execute(_SQL["again"], {"call_key": intent.call_key, "epoch": run.epoch})
             await _record_start(conn, run, intent, attempt=row["attempt"] + 1)

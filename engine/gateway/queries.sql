@@ -21,6 +21,11 @@ WHERE call_key = %(call_key)s;
 UPDATE effect SET state = %(state)s, result = %(result)s, error = %(error)s, finished_at = now()
 WHERE call_key = %(call_key)s AND attempt = %(attempt)s AND state = 'started' RETURNING call_key;
 
+-- name: abandon
+-- Record that nobody knows what became of the writes that an ended run had under way.
+UPDATE effect SET state = 'unknown', error = %(error)s, finished_at = now()
+WHERE run_id = %(run_id)s AND state = 'started' AND effect_class <> 'read' RETURNING call_key, tool, attempt;
+
 -- name: count_calls
 -- How many calls a case has made over all its runs.
 SELECT count(*) AS calls FROM effect WHERE case_id = %(case_id)s;

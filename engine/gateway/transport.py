@@ -1,5 +1,6 @@
 """HTTP to one outside system, and what each failure means: refused, not reached, or nobody knows."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -42,16 +43,23 @@ class HttpTransport:
     def _decoded(self, reply: httpx.Response) -> JsonValue:
         if reply.status_code >= 500:
             raise self._lost(f"{self.tool.name!r} was answered {reply.status_code}.")
+        content = self._without_token(reply.content)
         if reply.status_code >= 400:
+            said = content.decode(errors="replace")[:300]
             raise ToolRefused(
-                f"{self.tool.name!r} was refused with {reply.status_code}: {reply.text[:300]}",
+                f"{self.tool.name!r} was refused with {reply.status_code}: {said}",
                 facts={"tool_status": reply.status_code},
             )
         try:
-            value: JsonValue = reply.json()
+            value: JsonValue = json.loads(content)
         except ValueError as error:
             raise self._lost(f"{self.tool.name!r} answered with something that is not JSON.") from error
         return value
+
+    def _without_token(self, content: bytes) -> bytes:
+        """A system may repeat the credential that it was sent, and what it says is kept."""
+        token = self.client.headers.get("authorization", "").removeprefix("Bearer ").encode()
+        return content.replace(token, b"[token]") if token else content
 
     def _lost(self, detail: str) -> ToolError:
         """After sending, a write may have happened; a read changed nothing."""

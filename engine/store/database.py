@@ -15,6 +15,9 @@ Connection = psycopg.AsyncConnection[DictRow]
 FENCED_OFF = "GH001"
 """SQLSTATE raised by the SQL function `fence`."""
 
+# A worker that is stopped inside a transaction holds its runs' rows: nobody could take them over while it stands.
+_GIVE_UP_SILENT_CLIENTS = "SET idle_in_transaction_session_timeout = '5s'"
+
 
 class Database:
     """A pool whose connections autocommit; several statements belong in `transaction()`."""
@@ -30,6 +33,7 @@ class Database:
             max_idle=300,
             max_lifetime=3600,
             kwargs=connection_options(),
+            configure=_configure,
         )
 
     async def open(self) -> None:
@@ -52,7 +56,7 @@ class Database:
         try:
             async with self.pool.connection() as conn, conn.transaction():
                 yield conn
-        except psycopg.OperationalError as error:
+        except (psycopg.OperationalError, psycopg.errors.IdleInTransactionSessionTimeout) as error:
             raise StoreUnavailable(f"The database went away: {type(error).__name__}.") from error
         except psycopg.Error as error:
             raise_if_fenced(error)
@@ -62,6 +66,10 @@ class Database:
         """Rows of one read statement."""
         async with self.transaction() as conn:
             return await (await conn.execute(query, params)).fetchall()
+
+
+async def _configure(conn: Connection) -> None:
+    await conn.execute(_GIVE_UP_SILENT_CLIENTS)
 
 
 def connection_options() -> dict[str, Any]:

@@ -45,7 +45,7 @@ class SealedSerializer(SerializerProtocol):
         try:
             nonce, text = blob[:_NONCE_BYTES], blob[_NONCE_BYTES:]
             plain = self._cipher.decrypt(nonce, text, (self._binding + kind).encode())
-        except InvalidTag as error:
+        except (InvalidTag, ValueError) as error:  # ValueError: too short to hold even a nonce
             raise SealBroken(
                 "A checkpoint value was altered, moved from another thread or sealed with another key.",
                 hint="Every server and worker of one database needs the same GATEHOUSE_SEAL_KEY.",

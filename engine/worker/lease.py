@@ -46,16 +46,11 @@ async def held(database: Database, run: Run, lease: Lease) -> AsyncIterator[None
     block = asyncio.current_task()
     reason: list[Exception] = []
 
-    async def once() -> None:
-        async with database.transaction() as conn:
-            if by := await renew(conn, run, lease_s=lease.seconds):
-                raise CancelRequested(by)
-
     async def beat() -> None:
         while True:
             await asyncio.sleep(lease.renew_every_s)
             try:
-                await once()
+                await _renew(database, run, lease)
             except (LeaseLost, CancelRequested) as error:
                 reason.append(error)
                 if block:
@@ -65,7 +60,7 @@ async def held(database: Database, run: Run, lease: Lease) -> AsyncIterator[None
                 continue  # the lease decides: if the database stays away, somebody else takes over
 
     if run.epoch > 1:
-        await once()  # who held the run before may have died with somebody's wish to cancel it
+        await _renew(database, run, lease)  # who held the run before may have died with somebody's wish to cancel it
     heart = asyncio.create_task(beat(), name=f"lease of {run.id}")
     try:
         yield
@@ -78,3 +73,9 @@ async def held(database: Database, run: Run, lease: Lease) -> AsyncIterator[None
         heart.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await heart
+
+
+async def _renew(database: Database, run: Run, lease: Lease) -> None:
+    async with database.transaction() as conn:
+        if by := await renew(conn, run, lease_s=lease.seconds):
+            raise CancelRequested(by)
