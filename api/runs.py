@@ -1,21 +1,17 @@
 """Runs: created, waited for, streamed, joined, cancelled; resumed by `command.resume`."""
 
-import asyncio
-import json
-from collections.abc import AsyncIterator
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Response
-from fastapi.encoders import jsonable_encoder
 from fastapi.responses import StreamingResponse
-from sse_starlette import EventSourceResponse, ServerSentEvent
+from sse_starlette import EventSourceResponse
 
+from api.answers import run_path, streaming, waiting
 from api.bodies import RunBody
 from api.door import Anybody, TheEngine
-from api.shapes import result_json, run_json
+from api.shapes import run_json
 from api.system import workflow_of
-from contracts.errors import NotFound
 from engine.access.keys import Principal
 from engine.runs.model import NewRun, Run
 from engine.runs.runs import get_run, list_runs
@@ -32,7 +28,7 @@ async def create(
 ) -> dict[str, Any]:
     """Accept a run, or the answer to what the thread waits for, and return at once."""
     run = await _accept(engine, principal, thread_id, body)
-    response.headers["Content-Location"] = _path(run)
+    response.headers["Content-Location"] = run_path(run)
     return run_json(run)
 
 
@@ -40,14 +36,14 @@ async def create(
 async def wait(thread_id: UUID, body: RunBody, engine: TheEngine, principal: Anybody) -> StreamingResponse:
     """Accept a run and answer with its result; a newline every five seconds keeps the connection open."""
     run = await _accept(engine, principal, thread_id, body)
-    return _waiting(engine, run)
+    return waiting(engine, run)
 
 
 @router.post("/stream")
 async def stream(thread_id: UUID, body: RunBody, engine: TheEngine, principal: Anybody) -> EventSourceResponse:
     """Accept a run and stream what its stages do."""
     run = await _accept(engine, principal, thread_id, body, stream_modes=body.stream_modes)
-    return _streaming(engine, run, after=0)
+    return streaming(engine, run, after=0)
 
 
 @router.get("")
@@ -77,7 +73,7 @@ async def get(thread_id: UUID, run_id: UUID, engine: TheEngine, principal: Anybo
 @router.get("/{run_id}/join")
 async def join(thread_id: UUID, run_id: UUID, engine: TheEngine, principal: Anybody) -> StreamingResponse:
     """Wait for a run that exists."""
-    return _waiting(engine, await _run(engine, principal, thread_id, run_id))
+    return waiting(engine, await _run(engine, principal, thread_id, run_id))
 
 
 @router.get("/{run_id}/stream")
@@ -91,7 +87,7 @@ async def join_stream(
     """Stream a run that exists; after `Last-Event-ID`, from its start by default or with -1."""
     run = await _run(engine, principal, thread_id, run_id)
     after = int(last_event_id) if last_event_id and last_event_id.isdigit() else 0
-    return _streaming(engine, run, after=after)
+    return streaming(engine, run, after=after)
 
 
 @router.post("/{run_id}/cancel")
@@ -136,49 +132,3 @@ async def _accept(
 async def _run(engine: Engine, principal: Principal, thread_id: UUID, run_id: UUID) -> Run:
     async with engine.database.transaction() as conn:
         return await get_run(conn, str(run_id), tenant=principal.tenant, thread_id=str(thread_id))
-
-
-def _waiting(engine: Engine, run: Run) -> StreamingResponse:
-    async def body() -> AsyncIterator[bytes]:
-        ended = asyncio.create_task(engine.notices.wait_for_end(run.id, tenant=run.tenant))
-        try:
-            while not (await asyncio.wait({ended}, timeout=_KEEP_ALIVE_S))[0]:
-                yield b"\n"
-            yield json.dumps(jsonable_encoder(await _result(engine, ended.result()))).encode()
-        finally:
-            ended.cancel()
-
-    headers = {"Content-Location": _path(run), "Location": f"{_path(run)}/join"}
-    return StreamingResponse(body(), media_type="application/json", headers=headers)
-
-
-def _streaming(engine: Engine, run: Run, *, after: int) -> EventSourceResponse:
-    async def body() -> AsyncIterator[ServerSentEvent]:
-        yield _event("metadata", {"run_id": run.id, "attempt": max(1, run.attempts)})
-        async for number, event, data in engine.notices.follow(run.id, tenant=run.tenant, after=after):
-            yield _event(event, data, number)
-        async with engine.database.transaction() as conn:
-            ended = await get_run(conn, run.id, tenant=run.tenant)
-        if ended.error:
-            yield _event("error", ended.error)
-
-    headers = {"Content-Location": _path(run), "Location": f"{_path(run)}/stream"}
-    return EventSourceResponse(body(), headers=headers, ping=15)
-
-
-def _event(event: str, data: Any, number: int | None = None) -> ServerSentEvent:
-    text = json.dumps(jsonable_encoder(data))
-    return ServerSentEvent(text, event=event, id=str(number) if number is not None else None)
-
-
-async def _result(engine: Engine, run: Run) -> dict[str, Any]:
-    try:
-        async with engine.database.transaction() as conn:
-            thread = await get_thread(conn, run.thread_id, tenant=run.tenant)
-    except NotFound:
-        return {}
-    return result_json(run, engine.catalog[run.workflow], await engine.states.latest(thread))
-
-
-def _path(run: Run) -> str:
-    return f"/threads/{run.thread_id}/runs/{run.id}"

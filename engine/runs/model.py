@@ -12,9 +12,43 @@ from engine.audit.audit import Subject
 RunStatus = Literal["pending", "running", "error", "success", "timeout", "interrupted"]
 ThreadStatus = Literal["idle", "busy", "interrupted", "error"]
 Outcome = Literal["completed", "rejected", "handed_off", "failed_safe", "cancelled", "expired"]
-MultitaskStrategy = Literal["enqueue", "reject"]
+MultitaskStrategy = Literal["enqueue", "reject", "interrupt", "rollback"]
+CancelAction = Literal["interrupt", "rollback"]
+RunKind = Literal["input", "resume", "proceed"]
+"""`input`: new input; `resume`: goes on with an answer; `proceed`: goes on with neither, where the thread stands."""
 
 ENDED: tuple[RunStatus, ...] = ("error", "success", "timeout", "interrupted")
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How a run is executed, as far as the caller may say; kept as JSON beside the run."""
+
+    config: dict[str, JsonValue] = field(default_factory=dict)
+    """`configurable`, `tags` and `recursion_limit` of LangGraph's config; never a reserved key."""
+    context: dict[str, JsonValue] = field(default_factory=dict)
+    """What assistant and caller tell the stages. Reaches them as `Case.context`; it authorises nothing."""
+    interrupt_before: tuple[str, ...] = ()
+    interrupt_after: tuple[str, ...] = ()
+    """Stages to stop at; `*` stands for all."""
+    checkpoint_id: str | None = None
+    """Start from this earlier checkpoint instead of the newest one; such a run does not act."""
+    update: JsonValue = None
+    goto: tuple[str, ...] = ()
+    """`command.update` and `command.goto` of a thread without a gate."""
+    stream_subgraphs: bool = False
+
+    @classmethod
+    def of(cls, stored: Mapping[str, Any]) -> Self:
+        values = {name: stored[name] for name in cls.__dataclass_fields__ if name in stored}
+        lists = {
+            name: tuple(values[name]) for name in ("interrupt_before", "interrupt_after", "goto") if name in values
+        }
+        return cls(**values | lists)
+
+    def stored(self) -> dict[str, Any]:
+        """Only what differs from the default."""
+        return {name: value for name, value in vars(self).items() if value}
 
 
 @dataclass(frozen=True)
@@ -25,12 +59,20 @@ class NewRun:
     tenant: str
     workflow: str
     requester: str
-    input: dict[str, JsonValue]
+    input: dict[str, JsonValue] | None
+    """None: go on from where the thread stands."""
+    assistant_id: str | None = None
     version: str = ""
     """Digest that the run pins; intake fills it in."""
     stream_modes: tuple[str, ...] = ()
     metadata: dict[str, JsonValue] = field(default_factory=dict)
     multitask_strategy: MultitaskStrategy = "enqueue"
+    options: RunOptions = RunOptions()
+    webhook: str | None = None
+    priority: int = 0
+    """Higher goes first where runs wait for a worker."""
+    after_s: float = 0
+    """Seconds before which it does not start."""
 
 
 @dataclass(frozen=True)
@@ -44,15 +86,20 @@ class Run:
     tenant: str
     workflow: str
     version: str
-    kind: Literal["input", "resume"]
+    kind: RunKind
     status: RunStatus
     outcome: Outcome | None
     input: dict[str, JsonValue] | None
     stream_modes: tuple[str, ...]
     requester: str
     actor: str
+    assistant_id: str | None
     metadata: dict[str, JsonValue]
-    multitask_strategy: str
+    multitask_strategy: MultitaskStrategy
+    options: RunOptions
+    webhook: str | None
+    priority: int
+    start_at: datetime | None
     error: dict[str, JsonValue] | None
     attempts: int
     epoch: int
@@ -62,9 +109,10 @@ class Run:
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> Self:
         values = {name: row[name] for name in cls.__dataclass_fields__}
-        for name in ("id", "thread_id", "case_id"):
-            values[name] = str(row[name])
-        return cls(**values | {"stream_modes": tuple(row["stream_modes"])})
+        for name in ("id", "thread_id", "case_id", "assistant_id"):
+            values[name] = str(row[name]) if row[name] else None
+        typed = {"stream_modes": tuple(row["stream_modes"]), "options": RunOptions.of(row["options"])}
+        return cls(**values | typed)
 
     @property
     def ended(self) -> bool:

@@ -21,10 +21,11 @@ UPDATE thread SET workflow = %(workflow)s, status = 'busy', updated_at = now() W
 
 -- name: insert_run
 -- Accept a run.
-INSERT INTO run (id, thread_id, case_id, tenant, workflow, version, kind, input, stream_modes, requester, actor, metadata,
-                 multitask_strategy)
+INSERT INTO run (id, thread_id, case_id, tenant, workflow, version, kind, input, stream_modes, requester, actor,
+                 assistant_id, metadata, multitask_strategy, options, webhook, priority, start_at)
 VALUES (%(id)s, %(thread_id)s, %(case_id)s, %(tenant)s, %(workflow)s, %(version)s, %(kind)s, %(input)s, %(stream_modes)s,
-        %(requester)s, %(actor)s, %(metadata)s, %(multitask_strategy)s)
+        %(requester)s, %(actor)s, %(assistant_id)s, %(metadata)s, %(multitask_strategy)s, %(options)s, %(webhook)s,
+        %(priority)s, %(start_at)s)
 RETURNING *;
 
 -- name: run
@@ -42,13 +43,14 @@ ORDER BY seq DESC LIMIT %(limit)s OFFSET %(offset)s;
 SELECT id FROM run WHERE thread_id = %(thread_id)s AND status IN ('pending', 'running') ORDER BY seq;
 
 -- name: claim
--- Take a run if nobody holds it and no earlier run of its thread is unfinished.
+-- Take a run if its time has come, nobody holds it and no earlier run of its thread is unfinished and due.
 UPDATE run SET status = 'running', epoch = epoch + 1, attempts = attempts + 1, lease_owner = %(owner)s,
                lease_until = now() + %(lease)s, updated_at = now()
 WHERE id = %(id)s
-  AND (status = 'pending' OR (status = 'running' AND lease_until < now()))
-  AND NOT EXISTS (SELECT 1 FROM run earlier WHERE earlier.thread_id = run.thread_id AND earlier.seq < run.seq
-                  AND earlier.status IN ('pending', 'running'))
+  AND ((status = 'pending' AND coalesce(start_at, now()) <= now()) OR (status = 'running' AND lease_until < now()))
+  AND NOT EXISTS (SELECT 1 FROM run other WHERE other.thread_id = run.thread_id AND other.id <> run.id
+                  AND (other.status = 'running' OR (other.status = 'pending' AND other.seq < run.seq
+                                                    AND coalesce(other.start_at, now()) <= now())))
 RETURNING *;
 
 -- name: renew
@@ -68,17 +70,19 @@ UPDATE run SET status = %(status)s, outcome = %(outcome)s, error = %(error)s, le
 WHERE id = %(id)s AND epoch = %(epoch)s AND status = 'running' RETURNING thread_id;
 
 -- name: next_pending
--- The next run of a thread.
-SELECT id FROM run WHERE thread_id = %(thread_id)s AND status = 'pending' ORDER BY seq LIMIT 1;
+-- The next run of a thread whose time has come.
+SELECT id, priority FROM run
+WHERE thread_id = %(thread_id)s AND status = 'pending' AND coalesce(start_at, now()) <= now() ORDER BY seq LIMIT 1;
 
 -- name: lost
 -- Runs that nobody is working on: expired leases, and pending ones whose wake-up seems lost.
 SELECT id FROM run
 WHERE (status = 'running' AND lease_until < now())
-   OR (status = 'pending' AND updated_at < now() - interval '5 seconds'
+   OR (status = 'pending' AND greatest(updated_at, coalesce(start_at, updated_at)) < now() - interval '5 seconds'
        AND NOT EXISTS (SELECT 1 FROM run earlier WHERE earlier.thread_id = run.thread_id AND earlier.seq < run.seq
-                       AND earlier.status IN ('pending', 'running')))
-ORDER BY seq LIMIT 100;
+                       AND (earlier.status = 'running'
+                            OR (earlier.status = 'pending' AND coalesce(earlier.start_at, now()) <= now()))))
+ORDER BY priority DESC, seq LIMIT 100;
 
 -- name: request_cancel
 -- Ask the worker that holds a run to stop it.

@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
@@ -11,7 +11,7 @@ from contracts.errors import InvalidRequest, LeaseLost, NotFound, ThreadBusy
 from contracts.event import Event
 from engine.audit import audit
 from engine.runs.dispatch import Dispatcher
-from engine.runs.model import NewRun, Outcome, Run, RunStatus, ThreadStatus
+from engine.runs.model import NewRun, Outcome, Run, RunKind, RunOptions, RunStatus, ThreadStatus
 from engine.runs.threads import get_thread, set_thread_status
 from engine.store.database import Connection
 from engine.store.sql import load_queries
@@ -33,7 +33,7 @@ async def create_run(conn: Connection, new: NewRun, dispatcher: Dispatcher) -> R
         )
     if new.multitask_strategy == "reject" and await active_runs(conn, new.thread_id):
         raise ThreadBusy(f"Thread {new.thread_id} has an unfinished run.", hint="Join it, or use the strategy enqueue.")
-    return await _insert(conn, new, dispatcher)
+    return await _insert(conn, new, dispatcher, kind="input" if new.input is not None else "proceed")
 
 
 async def create_resume(
@@ -46,16 +46,20 @@ async def create_resume(
         workflow=run.workflow,
         version=run.version,
         requester=run.requester,
-        input={},
+        input=None,
+        assistant_id=run.assistant_id,
         stream_modes=stream_modes,
         metadata=run.metadata,
+        options=RunOptions(config=run.options.config, context=run.options.context),
+        webhook=run.webhook,
+        priority=run.priority,
     )
-    return await _insert(conn, new, dispatcher, case_id=run.case_id)
+    return await _insert(conn, new, dispatcher, kind="resume", case_id=run.case_id)
 
 
-async def _insert(conn: Connection, new: NewRun, dispatcher: Dispatcher, *, case_id: str = "") -> Run:
+async def _insert(conn: Connection, new: NewRun, dispatcher: Dispatcher, *, kind: RunKind, case_id: str = "") -> Run:
     """A run that opens a case, or the next leg of the case `case_id`, whose id is that of its first run."""
-    run_id, kind = str(uuid.uuid4()), "resume" if case_id else "input"
+    run_id = str(uuid.uuid4())
     row = {
         "id": run_id,
         "thread_id": new.thread_id,
@@ -64,22 +68,27 @@ async def _insert(conn: Connection, new: NewRun, dispatcher: Dispatcher, *, case
         "workflow": new.workflow,
         "version": new.version,
         "kind": kind,
-        "input": Jsonb(new.input) if kind == "input" else None,
+        "input": None if new.input is None else Jsonb(new.input),
         "stream_modes": list(new.stream_modes),
         "requester": new.requester,
         "actor": f"agent:{new.workflow}",
+        "assistant_id": new.assistant_id,
         "metadata": Jsonb(new.metadata),
         "multitask_strategy": new.multitask_strategy,
+        "options": Jsonb(new.options.stored()),
+        "webhook": new.webhook,
+        "priority": new.priority,
+        "start_at": datetime.now(UTC) + timedelta(seconds=new.after_s) if new.after_s else None,
     }
     run = Run.of(await _one(conn, "insert_run", row))
     await conn.execute(_SQL["claim_thread"], {"id": run.thread_id, "workflow": run.workflow})
     await audit.append(
         conn,
-        run.subject(run.requester if kind == "input" else "system"),
+        run.subject("system" if kind == "resume" else run.requester),
         Event.RUN_CREATED,
         {"kind": kind, "workflow": run.workflow, "version": run.version, "requester": run.requester},
     )
-    await dispatcher.enqueue(conn, run.id)
+    await dispatcher.enqueue(conn, run.id, priority=run.priority, start_at=run.start_at)
     return run
 
 
@@ -132,7 +141,7 @@ async def renew(conn: Connection, run: Run, *, lease_s: float) -> str | None:
 async def release(conn: Connection, run: Run, dispatcher: Dispatcher) -> None:
     """Give the run back for another worker to go on with; nothing is lost."""
     if await (await conn.execute(_SQL["release"], {"id": run.id, "epoch": run.epoch})).fetchone():
-        await dispatcher.enqueue(conn, run.id)
+        await dispatcher.enqueue(conn, run.id, priority=run.priority)
 
 
 async def finish(
@@ -184,7 +193,7 @@ async def _free_thread(conn: Connection, thread_id: str, status: ThreadStatus, d
     following = await (await conn.execute(_SQL["next_pending"], {"thread_id": thread_id})).fetchone()
     await set_thread_status(conn, thread_id, "busy" if following else status)
     if following:
-        await dispatcher.enqueue(conn, str(following["id"]))
+        await dispatcher.enqueue(conn, str(following["id"]), priority=following["priority"])
 
 
 def _thread_status(status: RunStatus, outcome: Outcome | None) -> ThreadStatus:

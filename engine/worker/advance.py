@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import cast
 
 import psycopg
 from langchain_core.runnables import RunnableConfig
@@ -26,13 +26,14 @@ from engine.gateway.gates import RunGates
 from engine.gateway.ledger import abandon
 from engine.gateway.systems import Systems
 from engine.models.asking import ModelSources, RunModels
-from engine.runs import events, runs
+from engine.runs import runs
 from engine.runs.dispatch import Dispatcher
 from engine.runs.model import Outcome, Run, RunStatus
 from engine.store.checkpointer import FencedSaver, Holder
 from engine.store.database import Connection, Database
 from engine.store.seal import SealedSerializer
 from engine.worker.lease import CancelRequested, Lease, held
+from engine.worker.relay import Relay
 from engine.worker.resume import Next, pending_interrupts, plan
 
 _LOG = logging.getLogger("gatehouse.worker")
@@ -100,7 +101,7 @@ class Carrier:
                 durability="sync",
                 control=self.control,
             )
-            await _Relay(self.database, run).follow(stream)
+            await Relay(self.database, run).follow(stream)
             snapshot = await graph.aget_state(_config(run))
         await self._settle(run, snapshot)
 
@@ -175,39 +176,9 @@ class Carrier:
         )
 
 
-class _Relay:
-    """Passes what the graph streams on to readers, if the caller asked for any of it."""
-
-    def __init__(self, database: Database, run: Run) -> None:
-        self._database = database
-        self._run = run
-
-    async def follow(self, stream: Any) -> None:
-        wanted = set(self._run.stream_modes)
-        async with self._database.transaction() as conn:
-            number = await events.last_event(conn, self._run.id) if wanted else 0
-        async for mode, chunk in stream:
-            if mode in wanted:
-                async with self._database.transaction() as conn:
-                    await conn.execute("SELECT fence(%s, %s)", (self._run.id, self._run.epoch))
-                    await events.append_events(conn, self._run.id, number + 1, [(mode, as_json(chunk))])
-                number += 1
-
-
 def _config(run: Run) -> RunnableConfig:
     return {
         "configurable": {"thread_id": run.thread_id, "__pregel_strict_resume": True},
         "metadata": {"run_id": run.id, "thread_id": run.thread_id, "workflow": run.workflow, "version": run.version},
         "recursion_limit": _MAX_STEPS,
     }
-
-
-def as_json(chunk: Any) -> Any:
-    """A streamed chunk with its interrupts as JSON objects."""
-    if isinstance(chunk, dict):
-        return {key: as_json(value) for key, value in chunk.items()}
-    if isinstance(chunk, (list, tuple)):
-        return [as_json(value) for value in chunk]
-    if isinstance(chunk, Interrupt):
-        return {"value": chunk.value, "id": chunk.id}
-    return chunk

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 
 import procrastinate.tasks
 from procrastinate import exceptions
@@ -12,7 +13,7 @@ from engine.store.database import Connection, Database, connection_options
 
 _TASK = "advance"
 _QUEUE = "runs"
-_PRIORITY_LOST = 10
+_PRIORITY_LOST = 1_000
 
 Advance = Callable[[str], Awaitable[None]]
 
@@ -35,8 +36,11 @@ class ProcrastinateDispatcher:
     async def close(self) -> None:
         await self._app.close_async()
 
-    async def enqueue(self, conn: Connection, run_id: str) -> None:
-        await self._app.configure_task(_TASK, queue=_QUEUE, connection=conn).defer_async(run_id=run_id)
+    async def enqueue(
+        self, conn: Connection, run_id: str, *, priority: int = 0, start_at: datetime | None = None
+    ) -> None:
+        task = self._app.configure_task(_TASK, queue=_QUEUE, connection=conn, priority=priority, schedule_at=start_at)
+        await task.defer_async(run_id=run_id)
 
     async def enqueue_lost(self, run_id: str) -> None:
         with contextlib.suppress(exceptions.AlreadyEnqueued):
@@ -72,7 +76,9 @@ class InlineDispatcher:
     def __init__(self) -> None:
         self._waiting: list[str] = []
 
-    async def enqueue(self, conn: Connection, run_id: str) -> None:
+    async def enqueue(
+        self, conn: Connection, run_id: str, *, priority: int = 0, start_at: datetime | None = None
+    ) -> None:
         self._waiting.append(run_id)
 
     async def enqueue_lost(self, run_id: str) -> None:
