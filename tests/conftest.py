@@ -1,6 +1,7 @@
 """A real Postgres, a real server in its own process, and people with keys. One of each for the whole session."""
 
 import asyncio
+import json
 import os
 import shutil
 import subprocess
@@ -8,9 +9,9 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,10 @@ from engine.opening import open_database
 from engine.settings import Settings, read_settings
 from engine.store import embedded
 from tests.cases import close_clients
+from tests.outside import Outside, outside_at
 
 ROOT = Path(__file__).parent.parent
+TRIALS = ROOT / "tests" / "registry" / "langgraph.json"
 SEAL_KEY = "ab" * 32
 
 
@@ -76,15 +79,21 @@ class Site:
     dsn: str
     home: Path
     worlds: Path
+    registry: Path = ROOT / "langgraph.json"
+    systems: Mapping[str, str] = field(default_factory=dict)
+    """Addresses of outside systems that are not in the worlds."""
 
     def environment(self, **more: str) -> dict[str, str]:
         """Environment of a process at this site."""
         ours = {"DATABASE_URL": self.dsn, "GATEHOUSE_HOME": str(self.home), "GATEHOUSE_SEAL_KEY": SEAL_KEY}
-        return dict(os.environ) | ours | {"GATEHOUSE_LEASE_S": "3", "GATEHOUSE_SWEEP_EVERY_S": "0.3"} | more
+        offered = {"GATEHOUSE_REGISTRY": str(self.registry), "GATEHOUSE_SYSTEMS": json.dumps(dict(self.systems))}
+        quick = {"GATEHOUSE_LEASE_S": "3", "GATEHOUSE_SWEEP_EVERY_S": "0.3"}
+        return dict(os.environ) | ours | offered | quick | more
 
     def settings(self, **more: Any) -> Settings:
         """The same for an engine in this process."""
-        return read_settings(DATABASE_URL=self.dsn, home=self.home, seal_key=SEAL_KEY, lease_s=3.0, **more)
+        ours = {"DATABASE_URL": self.dsn, "home": self.home, "seal_key": SEAL_KEY, "lease_s": 3.0}
+        return read_settings(**ours | {"registry": self.registry, "systems": dict(self.systems)} | more)
 
 
 @pytest.fixture(scope="session")
@@ -156,6 +165,35 @@ def url(site: Site, people: People) -> Iterator[str]:
     """Address of a server with a worker, in a process of its own."""
     port = free_port()
     with running(site, "serve", "--port", str(port)):
+        wait_until_up(f"http://127.0.0.1:{port}")
+        yield f"http://127.0.0.1:{port}"
+
+
+@pytest.fixture(scope="session")
+def outside(folder: Path) -> Iterator[Outside]:
+    """The counter that trial workflows reach, in a process of its own."""
+    with outside_at(folder / "counter.sqlite") as outside:
+        yield outside
+
+
+@pytest.fixture(scope="session")
+def trial_site(postgres: str, folder: Path, outside: Outside) -> Iterator[Site]:
+    """A site with a database of its own that offers the workflows of tests/registry."""
+    with fresh_database(postgres) as dsn:
+        home = folder / "trials"
+        yield Site(dsn, home, home / "worlds.sqlite", TRIALS, {"counter": outside.url})
+
+
+@pytest.fixture(scope="session")
+def trial_people(trial_site: Site) -> People:
+    return asyncio.run(make_people(trial_site.settings()))
+
+
+@pytest.fixture(scope="session")
+def trial_url(trial_site: Site, trial_people: People) -> Iterator[str]:
+    """Address of a server with a worker that offers the trial workflows, in a process of its own."""
+    port = free_port()
+    with running(trial_site, "serve", "--port", str(port)):
         wait_until_up(f"http://127.0.0.1:{port}")
         yield f"http://127.0.0.1:{port}"
 

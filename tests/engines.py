@@ -155,7 +155,7 @@ async def bench_on(
 async def fresh_bench(
     postgres: str, folder: Path, faults: Mapping[str, Fault] | None = None, **settings: Any
 ) -> AsyncIterator[Bench]:
-    """A bench on a database of its own."""
+    """A bench on a database of its own; `registry=TRIALS` offers the trial workflows."""
     with fresh_database(postgres) as dsn:
         async with bench_on(Site(dsn, folder / "bench", folder / "unused"), faults, **settings) as bench:
             yield bench

@@ -1,0 +1,1 @@
+"""A registry of small governed workflows that tests and benchmarks run."""

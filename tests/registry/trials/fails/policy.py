@@ -1,0 +1,5 @@
+"""A failure, and nothing outside."""
+
+from trials.terms import terms
+
+POLICY = terms("Fail.")

@@ -1,0 +1,1 @@
+"""The smallest workflow with a gate."""

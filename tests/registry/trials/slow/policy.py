@@ -1,0 +1,5 @@
+"""Time, and nothing outside."""
+
+from trials.terms import terms
+
+POLICY = terms("Wait.")

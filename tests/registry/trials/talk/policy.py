@@ -1,0 +1,5 @@
+"""A conversation, and nothing outside."""
+
+from trials.terms import terms
+
+POLICY = terms("Repeat what was said.")

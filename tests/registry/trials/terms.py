@@ -1,0 +1,19 @@
+"""The policy that trial workflows share, but for their purpose and their tools."""
+
+from contracts.policy import Budget, Policy, Queue, Rule
+from contracts.tool import AnyTool
+
+HOUR_S = 3600
+
+
+def terms(purpose: str, tools: tuple[AnyTool, ...] = (), rules: tuple[Rule, ...] = ()) -> Policy:
+    """A policy with room for hundreds of calls; finance decides where a rule asks."""
+    return Policy(
+        owner="tests",
+        purpose=purpose,
+        tools=tools,
+        rules=rules,
+        budget=Budget(tool_calls=1_000, model_calls=100, seconds=600),
+        queue=Queue("trials", target_s=HOUR_S),
+        roles=("finance",) if rules else (),
+    )
