@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from api import approvals, audit, runs, system, threads
 from api.door import BodyLimit
 from api.problems import add_problem_handlers
+from api.traffic import Traffic
 from engine.wiring import Engine
 
 
@@ -23,6 +24,7 @@ def create_app(open_engine: Callable[[], AbstractAsyncContextManager[Engine]], *
 
     app = FastAPI(title="Gatehouse", version=version("gatehouse"), lifespan=lifespan)
     app.add_middleware(BodyLimit, limit=max_body_bytes)
+    app.add_middleware(Traffic)
     add_problem_handlers(app)
     for room in (system, threads, runs, approvals, audit):
         app.include_router(room.router)

@@ -1,6 +1,7 @@
 """Who is calling: an API key in `x-api-key` or as bearer token; without any keys, only this machine may call."""
 
 import ipaddress
+import re
 from collections.abc import Awaitable, Callable
 from typing import Annotated
 
@@ -10,8 +11,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.problems import problem
 from contracts.errors import BodyTooLarge, Forbidden, Unauthenticated
 from engine.access.keys import Principal, Role, any_keys, authenticate
+from engine.traces.ids import also_about
 from engine.wiring import Engine
 
+_ID = re.compile(r"[0-9a-f-]{36}")
 _LOCAL = Principal("local", frozenset({"caller"}), frozenset(), "default")
 
 
@@ -26,6 +29,12 @@ TheEngine = Annotated[Engine, Depends(engine_of)]
 
 async def who(request: Request, engine: TheEngine) -> Principal:
     """The caller. Raises `Unauthenticated`; while no key exists at all, a caller on this machine is `local`."""
+    principal = await _identify(request, engine)
+    also_about(tenant=principal.tenant, principal=principal.name, **_ids_in_path(request))
+    return principal
+
+
+async def _identify(request: Request, engine: Engine) -> Principal:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     key = request.headers.get("x-api-key") or (token if scheme.lower() == "bearer" else "")
     async with engine.database.transaction() as conn:
@@ -41,6 +50,12 @@ async def who(request: Request, engine: TheEngine) -> Principal:
             hint="Make one with: gatehouse keys create NAME --role caller",
         )
     return _LOCAL
+
+
+def _ids_in_path(request: Request) -> dict[str, str]:
+    """Run and thread of the path for the log, if they are ids at all: anybody may write anything there."""
+    named = {name: str(request.path_params.get(name, "")) for name in ("thread_id", "run_id")}
+    return {name: value for name, value in named.items() if _ID.fullmatch(value)}
 
 
 def may(role: Role) -> Callable[[Principal], Awaitable[Principal]]:

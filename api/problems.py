@@ -7,7 +7,9 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from api.traffic import REQUEST_ID, route_of
 from contracts.errors import GatehouseError, InvalidRequest, MalformedBody, NotFound, NotSupported, Unauthenticated
+from engine.traces.ids import about
 
 _LOG = logging.getLogger("gatehouse.api")
 MEDIA_TYPE = "application/problem+json"
@@ -40,7 +42,7 @@ async def _known(request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, GatehouseError):
         raise error
     if error.status >= 500:
-        _LOG.error("%s %s: %s %s", request.method, request.url.path, error.code, error.detail)
+        _LOG.error("%s %s: %s %s", request.method, route_of(request.scope), error.code, error.detail)
     return problem(error)
 
 
@@ -68,6 +70,13 @@ async def _by_status(request: Request, error: Exception) -> JSONResponse:
 
 
 async def _unknown(request: Request, error: Exception) -> JSONResponse:
-    # The text of an unforeseen error may carry anything: it goes to the log and not to the caller.
-    _LOG.error("%s %s failed", request.method, request.url.path, exc_info=error)
-    return problem(GatehouseError("The server failed. Nothing is known to be lost; the log has the details."))
+    # The text of an unforeseen error may carry anything: it goes to the log and not to the caller. This is answered
+    # outside of all else, so the id of the request is named here again.
+    request_id = str(request.state.request_id)
+    with about(request_id=request_id):
+        _LOG.error("%s %s failed", request.method, route_of(request.scope), exc_info=error)
+    failed = GatehouseError("The server failed. Nothing is known to be lost; the log has the details.")
+    failed.facts["request_id"] = request_id
+    answer = problem(failed)
+    answer.headers[REQUEST_ID] = request_id
+    return answer

@@ -5,17 +5,20 @@ import logging
 import signal
 import socket
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import httpx
 import typer
 import uvicorn
 
 from commands.sandbox import sandbox_clients, sandbox_recordings
-from commands.terminal import explained, note
+from commands.terminal import explained
 from engine.settings import Settings, read_settings
+from engine.traces.logs import set_up_logs
 from engine.wiring import open_engine, running_worker
 from server import build
+
+_LOG = logging.getLogger("gatehouse.process")
 
 Sandbox = Annotated[bool, typer.Option("--sandbox", help="Use the built-in fakes of the outside systems.")]
 Worlds = Annotated[Path | None, typer.Option(help="SQLite file of the sandbox; default: in the data folder.")]
@@ -32,17 +35,19 @@ def serve(
     """Serve the HTTP API, and carry runs unless --no-worker."""
     given = {"host": host, "port": port, "worker": False if no_worker else None}
     settings = _settings({name: value for name, value in given.items() if value is not None}, sandbox)
-    _log()
+    set_up_logs(settings.log_format, settings.log_level, secrets=settings.secrets())
     app = build(settings, _clients(settings, sandbox, worlds))
-    note(f"Gatehouse listens on http://{settings.host}:{settings.port} (API: /docs)")
-    uvicorn.run(app, host=settings.host, port=settings.port, log_level="warning", timeout_graceful_shutdown=10)
+    _LOG.info("Gatehouse listens on http://%s:%d (API: /docs)", settings.host, settings.port)
+    # Our own log lines take the place of uvicorn's: they carry ids, and its access lines would carry whole addresses.
+    plain: dict[str, Any] = {"log_config": None, "access_log": False, "server_header": False}
+    uvicorn.run(app, host=settings.host, port=settings.port, timeout_graceful_shutdown=10, **plain)
 
 
 @explained
 def worker(sandbox: Sandbox = False, worlds: Worlds = None) -> None:
     """Carry runs. Any number of workers share one database; SIGTERM drains."""
     settings = _settings({}, sandbox)
-    _log()
+    set_up_logs(settings.log_format, settings.log_level, secrets=settings.secrets())
     asyncio.run(_work(settings, _clients(settings, sandbox, worlds)))
 
 
@@ -50,18 +55,18 @@ async def _work(settings: Settings, clients: dict[str, httpx.AsyncClient]) -> No
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
-    async with open_engine(settings, notify=note) as engine:
+    async with open_engine(settings, notify=_LOG.info) as engine:
         for system, client in clients.items():
             engine.carrier.systems.use(system, client)
         async with running_worker(engine) as running:
-            note("The worker is ready.")
+            _LOG.info("The worker is ready.")
             ends = [asyncio.create_task(stop.wait()), asyncio.create_task(running.wait())]
             done, waiting = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             for task in waiting:
                 task.cancel()
             for task in done:
                 task.result()
-            note("Draining ...")
+            _LOG.info("Draining ...")
 
 
 def _settings(given: dict[str, object], sandbox: bool) -> Settings:
@@ -74,7 +79,7 @@ def _settings(given: dict[str, object], sandbox: bool) -> Settings:
 def _clients(settings: Settings, sandbox: bool, worlds: Path | None) -> dict[str, httpx.AsyncClient]:
     if not sandbox:
         if not settings.systems:
-            note("No outside systems are configured (GATEHOUSE_SYSTEMS); tools will fail. Try --sandbox.")
+            _LOG.warning("No outside systems are configured (GATEHOUSE_SYSTEMS); tools will fail. Try --sandbox.")
         return {}
     settings.home.mkdir(parents=True, exist_ok=True)
     return sandbox_clients(worlds or settings.home / "worlds.sqlite")
@@ -85,9 +90,3 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def _log() -> None:
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    for noisy in ("httpx", "procrastinate"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)

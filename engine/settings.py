@@ -1,12 +1,17 @@
 """What can be configured: environment variables, read once at start by wiring and the command line."""
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import platformdirs
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from contracts.errors import ConfigurationError
+from engine.traces.logs import LogFormat, LogLevel
 
 
 class ModelSettings(BaseModel):
@@ -48,6 +53,8 @@ class Settings(BaseSettings):
     models: dict[str, ModelSettings] = Field({}, description="Models by alias, where they differ.")
     recordings: list[Path] = Field([], description="JSON-lines files of recorded replies.")
     stand_ins: bool = Field(True, description="Whether a workflow's rules may stand in for a missing model.")
+    log_format: LogFormat = Field("auto", description="Log lines; auto: text on a terminal, JSON elsewhere.")
+    log_level: LogLevel = Field("INFO", description="The least serious log line that is written.")
 
     def all_models(self) -> dict[str, ModelSettings]:
         """Models by alias; `*` stands for every other alias."""
@@ -55,6 +62,18 @@ class Settings(BaseSettings):
             return dict(self.models)
         default = ModelSettings(model=self.model, base_url=self.model_base_url, api_key=self.model_api_key)
         return {"*": default} | self.models
+
+    def secrets(self) -> set[str]:
+        """Every secret value, and the database's password by itself: none of them belongs in a log line."""
+        return {text for text in self._secrets() if text not in ("", "none")}
+
+    def _secrets(self) -> Iterator[str]:
+        models = self.all_models().values()
+        given = (self.database_url, self.seal_key, *self.system_tokens.values(), *(m.api_key for m in models))
+        yield from (secret.get_secret_value() for secret in given if secret)
+        if self.database_url:
+            with contextlib.suppress(psycopg.ProgrammingError):  # an address that cannot be read is refused elsewhere
+                yield str(conninfo_to_dict(self.database_url.get_secret_value()).get("password") or "")
 
 
 def read_settings(**overrides: object) -> Settings:

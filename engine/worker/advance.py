@@ -32,6 +32,7 @@ from engine.runs.model import Outcome, Run, RunStatus
 from engine.store.checkpointer import FencedSaver, Holder
 from engine.store.database import Connection, Database
 from engine.store.seal import SealedSerializer
+from engine.traces.ids import about
 from engine.worker.lease import CancelRequested, Lease, held
 from engine.worker.relay import Relay
 from engine.worker.resume import Next, pending_interrupts, plan
@@ -62,8 +63,11 @@ class Carrier:
         """Take the run and carry it as far as it goes; does nothing when somebody else holds it. Never raises."""
         async with self.database.transaction() as conn:
             run = await runs.claim(conn, run_id, owner=self.name, lease_s=self.lease.seconds)
-        if run is None:
-            return
+        if run:
+            with about(**_ids(run), worker=self.name):
+                await self._advance(run)
+
+    async def _advance(self, run: Run) -> None:
         try:
             async with held(self.database, run, self.lease):
                 await self._carry(run)
@@ -126,6 +130,7 @@ class Carrier:
                 event = Event.RUN_CANCELLED
                 await cancel_requests(conn, run.subject(by))
             await audit.append(conn, run.subject(by), event, {"status": status, "outcome": outcome, "error": error})
+        _LOG.info("run ended", extra={"facts": {"status": status, "outcome": outcome}})
 
     async def _fail(self, run: Run, error: Exception) -> None:
         _LOG.exception("run %s failed", run.id)
@@ -174,6 +179,12 @@ class Carrier:
             models=RunModels(self.database, self.models, workflow, run),
             gates=RunGates(self.database, workflow, run),
         )
+
+
+def _ids(run: Run) -> dict[str, str]:
+    """What log lines name while the run is carried."""
+    ids = {"run_id": run.id, "thread_id": run.thread_id, "case_id": run.case_id}
+    return ids | {"tenant": run.tenant, "workflow": run.workflow}
 
 
 def _config(run: Run) -> RunnableConfig:

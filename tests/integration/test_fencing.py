@@ -363,7 +363,7 @@ async def test_a_worker_stopped_inside_a_transaction_does_not_hold_its_run_for_e
     heir = shop.workers.start()
     ended = await shop.ended(leg)
     shop.workers.signal(stopped, signal.SIGCONT)
-    await until(lambda: str(leg.id) in shop.workers.said())
+    await until(lambda: f"run {leg.id} was" in shop.workers.said())
     for worker in (stopped, heir):
         shop.workers.end(worker, signal.SIGKILL)
 

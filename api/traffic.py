@@ -1,0 +1,72 @@
+"""Every request gets an id, a line in the log and a place in the metrics."""
+
+import logging
+import re
+import time
+import uuid
+from typing import Any
+
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from engine.traces.ids import about
+
+_LOG = logging.getLogger("gatehouse.http")
+REQUEST_ID = "x-request-id"
+_SANE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
+_RUN = re.compile(r"/runs/([0-9a-f-]{36})$")
+_PROBES = ("/ok", "/health/live", "/health/ready", "/metrics")
+"""Asked every few seconds by machines: their lines are written at the level DEBUG."""
+_UNKNOWN_ROUTE = "unknown"
+
+
+class Traffic:
+    """The outermost middleware. A caller's `x-request-id` is kept when it is sane; the answer names the one used."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began, answered, run_id = time.perf_counter(), 0, ""
+        request_id = _request_id(scope)
+        scope.setdefault("state", {})["request_id"] = request_id
+
+        async def named(message: Message) -> None:
+            nonlocal answered, run_id
+            if message["type"] == "http.response.start":
+                answered, headers = message["status"], MutableHeaders(scope=message)
+                headers[REQUEST_ID] = request_id
+                if accepted := _RUN.search(headers.get("content-location", "")):
+                    run_id = accepted[1]
+            await send(message)
+
+        with about(request_id=request_id):
+            try:
+                await self._app(scope, receive, named)
+            finally:
+                # Nothing answered: an exception is on its way to the last resort, which says 500.
+                _tell(scope, answered or 500, time.perf_counter() - began, run_id)
+
+
+def route_of(scope: Scope) -> str:
+    """The path template that a request matched: `/threads/{thread_id}`, never an id or what a stranger typed."""
+    return str(getattr(scope.get("route"), "path", _UNKNOWN_ROUTE))
+
+
+def _tell(scope: Scope, status: int, took_s: float, run_id: str) -> None:
+    route = route_of(scope)
+    level = logging.DEBUG if route in _PROBES and status < 400 else logging.INFO
+    if _LOG.isEnabledFor(level):
+        facts: dict[str, Any] = {"method": scope["method"], "path": route, "status": status}
+        facts["ms"] = round(took_s * 1000, 1)
+        if run_id:
+            facts["run_id"] = run_id
+        _LOG.log(level, "%s %s %d", scope["method"], route, status, extra={"facts": facts})
+
+
+def _request_id(scope: Scope) -> str:
+    given = next((value.decode("latin-1") for name, value in scope["headers"] if name == REQUEST_ID.encode()), "")
+    return given if _SANE.fullmatch(given) else uuid.uuid4().hex
