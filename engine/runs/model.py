@@ -41,7 +41,7 @@ class RunOptions:
     @classmethod
     def of(cls, stored: Mapping[str, Any]) -> Self:
         values = {name: stored[name] for name in cls.__dataclass_fields__ if name in stored}
-        lists = {
+        lists: dict[str, Any] = {
             name: tuple(values[name]) for name in ("interrupt_before", "interrupt_after", "goto") if name in values
         }
         return cls(**values | lists)
