@@ -1,5 +1,7 @@
 """What callers send: the requests of `langgraph_sdk`, as far as this server serves them."""
 
+import math
+import re
 from typing import Any, Literal
 from uuid import UUID, uuid4
 
@@ -8,21 +10,23 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
 from contracts.errors import BypassRefused, NotSupported
 
 StreamMode = Literal["values", "updates"]
+_NOT_TEXT = re.compile("[\0\ud800-\udfff]")
 
 
-class _Body(BaseModel):
-    # Text of a NUL byte cannot be stored in Postgres: refused here, where it has a name.
+class Body(BaseModel):
+    """What every body has: no unknown members, and nothing that Postgres cannot keep."""
+
     model_config = ConfigDict(extra="forbid")
 
     @field_validator("*", mode="before")
     @classmethod
-    def _no_nul(cls, value: Any) -> Any:
-        if _holds_nul(value):
-            raise ValueError("text must not contain the NUL character")
+    def _can_be_kept(cls, value: Any) -> Any:
+        if problem := _unkeepable(value):
+            raise ValueError(problem)
         return value
 
 
-class ThreadBody(_Body):
+class ThreadBody(Body):
     """`threads.create`."""
 
     thread_id: UUID = Field(default_factory=uuid4)
@@ -30,7 +34,7 @@ class ThreadBody(_Body):
     if_exists: Literal["raise", "do_nothing"] = "raise"
 
 
-class CommandBody(_Body):
+class CommandBody(Body):
     """`command` of a run: only `resume` is obeyed."""
 
     resume: JsonValue = None
@@ -38,7 +42,7 @@ class CommandBody(_Body):
     goto: JsonValue = None
 
 
-class RunBody(_Body):
+class RunBody(Body):
     """`runs.create`, `runs.wait` and `runs.stream`."""
 
     assistant_id: str
@@ -76,7 +80,7 @@ class RunBody(_Body):
             raise NotSupported("A governed workflow takes no `config.configurable`.")
 
 
-class StateBody(_Body):
+class StateBody(Body):
     """`threads.update_state`."""
 
     values: JsonValue = None
@@ -85,7 +89,7 @@ class StateBody(_Body):
     checkpoint: dict[str, JsonValue] | None = None
 
 
-class HistoryBody(_Body):
+class HistoryBody(Body):
     """`threads.get_history`."""
 
     limit: int = Field(10, ge=1, le=1000)
@@ -94,19 +98,11 @@ class HistoryBody(_Body):
     checkpoint: dict[str, JsonValue] | None = None
 
 
-class SearchBody(BaseModel):
-    """`assistants.search`; filters beyond these are ignored."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    graph_id: str | None = None
-    limit: int = Field(10, ge=0, le=1000)
-    offset: int = Field(0, ge=0)
-
-
-def _holds_nul(value: Any) -> bool:
-    if isinstance(value, str):
-        return "\0" in value
-    if isinstance(value, dict):
-        return any(_holds_nul(k) or _holds_nul(v) for k, v in value.items())
-    return isinstance(value, list) and any(_holds_nul(v) for v in value)
+def _unkeepable(value: Any) -> str:
+    """What is wrong with a value that JSON can say and Postgres cannot keep; "" if nothing."""
+    if isinstance(value, str) and (found := _NOT_TEXT.search(value)):
+        return "text must not contain " + ("the NUL character" if found[0] == "\0" else "half a surrogate pair")
+    if isinstance(value, float) and not math.isfinite(value):
+        return "numbers must be finite"
+    parts = [*value, *value.values()] if isinstance(value, dict) else value if isinstance(value, list) else []
+    return next(filter(None, map(_unkeepable, parts)), "")

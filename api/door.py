@@ -78,6 +78,7 @@ async def a_reader(principal: Annotated[Principal, Depends(who)]) -> Principal:
 Anybody = Annotated[Principal, Depends(who)]
 Caller = Annotated[Principal, Depends(may("caller"))]
 Reviewer = Annotated[Principal, Depends(may("reviewer"))]
+Operator = Annotated[Principal, Depends(may("operator"))]
 Reader = Annotated[Principal, Depends(a_reader)]
 
 

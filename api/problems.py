@@ -52,7 +52,9 @@ async def _unfit(request: Request, error: Exception) -> JSONResponse:
     found = error.errors()
     if any(e["type"] == "json_invalid" for e in found):
         return problem(MalformedBody(f"The body is not JSON: {found[0]['ctx']['error']}."))
-    listed = [{"where": ".".join(map(str, e["loc"])), "problem": e["msg"]} for e in found]
+    # A member's name may be text that cannot be sent back as it is.
+    named = [".".join(map(str, e["loc"])).encode(errors="replace").decode() for e in found]
+    listed = [{"where": where, "problem": e["msg"]} for where, e in zip(named, found, strict=True)]
     said = "; ".join(f"{e['where']}: {e['problem']}" for e in listed[:5])
     return problem(InvalidRequest(f"The request does not fit: {said}", facts={"errors": listed}))
 

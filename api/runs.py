@@ -11,8 +11,8 @@ from api.answers import run_path, streaming, waiting
 from api.bodies import RunBody
 from api.door import Anybody, TheEngine
 from api.shapes import run_json
-from api.system import workflow_of
 from engine.access.keys import Principal
+from engine.assistants.assistants import find_assistant
 from engine.runs.model import NewRun, Run
 from engine.runs.runs import get_run, list_runs
 from engine.runs.threads import create_thread, get_thread
@@ -109,7 +109,8 @@ async def _accept(
     engine: Engine, principal: Principal, thread_id: UUID, body: RunBody, *, stream_modes: tuple[str, ...] = ()
 ) -> Run:
     body.require_served()
-    workflow = workflow_of(engine.catalog, body.assistant_id)
+    async with engine.database.transaction() as conn:
+        workflow, assistant = await find_assistant(conn, engine.catalog, body.assistant_id, principal.tenant)
     if body.command is not None:
         return await engine.intake.resume(str(thread_id), body.command.resume, principal, stream_modes=stream_modes)
     principal.require("caller")
@@ -122,6 +123,7 @@ async def _accept(
         workflow=workflow.name,
         requester=principal.name,
         input=body.input or {},
+        assistant_id=assistant.id,
         stream_modes=stream_modes,
         metadata=body.metadata,
         multitask_strategy=body.multitask_strategy,

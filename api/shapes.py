@@ -1,41 +1,33 @@
 """Our objects as the LangGraph API's JSON, field by field as `langgraph_sdk.schema` has them."""
 
-import uuid
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from langgraph.types import Interrupt, StateSnapshot
 
 from engine.approvals.model import ApprovalRequest
+from engine.assistants.model import Assistant, system_assistant_id
 from engine.catalog.workflow import Workflow
 from engine.runs.model import Run
 from engine.worker.resume import pending_interrupts
 
 Json = dict[str, Any]
 
-_NAMESPACE_GRAPH = uuid.UUID("6ba7b821-9dad-11d1-80b4-00c04fd430c8")
-_STARTED = datetime.now(UTC).isoformat()
 
-
-def assistant_id_of(workflow: str) -> str:
-    """Id of a graph's default assistant: stable over servers, as in the reference server."""
-    return str(uuid.uuid5(_NAMESPACE_GRAPH, workflow))
-
-
-def assistant_json(workflow: Workflow) -> Json:
-    """The default assistant of a workflow."""
+def assistant_json(assistant: Assistant) -> Json:
+    """An assistant, or one version of it."""
+    setup = assistant.setup
     return {
-        "assistant_id": assistant_id_of(workflow.name),
-        "graph_id": workflow.name,
-        "name": workflow.name,
-        "description": workflow.policy.purpose,
-        "config": {},
-        "context": {},
-        "metadata": {"created_by": "system", "owner": workflow.policy.owner, "digest": workflow.version},
-        "version": 1,
-        "created_at": _STARTED,
-        "updated_at": _STARTED,
+        "assistant_id": assistant.id,
+        "graph_id": setup.workflow,
+        "name": setup.name,
+        "description": setup.description,
+        "config": setup.config,
+        "context": setup.context,
+        "metadata": setup.metadata,
+        "version": assistant.version,
+        "created_at": assistant.created_at,
+        "updated_at": assistant.updated_at,
     }
 
 
@@ -58,7 +50,7 @@ def run_json(run: Run) -> Json:
     return {
         "run_id": run.id,
         "thread_id": run.thread_id,
-        "assistant_id": assistant_id_of(run.workflow),
+        "assistant_id": run.assistant_id or system_assistant_id(run.workflow),
         "created_at": run.created_at,
         "updated_at": run.updated_at,
         "status": run.status,

@@ -5,12 +5,7 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from api.bodies import SearchBody
-from api.door import Anybody, TheEngine
-from api.shapes import assistant_id_of, assistant_json
-from contracts.errors import NotFound
-from engine.catalog.catalog import Catalog
-from engine.catalog.workflow import Workflow
+from api.door import TheEngine
 
 router = APIRouter()
 
@@ -30,24 +25,3 @@ async def info() -> dict[str, Any]:
         "langgraph_py_version": version("langgraph"),
         "flags": {"assistants": True, "crons": False, "langsmith": False, "gates": True},
     }
-
-
-@router.post("/assistants/search", tags=["assistants"])
-async def search_assistants(body: SearchBody, engine: TheEngine, principal: Anybody) -> list[dict[str, Any]]:
-    """One default assistant for each workflow."""
-    found = [w for w in engine.catalog.values() if body.graph_id in (None, w.name)]
-    return [assistant_json(workflow) for workflow in found[body.offset : body.offset + body.limit]]
-
-
-@router.get("/assistants/{assistant_id}", tags=["assistants"])
-async def get_assistant(assistant_id: str, engine: TheEngine, principal: Anybody) -> dict[str, Any]:
-    """One assistant, by its id or its graph's name."""
-    return assistant_json(workflow_of(engine.catalog, assistant_id))
-
-
-def workflow_of(catalog: Catalog, assistant_id: str) -> Workflow:
-    """The workflow of an assistant id or a graph's name. Raises `NotFound`."""
-    for workflow in catalog.values():
-        if assistant_id in (workflow.name, assistant_id_of(workflow.name)):
-            return workflow
-    raise NotFound(f"There is no assistant {assistant_id!r}.", hint=f"Workflows here: {', '.join(sorted(catalog))}.")

@@ -88,6 +88,12 @@ class AlreadyExists(GatehouseError):
     code, status, category = "already_exists", 409, "logic"
 
 
+class SystemOwned(GatehouseError):
+    """The object belongs to the server and cannot be changed."""
+
+    code, status, category = "system_owned", 409, "logic"
+
+
 class ThreadBusy(GatehouseError):
     """The thread is running and this call may not wait."""
 

@@ -26,15 +26,19 @@ class Event(StrEnum):
     CALL_FINISHED = "call.finished"
     CALL_REFUSED = "call.refused"
     MODEL_CALLED = "model.called"
+    ASSISTANT_CREATED = "assistant.created"
+    ASSISTANT_CHANGED = "assistant.changed"
+    ASSISTANT_DELETED = "assistant.deleted"
 
 
 class AuditRecord(TypedDict):
-    """One record of a case's chain, as it is hashed."""
+    """One record of a chain, as it is hashed."""
 
     event: str
     at: str
     """UTC, ISO 8601 with microseconds."""
     run_id: str
+    """Empty in chains of what is no case."""
     actor: str
     """Who did it: the agent's service account, a key, policy or the system."""
     data: dict[str, JsonValue]

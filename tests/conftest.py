@@ -133,6 +133,19 @@ def people(site: Site) -> People:
     return asyncio.run(make_people(site.settings()))
 
 
+@pytest.fixture(scope="session")
+def stranger(site: Site, people: People) -> str:
+    """A key of another tenant that may do everything there."""
+
+    async def make() -> str:
+        async with open_database(site.settings(), lambda _: None) as database, database.transaction() as conn:
+            key = await create_key(conn, "stranger", ["caller", "reviewer", "operator"])
+            await conn.execute("UPDATE api_key SET tenant = 'elsewhere' WHERE name = 'stranger'")
+            return key
+
+    return asyncio.run(make())
+
+
 @contextmanager
 def running(site: Site, *command: str, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
     """`gatehouse <command>` at the site, ended at the end; its log is shown when it dies by itself."""

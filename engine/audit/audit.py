@@ -1,5 +1,6 @@
 """Writes audit records into a case's hash chain and reads them back."""
 
+import hashlib
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -31,6 +32,20 @@ class Subject:
 
 async def append(conn: Connection, subject: Subject, event: Event, data: dict[str, JsonValue]) -> None:
     """Add one record; expects the transaction of the action that it records. Bytes are RFC 8785 form, kept as is."""
+    await _append(conn, stream_of(subject.thread_id), subject, event, data)
+
+
+async def append_to(conn: Connection, stream: str, actor: str, event: Event, data: dict[str, JsonValue]) -> None:
+    """Add one record to the chain of something that is no case, as in `assistant:<id>`; otherwise like `append`."""
+    await _append(conn, stream, Subject("", "", actor), event, data)
+
+
+def digest_of(value: object) -> str:
+    """SHA-256 of a JSON value, for records that must say what was kept without keeping it for ever."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+async def _append(conn: Connection, stream: str, subject: Subject, event: Event, data: dict[str, JsonValue]) -> None:
     record: AuditRecord = {
         "event": event.value,
         "at": datetime.now(UTC).isoformat(timespec="microseconds"),
@@ -39,7 +54,7 @@ async def append(conn: Connection, subject: Subject, event: Event, data: dict[st
         "data": data,
     }
     canon = rfc8785.dumps(cast("dict[str, object]", record))  # type: ignore[arg-type]  # its own JSON alias
-    await conn.execute(_SQL["append"], {"stream": stream_of(subject.thread_id), "canon": canon})
+    await conn.execute(_SQL["append"], {"stream": stream, "canon": canon})
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ def claim_of(worlds: Any, *, amount_cents: int = 2_500) -> dict[str, Any]:
 async def test_assistants_are_the_workflows(url: str, people: People) -> None:
     client = client_of(url, people.ada)
 
-    found: Any = await client.assistants.search()
+    found: Any = await client.assistants.search(metadata={"created_by": "system"})
     same = await client.assistants.get(found[0]["assistant_id"])
 
     assert [assistant["graph_id"] for assistant in found] == [GRAPH]

@@ -1,0 +1,1 @@
+"""Assistants: configured versions of a workflow that runs are started with."""
