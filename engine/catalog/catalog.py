@@ -1,6 +1,5 @@
 """Reads langgraph.json, the only registry of workflows."""
 
-import hashlib
 import importlib
 import json
 import sys
@@ -14,8 +13,9 @@ from contracts.approval import JsonObject
 from contracts.errors import ConfigurationError, NotFound
 from contracts.policy import Policy
 from engine.catalog.checks import check
-from engine.catalog.policy import policy_version
+from engine.catalog.manifest import digest, make_manifest
 from engine.catalog.prompt import load_prompts
+from engine.catalog.sources import code_of
 from engine.catalog.workflow import StandIn, Workflow, stages_of
 
 
@@ -66,10 +66,9 @@ def _load(root: Path, name: str, target: str, routes: Mapping[str, JsonObject]) 
     stand_ins: Mapping[str, StandIn] = {}
     if (folder / "stand_ins.py").exists():
         stand_ins = _module(f"{package}.stand_ins", name).STAND_INS
-    manifest = _manifest(root, folder, policy, routes)
-    version = hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()[:16]
     prompts = load_prompts(folder / "prompts")
-    workflow = Workflow(name, graph, policy, prompts, stand_ins, stages_of(graph), version, manifest)
+    manifest = make_manifest(graph, policy, prompts, code_of(root, folder), routes)
+    workflow = Workflow(name, graph, policy, prompts, stand_ins, stages_of(graph), digest(manifest), manifest)
     check(workflow)
     return workflow
 
@@ -79,23 +78,3 @@ def _module(path: str, workflow: str) -> ModuleType:
         return importlib.import_module(path)
     except ImportError as error:
         raise ConfigurationError(f"Workflow {workflow!r} cannot be loaded: {error}.") from error
-
-
-def _manifest(root: Path, folder: Path, policy: Policy, routes: Mapping[str, JsonObject]) -> JsonObject:
-    """Digest of each part that a version pins."""
-    shared = [path for room in ("contracts", "nodes", "guards", "tools") for path in (root / room).glob("*.py")]
-    return {
-        "code": _digest(folder.glob("*.py")),
-        "rooms": _digest(shared),
-        "prompts": _digest(folder.glob("prompts/*.md")),
-        "tools": {tool.name: tool.version for tool in policy.tools},
-        "policy": policy_version(policy),
-        "routes": dict(routes),
-    }
-
-
-def _digest(files: Iterable[Path]) -> str:
-    digest = hashlib.sha256()
-    for path in sorted(files):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
-    return digest.hexdigest()[:16]

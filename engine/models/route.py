@@ -1,6 +1,7 @@
 """Which model answers for an alias, by configuration."""
 
 from dataclasses import dataclass
+from urllib.parse import urlsplit, urlunsplit
 
 import httpx
 from langchain_core.language_models.chat_models import BaseChatModel
@@ -21,8 +22,15 @@ class Route:
     timeout_s: float = 60.0
 
     def public(self) -> JsonObject:
-        """What is part of a workflow's version: everything but the key."""
-        return {"model": self.model, "base_url": self.base_url, "temperature": self.temperature}
+        """What is part of a workflow's version: no key, and of the address nothing that may hold one."""
+        return {"model": self.model, "base_url": _public(self.base_url), "temperature": self.temperature}
+
+
+def _public(address: str | None) -> str | None:
+    if not address:
+        return None
+    parts = urlsplit(address)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
 def chat_model(route: Route, http: httpx.AsyncClient, *, max_tokens: int) -> BaseChatModel:
