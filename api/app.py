@@ -6,7 +6,7 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 
-from api import approvals, assistants, audit, runs, system, threads
+from api import approvals, assistants, audit, runs, store, system, threads
 from api.door import BodyLimit
 from api.problems import add_problem_handlers
 from api.traffic import Traffic
@@ -26,6 +26,6 @@ def create_app(open_engine: Callable[[], AbstractAsyncContextManager[Engine]], *
     app.add_middleware(BodyLimit, limit=max_body_bytes)
     app.add_middleware(Traffic)
     add_problem_handlers(app)
-    for room in (system, assistants, threads, runs, approvals, audit):
+    for room in (system, assistants, threads, runs, store, approvals, audit):
         app.include_router(room.router)
     return app

@@ -29,6 +29,8 @@ class Event(StrEnum):
     ASSISTANT_CREATED = "assistant.created"
     ASSISTANT_CHANGED = "assistant.changed"
     ASSISTANT_DELETED = "assistant.deleted"
+    ITEM_PUT = "item.put"
+    ITEM_DELETED = "item.deleted"
 
 
 class AuditRecord(TypedDict):

@@ -15,6 +15,7 @@ from engine.store.database import Connection, connection_options
 _FOLDER = Path(__file__).with_name("migrations")
 _LOCK = 0x6761746568  # "gateh": one key for every Gatehouse migration
 _LIBRARIES = ("langgraph-checkpoint-postgres", "procrastinate")
+_STORE = "langgraph-checkpoint-postgres:store"
 _NAME = re.compile(r"(\d{4})_(\w+)\.sql")
 
 
@@ -104,7 +105,7 @@ def _refuse_surprises(applied: dict[int, str], known: list[Migration]) -> None:
 
 async def _apply_libraries(conn: Connection, dsn: str) -> list[str]:
     """Tables of the libraries: looked at when another version of one is installed than the last time."""
-    installed = {name: version(name) for name in _LIBRARIES}
+    installed = {name: version(name) for name in _LIBRARIES} | {_STORE: version(_STORE.partition(":")[0])}
     rows = await (await conn.execute("SELECT name, version FROM schema_library")).fetchall()
     if {row["name"]: row["version"] for row in rows} == installed:
         return []
@@ -112,7 +113,10 @@ async def _apply_libraries(conn: Connection, dsn: str) -> list[str]:
     import procrastinate  # noqa: PLC0415
     from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver  # noqa: PLC0415
 
+    from engine.store.items import ItemStore  # noqa: PLC0415
+
     await AsyncPostgresSaver(conn).setup()
+    await ItemStore(conn).setup()
     found = await (await conn.execute("SELECT to_regclass('procrastinate_jobs') AS t")).fetchone()
     if found and found["t"] is None:
         async with procrastinate.App(connector=procrastinate.PsycopgConnector(conninfo=dsn)).open_async() as app:

@@ -9,6 +9,7 @@ from procrastinate.exceptions import ConnectorException
 
 from contracts.errors import StoreUnavailable
 from engine.approvals.decisions import due_requests, expire
+from engine.items.items import sweep_items
 from engine.runs import runs
 from engine.worker.advance import Carrier
 from engine.worker.dispatchers import ProcrastinateDispatcher
@@ -85,8 +86,9 @@ async def _end(task: asyncio.Task[None]) -> None:
 
 
 async def sweep(carrier: Carrier, *, now: datetime | None = None) -> None:
-    """Wake workers for runs that nobody works on, and expire requests whose time is over at `now`."""
+    """Wake workers for runs that nobody works on; end requests (at `now`) and stored items whose time is over."""
     async with carrier.database.transaction() as conn:
+        await sweep_items(conn)
         lost = await runs.lost_runs(conn)
         due = await due_requests(conn, now=now)
     for run_id in lost:
