@@ -21,7 +21,7 @@ async def test_five_replicas_that_start_at_once_migrate_once(empty: str) -> None
     applied = await asyncio.gather(*(migrate(empty) for _ in range(5)))
 
     assert sorted(len(names) for names in applied)[:4] == [0, 0, 0, 0]
-    assert sum(len(names) for names in applied) == len(migrations()) + 2
+    assert sum(len(names) for names in applied) == len(migrations()) + 3
     with psycopg.connect(empty) as conn:
         numbers = [row[0] for row in conn.execute("SELECT number FROM schema_migration ORDER BY number")]
     assert numbers == [m.number for m in migrations()]
