@@ -6,11 +6,31 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 
-from api import approvals, assistants, audit, runs, store, system, threads
+from api import (
+    approvals,
+    assistants,
+    audit,
+    operations,
+    runs,
+    store,
+    system,
+    threads,
+)
 from api.door import BodyLimit
 from api.problems import add_problem_handlers
 from api.traffic import Traffic
 from engine.wiring import Engine
+
+_ROOMS = (
+    system,
+    operations,
+    assistants,
+    threads,
+    runs,
+    store,
+    approvals,
+    audit,
+)
 
 
 def create_app(open_engine: Callable[[], AbstractAsyncContextManager[Engine]], *, max_body_bytes: int) -> FastAPI:
@@ -26,6 +46,16 @@ def create_app(open_engine: Callable[[], AbstractAsyncContextManager[Engine]], *
     app.add_middleware(BodyLimit, limit=max_body_bytes)
     app.add_middleware(Traffic)
     add_problem_handlers(app)
-    for room in (system, assistants, threads, runs, store, approvals, audit):
+    for room in _ROOMS:
         app.include_router(room.router)
+    return app
+
+
+def create_watched(engine: Engine) -> FastAPI:
+    """What a worker without the API answers: metrics and health."""
+    app = FastAPI(title="Gatehouse worker", openapi_url=None)
+    app.state.engine = engine
+    app.add_middleware(Traffic)
+    add_problem_handlers(app)
+    app.include_router(operations.router)
     return app

@@ -43,13 +43,18 @@ async def _identify(request: Request, engine: Engine) -> Principal:
         keys_exist = await any_keys(conn)
     if keys_exist:
         raise Unauthenticated("This server wants an API key.", hint="Send it as the header 'x-api-key'.")
-    # A web page in a browser on this machine can send requests here, but not with our name as host.
-    if not (request.client and is_loopback(request.client.host) and is_loopback(request.url.hostname or "")):
+    if not comes_from_here(request):
         raise Unauthenticated(
             "Without API keys only this machine may call.",
             hint="Make one with: gatehouse keys create NAME --role caller",
         )
     return _LOCAL
+
+
+def comes_from_here(request: Request) -> bool:
+    """Whether a program on this machine asks, by an address of this machine."""
+    # A web page in a browser on this machine can send requests here, but not with our name as host.
+    return bool(request.client and is_loopback(request.client.host) and is_loopback(request.url.hostname or ""))
 
 
 def _ids_in_path(request: Request) -> dict[str, str]:

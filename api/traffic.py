@@ -10,6 +10,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from engine.traces.ids import about
+from engine.traces.metrics import REQUEST_SECONDS, REQUESTS
 
 _LOG = logging.getLogger("gatehouse.http")
 REQUEST_ID = "x-request-id"
@@ -17,6 +18,7 @@ _SANE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
 _RUN = re.compile(r"/runs/([0-9a-f-]{36})$")
 _PROBES = ("/ok", "/health/live", "/health/ready", "/metrics")
 """Asked every few seconds by machines: their lines are written at the level DEBUG."""
+_METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
 _UNKNOWN_ROUTE = "unknown"
 
 
@@ -57,14 +59,22 @@ def route_of(scope: Scope) -> str:
 
 
 def _tell(scope: Scope, status: int, took_s: float, run_id: str) -> None:
-    route = route_of(scope)
+    route, method = route_of(scope), _method(scope)
+    REQUESTS.labels(method, route, str(status)).inc()
+    REQUEST_SECONDS.labels(method, route).observe(took_s)
     level = logging.DEBUG if route in _PROBES and status < 400 else logging.INFO
     if _LOG.isEnabledFor(level):
-        facts: dict[str, Any] = {"method": scope["method"], "path": route, "status": status}
+        facts: dict[str, Any] = {"method": method, "path": route, "status": status}
         facts["ms"] = round(took_s * 1000, 1)
         if run_id:
             facts["run_id"] = run_id
-        _LOG.log(level, "%s %s %d", scope["method"], route, status, extra={"facts": facts})
+        _LOG.log(level, "%s %s %d", method, route, status, extra={"facts": facts})
+
+
+def _method(scope: Scope) -> str:
+    """The method, if it is one that HTTP knows: any word may stand there, and each would be a label for ever."""
+    method = str(scope["method"])
+    return method if method in _METHODS else "OTHER"
 
 
 def _request_id(scope: Scope) -> str:

@@ -4,6 +4,8 @@ import asyncio
 import logging
 import signal
 import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,14 +13,17 @@ import httpx
 import typer
 import uvicorn
 
+from api.app import create_watched
 from commands.sandbox import sandbox_clients, sandbox_recordings
 from commands.terminal import explained
 from engine.settings import Settings, read_settings
 from engine.traces.logs import set_up_logs
-from engine.wiring import open_engine, running_worker
+from engine.wiring import Engine, open_engine, running_worker
 from server import build
 
 _LOG = logging.getLogger("gatehouse.process")
+# Our own log lines take the place of uvicorn's: they carry ids, and its access lines would carry whole addresses.
+_PLAIN: dict[str, Any] = {"log_config": None, "access_log": False, "server_header": False}
 
 Sandbox = Annotated[bool, typer.Option("--sandbox", help="Use the built-in fakes of the outside systems.")]
 Worlds = Annotated[Path | None, typer.Option(help="SQLite file of the sandbox; default: in the data folder.")]
@@ -38,9 +43,7 @@ def serve(
     set_up_logs(settings.log_format, settings.log_level, secrets=settings.secrets())
     app = build(settings, _clients(settings, sandbox, worlds))
     _LOG.info("Gatehouse listens on http://%s:%d (API: /docs)", settings.host, settings.port)
-    # Our own log lines take the place of uvicorn's: they carry ids, and its access lines would carry whole addresses.
-    plain: dict[str, Any] = {"log_config": None, "access_log": False, "server_header": False}
-    uvicorn.run(app, host=settings.host, port=settings.port, timeout_graceful_shutdown=10, **plain)
+    uvicorn.run(app, host=settings.host, port=settings.port, timeout_graceful_shutdown=10, **_PLAIN)
 
 
 @explained
@@ -58,7 +61,7 @@ async def _work(settings: Settings, clients: dict[str, httpx.AsyncClient]) -> No
     async with open_engine(settings, notify=_LOG.info) as engine:
         for system, client in clients.items():
             engine.carrier.systems.use(system, client)
-        async with running_worker(engine) as running:
+        async with _watched(engine), running_worker(engine) as running:
             _LOG.info("The worker is ready.")
             ends = [asyncio.create_task(stop.wait()), asyncio.create_task(running.wait())]
             done, waiting = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
@@ -67,6 +70,30 @@ async def _work(settings: Settings, clients: dict[str, httpx.AsyncClient]) -> No
             for task in done:
                 task.result()
             _LOG.info("Draining ...")
+
+
+class _Beside(uvicorn.Server):
+    """A server beside a worker: signals are the worker's."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@asynccontextmanager
+async def _watched(engine: Engine) -> AsyncIterator[None]:
+    """Answer /metrics and /health while the block runs, if settings name a port for it."""
+    settings = engine.settings
+    if settings.metrics_port is None:
+        yield
+        return
+    server = _Beside(uvicorn.Config(create_watched(engine), settings.host, settings.metrics_port, **_PLAIN))
+    serving = asyncio.create_task(server.serve(), name="metrics and health")
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await serving
 
 
 def _settings(given: dict[str, object], sandbox: bool) -> Settings:

@@ -286,6 +286,12 @@ class StoreUnavailable(GatehouseError):
     code, status, category, retryable = "store_unavailable", 503, "engine", True
 
 
+class NotReady(GatehouseError):
+    """This process cannot do its work now."""
+
+    code, status, category, retryable = "not_ready", 503, "engine", True
+
+
 class DataFolderRefused(GatehouseError):
     """The data folder is not one this version can open; nothing in it was changed."""
 

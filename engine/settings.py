@@ -53,6 +53,8 @@ class Settings(BaseSettings):
     models: dict[str, ModelSettings] = Field({}, description="Models by alias, where they differ.")
     recordings: list[Path] = Field([], description="JSON-lines files of recorded replies.")
     stand_ins: bool = Field(True, description="Whether a workflow's rules may stand in for a missing model.")
+    metrics_port: int | None = Field(None, description="Port on which a worker by itself answers /metrics and /health.")
+    metrics_open: bool = Field(False, description="Whether other machines may read /metrics without an operator's key.")
     log_format: LogFormat = Field("auto", description="Log lines; auto: text on a terminal, JSON elsewhere.")
     log_level: LogLevel = Field("INFO", description="The least serious log line that is written.")
 

@@ -4,7 +4,7 @@ import os
 import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import httpx
 from langgraph.runtime import RunControl
@@ -18,6 +18,7 @@ from engine.models.asking import ModelSources
 from engine.models.recording import Recordings, read_recordings
 from engine.models.route import Route
 from engine.opening import Notify, find_registry, open_database
+from engine.operations.readiness import Vitals
 from engine.runs.dispatch import Dispatcher
 from engine.runs.events import Notices
 from engine.settings import Settings
@@ -43,6 +44,7 @@ class Engine:
     states: StateReader
     intake: Intake
     carrier: Carrier
+    vitals: Vitals = field(default_factory=Vitals)
 
 
 @asynccontextmanager
@@ -105,6 +107,7 @@ async def running_worker(engine: Engine) -> AsyncIterator[Worker]:
         engine.carrier, engine.dispatcher, concurrency=settings.concurrency, sweep_every_s=settings.sweep_every_s
     )
     worker.start()
+    engine.vitals.worker = worker
     try:
         yield worker
     finally:

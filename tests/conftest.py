@@ -163,10 +163,10 @@ def running(site: Site, *command: str, **environment: str) -> Iterator[subproces
             sys.stderr.write(log.read_text()[-4000:])
 
 
-def wait_until_up(url: str) -> None:
+def wait_until_up(url: str, path: str = "/ok") -> None:
     for _ in range(300):
         try:
-            if httpx.get(f"{url}/ok", timeout=2).is_success:
+            if httpx.get(f"{url}{path}", timeout=2).is_success:
                 return
         except httpx.TransportError:
             time.sleep(0.1)

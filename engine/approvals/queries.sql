@@ -85,3 +85,13 @@ SELECT workflow, stage, count(*) AS waiting FROM (
     UNION ALL
     SELECT workflow, stage FROM question WHERE status = 'open'
 ) AS parked GROUP BY workflow, stage ORDER BY workflow, stage;
+
+-- name: backlog
+-- What waits for people, by queue.
+SELECT queue, count(*) AS open, count(*) FILTER (WHERE due_at < now()) AS overdue,
+       max(extract(epoch FROM now() - requested_at))::float8 AS oldest_s
+FROM (
+    SELECT queue, requested_at, due_at FROM approval WHERE status = 'pending'
+    UNION ALL
+    SELECT 'questions', asked_at, NULL FROM question WHERE status = 'open'
+) AS waiting GROUP BY queue ORDER BY queue;

@@ -30,6 +30,7 @@ from engine.gateway.systems import Systems
 from engine.gateway.transport import HttpTransport
 from engine.runs.model import Run
 from engine.store.database import Database
+from engine.traces.metrics import TOOL_CALLS, TOOL_SECONDS, counted
 
 _PAUSES_S = (0.1, 0.4)
 """Pauses before the second and third try of a call that may be repeated."""
@@ -133,7 +134,8 @@ class RunTools:
         while True:
             try:
                 self._require_in_time(tool, attempts)
-                return await self._attempt(tool, request, attempts.intent.idempotency_key)
+                with counted(TOOL_CALLS, TOOL_SECONDS, tool.name):
+                    return await self._attempt(tool, request, attempts.intent.idempotency_key)
             except ToolError as error:
                 may_have_acted |= isinstance(error, ToolOutcomeUnknown)
                 repeatable = tool.effect == "idempotent" if isinstance(error, ToolOutcomeUnknown) else error.retryable

@@ -29,3 +29,8 @@ WHERE run_id = %(run_id)s AND state = 'started' AND effect_class <> 'read' RETUR
 -- name: count_calls
 -- How many calls a case has made over all its runs.
 SELECT count(*) AS calls FROM effect WHERE case_id = %(case_id)s;
+
+-- name: backlog
+-- Effects that are not settled, by tool and state.
+SELECT tool, state, count(*) AS effects, max(extract(epoch FROM now() - started_at))::float8 AS oldest_s
+FROM effect WHERE state IN ('started', 'unknown') AND effect_class <> 'read' GROUP BY tool, state ORDER BY tool, state;

@@ -17,9 +17,7 @@ from contracts.context import ModelReply, ModelSource, Typed
 from contracts.errors import (
     BudgetExceeded,
     ModelError,
-    ModelRefused,
     ModelReplyInvalid,
-    ModelUnavailable,
     NoModel,
     RecordingMissing,
 )
@@ -34,6 +32,7 @@ from engine.models.route import Route, chat_model
 from engine.runs.model import Run
 from engine.runs.runs import count_model_call
 from engine.store.database import Database
+from engine.traces.metrics import MODEL_CALLS, MODEL_SECONDS, counted
 
 _REPAIRS = 2
 _ERRORS_SHOWN = 8
@@ -123,15 +122,12 @@ class RunModels:
         for attempt in range(1, _TRIES + 1):
             await self._spend()
             try:
-                reply = await model.ainvoke(messages, response_format=shape)
-                require_whole(reply, name)
-            except openai.OpenAIError as error:
-                failure: ModelError = failure_of(error, name)
-                failure.__cause__ = error
-            except (ModelUnavailable, ModelRefused) as error:
+                with counted(MODEL_CALLS, MODEL_SECONDS, prompt.alias, name):
+                    return await _reply(model, name, messages, shape)
+            except RecordingMissing:
+                raise
+            except ModelError as error:
                 failure = error
-            else:
-                return reply
             await self._record(prompt, name, "live", "", failure.detail)
             if not failure.retryable or attempt == _TRIES:
                 raise failure
@@ -156,6 +152,15 @@ class RunModels:
         }
         async with self._database.transaction() as conn:
             await audit.append(conn, self._run.subject(), Event.MODEL_CALLED, data)
+
+
+async def _reply(model: BaseChatModel, name: str, messages: list[BaseMessage], shape: JsonObject) -> AIMessage:
+    try:
+        reply = await model.ainvoke(messages, response_format=shape)
+    except openai.OpenAIError as error:
+        raise failure_of(error, name) from error
+    require_whole(reply, name)
+    return reply
 
 
 def _problems(error: ValidationError) -> list[str]:

@@ -125,3 +125,20 @@ SELECT pg_notify('gatehouse_run', %(run_id)s);
 -- A tenant's runs, newest first.
 SELECT * FROM run WHERE tenant = %(tenant)s AND (%(status)s::text IS NULL OR status = %(status)s)
 ORDER BY seq DESC LIMIT %(limit)s;
+
+-- name: backlog
+-- Unfinished runs by workflow and by what they wait for.
+SELECT workflow, standing, count(*) AS runs, greatest(0, max(extract(epoch FROM now() - since)))::float8 AS oldest_s
+FROM (
+    SELECT run.workflow,
+           CASE WHEN run.status = 'running' AND run.lease_until < now() THEN 'orphaned'
+                WHEN run.status = 'running' THEN 'running'
+                WHEN run.start_at > now() THEN 'delayed'
+                WHEN EXISTS (SELECT 1 FROM run other WHERE other.thread_id = run.thread_id AND other.id <> run.id
+                             AND (other.status = 'running' OR (other.status = 'pending' AND other.seq < run.seq
+                                                               AND coalesce(other.start_at, now()) <= now())))
+                THEN 'blocked' ELSE 'ready' END AS standing,
+           CASE WHEN run.status = 'running' THEN run.updated_at
+                ELSE greatest(run.created_at, run.start_at) END AS since
+    FROM run WHERE run.status IN ('pending', 'running')
+) AS unfinished GROUP BY workflow, standing ORDER BY workflow, standing;

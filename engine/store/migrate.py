@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import re
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -52,6 +53,22 @@ async def migrate(dsn: str, *, wait_s: float = 60) -> list[str]:
         finally:
             await conn.execute("SELECT pg_advisory_unlock(%s)", (_LOCK,))
     return applied
+
+
+async def missing_migrations(conn: Connection) -> list[str]:
+    """Names of our migrations that the database lacks; all of them where nothing was ever applied."""
+    there = await (await conn.execute("SELECT to_regclass('schema_migration') AS t")).fetchone()
+    applied: set[int] = set()
+    if there and there["t"]:
+        applied = {
+            row["number"] for row in await (await conn.execute("SELECT number FROM schema_migration")).fetchall()
+        }
+    return [f"{m.number:04}_{m.name}" for m in _known() if m.number not in applied]
+
+
+@cache
+def _known() -> tuple[Migration, ...]:
+    return tuple(migrations())
 
 
 async def _take_lock(conn: Connection, wait_s: float) -> None:

@@ -32,8 +32,9 @@ from engine.runs.model import Outcome, Run, RunStatus
 from engine.store.checkpointer import FencedSaver, Holder
 from engine.store.database import Connection, Database
 from engine.store.seal import SealedSerializer
-from engine.traces.ids import about
+from engine.traces.metrics import LEASES_LOST, RUNS_ENDED
 from engine.worker.lease import CancelRequested, Lease, held
+from engine.worker.observed import observed
 from engine.worker.relay import Relay
 from engine.worker.resume import Next, pending_interrupts, plan
 
@@ -64,7 +65,7 @@ class Carrier:
         async with self.database.transaction() as conn:
             run = await runs.claim(conn, run_id, owner=self.name, lease_s=self.lease.seconds)
         if run:
-            with about(**_ids(run), worker=self.name):
+            with observed(run, worker=self.name):
                 await self._advance(run)
 
     async def _advance(self, run: Run) -> None:
@@ -72,6 +73,7 @@ class Carrier:
             async with held(self.database, run, self.lease):
                 await self._carry(run)
         except LeaseLost:
+            LEASES_LOST.inc()
             _LOG.warning("run %s was taken over by another worker", run.id)
         except GraphDrained:
             async with self.database.transaction() as conn:
@@ -130,6 +132,7 @@ class Carrier:
                 event = Event.RUN_CANCELLED
                 await cancel_requests(conn, run.subject(by))
             await audit.append(conn, run.subject(by), event, {"status": status, "outcome": outcome, "error": error})
+        RUNS_ENDED.labels(run.workflow, status, outcome or "").inc()
         _LOG.info("run ended", extra={"facts": {"status": status, "outcome": outcome}})
 
     async def _fail(self, run: Run, error: Exception) -> None:
@@ -143,6 +146,7 @@ class Carrier:
         try:
             await self._finish(run, "error", "failed_safe", error=problem)
         except LeaseLost:
+            LEASES_LOST.inc()
             _LOG.warning("run %s was taken over by another worker", run.id)
 
     def _saver(self, run: Run, workflow: Workflow) -> FencedSaver:
@@ -179,12 +183,6 @@ class Carrier:
             models=RunModels(self.database, self.models, workflow, run),
             gates=RunGates(self.database, workflow, run),
         )
-
-
-def _ids(run: Run) -> dict[str, str]:
-    """What log lines name while the run is carried."""
-    ids = {"run_id": run.id, "thread_id": run.thread_id, "case_id": run.case_id}
-    return ids | {"tenant": run.tenant, "workflow": run.workflow}
 
 
 def _config(run: Run) -> RunnableConfig:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from datetime import datetime
 
 import psycopg
@@ -11,10 +12,13 @@ from contracts.errors import StoreUnavailable
 from engine.approvals.decisions import due_requests, expire
 from engine.items.items import sweep_items
 from engine.runs import runs
+from engine.traces.metrics import LOST_RUNS, SWEEPS
 from engine.worker.advance import Carrier
 from engine.worker.dispatchers import ProcrastinateDispatcher
 
 _LOG = logging.getLogger("gatehouse.worker")
+_SILENT_SWEEPS, _SILENT_S = 5, 10
+"""A worker is ill that has not swept for this many times its interval and these seconds more."""
 
 
 class Worker:
@@ -30,6 +34,8 @@ class Worker:
         self._wake_ups: asyncio.Task[None] | None = None
         self._sweeper: asyncio.Task[None] | None = None
         self._retiring: set[asyncio.Task[None]] = set()
+        self._draining = False
+        self._swept_at = time.monotonic()
 
     def start(self) -> None:
         self._start_wake_ups()
@@ -41,8 +47,20 @@ class Worker:
             await asyncio.wait({self._sweeper})
             self._sweeper.result()
 
+    def ailment(self) -> str:
+        """Why this worker carries no runs now; "" if it is well."""
+        if self._draining:
+            return "it drains"
+        if not self._sweeper or self._sweeper.done():
+            return "its sweeper has ended"
+        silent_s = time.monotonic() - self._swept_at
+        if silent_s > _SILENT_SWEEPS * self._sweep_every_s + _SILENT_S:
+            return f"its last complete sweep was {silent_s:.0f} s ago"
+        return ""
+
     async def stop(self) -> None:
         """Drain: nothing is lost, and nothing new is begun."""
+        self._draining = True
         self._carrier.control.request_drain()
         for task in (self._sweeper, self._wake_ups, *self._retiring):
             if task:
@@ -65,12 +83,15 @@ class Worker:
         while True:
             try:
                 await sweep(self._carrier)
+                SWEEPS.labels("ok").inc()
+                self._swept_at = time.monotonic()
                 if outage or (self._wake_ups and self._wake_ups.done()):
                     _LOG.warning("the database is back; wake-ups are started anew")
                     self._restart_wake_ups()
                 outage = False
             except (psycopg.OperationalError, StoreUnavailable, ConnectorException) as error:
                 outage = True
+                SWEEPS.labels("failed").inc()
                 _LOG.warning("the sweeper could not reach the database: %s", error)
             await asyncio.sleep(self._sweep_every_s)
 
@@ -91,6 +112,7 @@ async def sweep(carrier: Carrier, *, now: datetime | None = None) -> None:
         await sweep_items(conn)
         lost = await runs.lost_runs(conn)
         due = await due_requests(conn, now=now)
+    LOST_RUNS.inc(len(lost))
     for run_id in lost:
         await carrier.dispatcher.enqueue_lost(run_id)
     for request in due:
