@@ -1,4 +1,4 @@
-"""The floor: the same graph by `graph.ainvoke` with LangGraph's own Postgres saver. No gateway, no audit, no gates."""
+"""The floor of the billing dispute: its graph with LangGraph's own Postgres saver. No gateway, no audit, no gates."""
 
 import uuid
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ from contracts.tool import Call, Reply, Request, Tool
 from engine.gateway.transport import HttpTransport
 from graphs.billing_dispute.graph import graph
 from graphs.billing_dispute.stand_ins import STAND_INS
+from graphs.billing_dispute.state import Claim
 
 
 @dataclass
@@ -70,9 +71,7 @@ class OpenGates:
         }
 
 
-async def run_bare(
-    pool: AsyncConnectionPool[Any], clients: dict[str, httpx.AsyncClient], claim: dict[str, str]
-) -> None:
+async def run_bare(pool: AsyncConnectionPool[Any], clients: dict[str, httpx.AsyncClient], claim: Claim) -> None:
     """One dispute, with a saver of its own over the shared pool: a shared saver serialises its callers."""
     thread = str(uuid.uuid4())
     case = Case(thread, thread, "billing_dispute", "", "default", "agent", "bench", "2026-11-02")
