@@ -1,16 +1,16 @@
-"""Answers that take as long as a run: its result when it ends, or its events as they come."""
+"""Answers that take as long as a run: its result when it ends."""
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator
 from typing import Any
 
 from fastapi.encoders import jsonable_encoder
 from fastapi.responses import StreamingResponse
-from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from api.shapes import result_json
-from contracts.errors import NotFound
+from contracts.errors import NotFound, ThreadBusy
 from engine.runs.model import Run
 from engine.runs.runs import get_run
 from engine.runs.threads import get_thread
@@ -33,23 +33,17 @@ def waiting(engine: Engine, run: Run) -> StreamingResponse:
     return StreamingResponse(body(), media_type="application/json", headers=headers)
 
 
-def streaming(engine: Engine, run: Run, *, after: int) -> EventSourceResponse:
-    async def body() -> AsyncIterator[ServerSentEvent]:
-        yield _event("metadata", {"run_id": run.id, "attempt": max(1, run.attempts)})
-        async for number, event, data in engine.notices.follow(run.id, tenant=run.tenant, after=after):
-            yield _event(event, data, number)
+async def abandon(engine: Engine, run: Run, by: str) -> None:
+    """Cancel a run whose caller has hung up, unless it has ended; in a task of its own, as the caller's ends."""
+
+    async def cancel() -> None:
         async with engine.database.transaction() as conn:
-            ended = await get_run(conn, run.id, tenant=run.tenant)
-        if ended.error:
-            yield _event("error", ended.error)
+            now = await get_run(conn, run.id, tenant=run.tenant)
+        if not now.ended:  # one that has parked at a gate waits on
+            with contextlib.suppress(ThreadBusy):  # it ended meanwhile
+                await engine.intake.cancel(now, by=by)
 
-    headers = {"Content-Location": run_path(run), "Location": f"{run_path(run)}/stream"}
-    return EventSourceResponse(body(), headers=headers, ping=15)
-
-
-def _event(event: str, data: Any, number: int | None = None) -> ServerSentEvent:
-    text = json.dumps(jsonable_encoder(data))
-    return ServerSentEvent(text, event=event, id=str(number) if number is not None else None)
+    await asyncio.shield(asyncio.create_task(cancel(), name=f"caller of {run.id} hung up"))
 
 
 async def _result(engine: Engine, run: Run) -> dict[str, Any]:

@@ -7,9 +7,9 @@ from uuid import UUID, uuid4
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
 
+from api.modes import StreamMode
 from contracts.errors import BypassRefused, NotSupported
 
-StreamMode = Literal["values", "updates"]
 _NOT_TEXT = re.compile("[\0\ud800-\udfff]")
 
 
@@ -49,21 +49,22 @@ class RunBody(Body):
     input: dict[str, JsonValue] | None = None
     command: CommandBody | None = None
     metadata: dict[str, JsonValue] = {}
-    stream_mode: StreamMode | list[StreamMode] = "values"
+    stream_mode: StreamMode | list[StreamMode] | None = None
     multitask_strategy: Literal["enqueue", "reject"] = "enqueue"
     if_not_exists: Literal["create", "reject"] = "reject"
     config: dict[str, JsonValue] = {}
     durability: Literal["sync"] | None = None
     checkpoint_id: str | None = None
     checkpoint: dict[str, JsonValue] | None = None
-    on_disconnect: Literal["continue"] | None = None
-    stream_resumable: bool = True
+    on_disconnect: Literal["cancel", "continue"] = "continue"
+    stream_resumable: bool = Field(True, description="Every stream can be resumed: its events have ids and are kept.")
     stream_subgraphs: bool = False
     feedback_keys: list[str] | None = None
 
     @property
     def stream_modes(self) -> tuple[str, ...]:
-        return (self.stream_mode,) if isinstance(self.stream_mode, str) else tuple(self.stream_mode)
+        """What to stream; nothing where the caller did not say."""
+        return (self.stream_mode,) if isinstance(self.stream_mode, str) else tuple(self.stream_mode or ())
 
     def require_served(self) -> None:
         """Raises `BypassRefused` for what would move a run past a gate, `NotSupported` for what is not offered."""

@@ -3,17 +3,19 @@
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Depends, Query, Response
 from fastapi.responses import StreamingResponse
 from sse_starlette import EventSourceResponse
 
-from api.answers import run_path, streaming, waiting
+from api.answers import run_path, waiting
 from api.bodies import RunBody
 from api.door import Anybody, TheEngine
+from api.modes import Joining, joining
 from api.shapes import run_json
+from api.streams import streaming
 from engine.access.keys import Principal
 from engine.assistants.assistants import find_assistant
-from engine.runs.model import NewRun, Run
+from engine.runs.model import NewRun, Run, RunOptions
 from engine.runs.runs import get_run, list_runs
 from engine.runs.threads import create_thread, get_thread
 from engine.wiring import Engine
@@ -27,7 +29,7 @@ async def create(
     thread_id: UUID, body: RunBody, engine: TheEngine, principal: Anybody, response: Response
 ) -> dict[str, Any]:
     """Accept a run, or the answer to what the thread waits for, and return at once."""
-    run = await _accept(engine, principal, thread_id, body)
+    run = await _accept(engine, principal, thread_id, body, stream_modes=body.stream_modes)
     response.headers["Content-Location"] = run_path(run)
     return run_json(run)
 
@@ -42,8 +44,8 @@ async def wait(thread_id: UUID, body: RunBody, engine: TheEngine, principal: Any
 @router.post("/stream")
 async def stream(thread_id: UUID, body: RunBody, engine: TheEngine, principal: Anybody) -> EventSourceResponse:
     """Accept a run and stream what its stages do."""
-    run = await _accept(engine, principal, thread_id, body, stream_modes=body.stream_modes)
-    return streaming(engine, run, after=0)
+    run = await _accept(engine, principal, thread_id, body, stream_modes=body.stream_modes or ("values",))
+    return streaming(engine, run, cancel_by=principal.name if body.on_disconnect == "cancel" else None)
 
 
 @router.get("")
@@ -78,16 +80,13 @@ async def join(thread_id: UUID, run_id: UUID, engine: TheEngine, principal: Anyb
 
 @router.get("/{run_id}/stream")
 async def join_stream(
-    thread_id: UUID,
-    run_id: UUID,
-    engine: TheEngine,
-    principal: Anybody,
-    last_event_id: Annotated[str | None, Header()] = None,
+    thread_id: UUID, run_id: UUID, engine: TheEngine, principal: Anybody, joined: Annotated[Joining, Depends(joining)]
 ) -> EventSourceResponse:
-    """Stream a run that exists; after `Last-Event-ID`, from its start by default or with -1."""
+    """Stream a run that exists: what it has streamed so far, and on until it ends."""
     run = await _run(engine, principal, thread_id, run_id)
-    after = int(last_event_id) if last_event_id and last_event_id.isdigit() else 0
-    return streaming(engine, run, after=after)
+    if joined.leaving_cancels and principal.name != run.requester:
+        principal.require("operator")
+    return streaming(engine, run, joining=joined, cancel_by=principal.name if joined.leaving_cancels else None)
 
 
 @router.post("/{run_id}/cancel")
@@ -127,6 +126,7 @@ async def _accept(
         stream_modes=stream_modes,
         metadata=body.metadata,
         multitask_strategy=body.multitask_strategy,
+        options=RunOptions(stream_subgraphs=body.stream_subgraphs),
     )
     return await engine.intake.accept(new)
 

@@ -104,22 +104,31 @@ UPDATE run SET model_calls = model_calls + 1 WHERE id = %(id)s AND epoch = %(epo
 -- How many model calls a case has made over all its runs.
 SELECT sum(model_calls) AS calls FROM run WHERE case_id = %(case_id)s;
 
--- name: insert_event
--- Keep one stream event.
-INSERT INTO run_event (run_id, seq, event, data) VALUES (%(run_id)s, %(seq)s, %(event)s, %(data)s)
-ON CONFLICT DO NOTHING;
+-- name: insert_events
+-- Keep stream events of a run in their order, and wake whoever follows it or its thread once they are committed.
+WITH kept AS (
+    INSERT INTO run_event (run_id, event, data)
+    SELECT %(run_id)s, event, data FROM unnest(%(names)s::text[], %(data)s::text[]) WITH ORDINALITY AS new (event, data, i)
+    ORDER BY i
+)
+SELECT pg_notify('gatehouse_run', %(run_id)s || ' ' || %(thread_id)s);
 
--- name: last_event
--- Number of the last stream event kept.
-SELECT coalesce(max(seq), 0) AS seq FROM run_event WHERE run_id = %(run_id)s;
-
--- name: events_after
--- Stream events after one.
-SELECT seq, event, data FROM run_event WHERE run_id = %(run_id)s AND seq > %(seq)s ORDER BY seq;
+-- name: events_of_run
+-- A page of a run's events after one, cut by number and by size; always at least one row, with the run's status.
+SELECT run.status, page.seq, page.event, page.data
+FROM run LEFT JOIN LATERAL (
+    SELECT * FROM (
+        SELECT seq, event, data, sum(octet_length(data)) OVER (ORDER BY seq) - octet_length(data) AS bytes_before
+        FROM run_event WHERE run_id = run.id AND seq > %(after)s
+          AND (%(names)s::text[] IS NULL OR split_part(event, '|', 1) = ANY (%(names)s))
+        ORDER BY seq LIMIT %(rows)s) found
+    WHERE bytes_before < %(bytes)s) page ON true
+WHERE run.id = %(run_id)s AND run.tenant = %(tenant)s
+ORDER BY page.seq;
 
 -- name: notify
--- Wake whoever waits for this run.
-SELECT pg_notify('gatehouse_run', %(run_id)s);
+-- Wake whoever waits for this run or follows its thread.
+SELECT pg_notify('gatehouse_run', id || ' ' || thread_id) FROM run WHERE id = %(run_id)s;
 
 -- name: recent_runs
 -- A tenant's runs, newest first.

@@ -63,9 +63,12 @@ class Database:
             raise
 
     async def fetch(self, query: LiteralString, params: dict[str, Any] | None = None) -> list[DictRow]:
-        """Rows of one read statement."""
-        async with self.transaction() as conn:
-            return await (await conn.execute(query, params)).fetchall()
+        """Rows of one read statement, without a transaction around it."""
+        try:
+            async with self.pool.connection() as conn:
+                return await (await conn.execute(query, params)).fetchall()
+        except psycopg.OperationalError as error:
+            raise StoreUnavailable(f"The database went away: {type(error).__name__}.") from error
 
 
 async def _configure(conn: Connection) -> None:

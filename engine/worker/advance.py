@@ -35,7 +35,7 @@ from engine.store.seal import SealedSerializer
 from engine.traces.metrics import LEASES_LOST, RUNS_ENDED
 from engine.worker.lease import CancelRequested, Lease, held
 from engine.worker.observed import observed
-from engine.worker.relay import Relay
+from engine.worker.relay import Outbox, Relay
 from engine.worker.resume import Next, pending_interrupts, plan
 
 _LOG = logging.getLogger("gatehouse.worker")
@@ -99,15 +99,12 @@ class Carrier:
             todo = await plan(conn, run, workflow, snapshot, saver.stands_at)
         if todo.next is Next.GO:
             context = self._context(run, workflow)
-            stream = graph.astream(
-                todo.input,
-                _config(run),
-                context=context,
-                stream_mode=["updates", "values"],
-                durability="sync",
-                control=self.control,
-            )
-            await Relay(self.database, run).follow(stream)
+            outbox = Outbox(self.database, run)
+            try:
+                relay, how = Relay(run, outbox.hold), {"context": context, "control": self.control}
+                await relay.carry(graph, todo.input, _config(run), durability="sync", **how)
+            finally:
+                await outbox.flush()
             snapshot = await graph.aget_state(_config(run))
         await self._settle(run, snapshot)
 

@@ -1,0 +1,1 @@
+"""A stage that tells how far it is."""

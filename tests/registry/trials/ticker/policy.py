@@ -1,0 +1,5 @@
+"""Ticks, and nothing outside."""
+
+from trials.terms import terms
+
+POLICY = terms("Tell ticks at a given pace.")
