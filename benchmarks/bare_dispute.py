@@ -11,6 +11,7 @@ from psycopg_pool import AsyncConnectionPool
 from contracts.approval import Decision, Draft, Proposal
 from contracts.context import Case, Context, ModelReply, Typed
 from contracts.tool import Call, Reply, Request, Tool
+from engine.gateway.systems import Systems
 from engine.gateway.transport import HttpTransport
 from graphs.billing_dispute.graph import graph
 from graphs.billing_dispute.stand_ins import STAND_INS
@@ -21,11 +22,12 @@ from graphs.billing_dispute.state import Claim
 class BareTools:
     """Tools called directly."""
 
-    clients: dict[str, httpx.AsyncClient]
+    systems: Systems
 
     async def call(self, tool: Tool[Request, Reply], request: Request, *, request_id: str = "") -> Reply:
         key = uuid.uuid4().hex
-        return await tool.run(request, Call(key, HttpTransport(self.clients[tool.system], tool, key)))
+        transport = HttpTransport(self.systems, tool, key, writes=tool.writes)
+        return await tool.run(request, Call(key, transport))
 
 
 class BareModels:
@@ -75,7 +77,10 @@ async def run_bare(pool: AsyncConnectionPool[Any], clients: dict[str, httpx.Asyn
     """One dispute, with a saver of its own over the shared pool: a shared saver serialises its callers."""
     thread = str(uuid.uuid4())
     case = Case(thread, thread, "billing_dispute", "", "default", "agent", "bench", "2026-11-02")
-    context = Context(case, BareTools(clients), BareModels(), OpenGates())
+    systems = Systems({}, {})
+    for name, client in clients.items():
+        systems.use(name, client)
+    context = Context(case, BareTools(systems), BareModels(), OpenGates())
     bare = graph.copy({"checkpointer": AsyncPostgresSaver(pool)})
     result = await bare.ainvoke(claim, {"configurable": {"thread_id": thread}}, context=context, durability="sync")
     if result["outcome"] != "completed":

@@ -9,8 +9,20 @@ from typing import Any, Generic, Literal, Protocol, TypeVar, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
-Effect = Literal["read", "idempotent", "at_most_once"]
-"""`read` changes nothing; `idempotent`: the system drops repeats of a key; `at_most_once`: a repeat acts twice."""
+from contracts.records import NO_RECORDS, Records
+
+Effect = Literal["read", "transactional", "outbox", "idempotent", "queryable", "at_most_once"]
+"""What a call does outside, and so what may be done about one of which nobody knows what became of it.
+
+- `read` changes nothing: it is called again.
+- `transactional` changes rows in our own Postgres, in one transaction with its ledger row: it happened or it did not.
+- `outbox` is only accepted by the call and sent later, under its key, until it is delivered or refused.
+- `idempotent`: the system drops repeats of a key for `key_retention_s`: it is sent again that long.
+- `queryable`: the system can be asked what became of a key: it is looked up.
+- `at_most_once`: none of this, and a repeat acts twice: a person finds out.
+"""
+
+DAY_S = 86_400.0
 
 Reversibility = Literal["reversible", "compensable", "irreversible"]
 BlastRadius = Literal["none", "customer", "team", "company"]
@@ -43,14 +55,29 @@ class Transport(Protocol):
 
 @dataclass(frozen=True)
 class Call:
-    """One tool call as the gateway hands it to the tool."""
+    """One tool call as the gateway hands it to the tool. A `transactional` tool reaches no outside system."""
 
     idempotency_key: str
     send: Transport
+    records: Records = NO_RECORDS
 
 
 Request = TypeVar("Request", bound=ToolModel)
 Reply = TypeVar("Reply", bound=ToolModel)
+
+
+class Accepted(ToolModel):
+    """The reply of every `outbox` tool: the call stands in the ledger and will be delivered under this key."""
+
+    idempotency_key: str
+
+
+LookUp = Callable[[Request, Call], Awaitable[Reply | None]]
+"""Asks the system what became of `call.idempotency_key`; changes nothing.
+
+Returns the reply that was lost; None when the system took no call with this key; raises `ToolRefused` when it refused
+the call, `ToolUnavailable` when it cannot say.
+"""
 
 
 @dataclass(frozen=True)
@@ -74,6 +101,12 @@ class Tool(Generic[Request, Reply]):
     """Request fields holding versions that were read when the action was proposed."""
     undo: str
     """One sentence: how a person takes this back."""
+    key_retention_s: float = DAY_S
+    """`idempotent` and `outbox`: how long the system drops repeats of a key."""
+    look_up: LookUp[Request, Reply] | None = None
+    """`queryable`: how the system is asked."""
+    settles_in_s: float = 0
+    """`queryable`: a call that was taken is found by `look_up` at the latest so long after it was sent."""
 
     @property
     def system(self) -> str:
@@ -90,11 +123,13 @@ class Tool(Generic[Request, Reply]):
     @cached_property
     def version(self) -> str:
         """First 12 hex digits of SHA-256 over the request and reply schemas and the risk."""
-        parts = [
+        parts: list[Any] = [
             self.request.model_json_schema(),
             self.reply.model_json_schema(),
             [self.effect, self.reversibility, self.blast_radius, *self.scopes],
         ]
+        if (self.key_retention_s, self.settles_in_s) != (DAY_S, 0):
+            parts.append([self.key_retention_s, self.settles_in_s])
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
 
 
@@ -113,11 +148,15 @@ def tool(  # noqa: PLR0913  # a decorator: every argument is a keyword and a fac
     target: str = "",
     preconditions: tuple[str, ...] = (),
     undo: str = "Nothing to undo: it only reads.",
+    key_retention_s: float = DAY_S,
+    look_up: LookUp[Any, Any] | None = None,
+    settles_in_s: float = 0,
 ) -> Callable[[Callable[[Request, Call], Awaitable[Reply]]], Tool[Request, Reply]]:
     """Turn `async def operation(request: Model, call: Call) -> Model` in `tools/<system>.py` into a tool.
 
-    `effect="idempotent"` promises that the system drops repeats of `call.idempotency_key`; `idempotent_by` names the
-    request fields that make two requests the same.
+    `effect="idempotent"` promises that the system drops repeats of `call.idempotency_key` for `key_retention_s`;
+    `idempotent_by` names the request fields that make two requests the same. `outbox` promises the same and replies
+    `Accepted`. `queryable` promises that `look_up` knows of every call `settles_in_s` after it was sent.
     """
 
     def make(run: Callable[[Request, Call], Awaitable[Reply]]) -> Tool[Request, Reply]:
@@ -137,6 +176,9 @@ def tool(  # noqa: PLR0913  # a decorator: every argument is a keyword and a fac
             target=target,
             preconditions=preconditions,
             undo=undo,
+            key_retention_s=key_retention_s,
+            look_up=look_up,
+            settles_in_s=settles_in_s,
         )
 
     return make

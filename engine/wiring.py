@@ -13,6 +13,7 @@ from contracts.approval import JsonObject
 from contracts.errors import ConfigurationError
 from engine.catalog.catalog import Catalog, load_catalog
 from engine.catalog.versions import register_versions, require_parked_stages
+from engine.gateway.outbox import Outbox
 from engine.gateway.systems import Systems
 from engine.models.asking import ModelSources
 from engine.models.recording import Recordings, read_recordings
@@ -26,6 +27,7 @@ from engine.store.database import Database
 from engine.store.seal import seal_key
 from engine.worker.advance import Carrier
 from engine.worker.dispatchers import ProcrastinateDispatcher
+from engine.worker.errands import Errand
 from engine.worker.intake import Intake
 from engine.worker.lease import Lease
 from engine.worker.state import StateReader
@@ -104,7 +106,11 @@ async def running_worker(engine: Engine) -> AsyncIterator[Worker]:
         raise ConfigurationError("A worker needs the procrastinate dispatcher.")
     settings = engine.settings
     worker = Worker(
-        engine.carrier, engine.dispatcher, concurrency=settings.concurrency, sweep_every_s=settings.sweep_every_s
+        engine.carrier,
+        engine.dispatcher,
+        _errands(engine),
+        concurrency=settings.concurrency,
+        sweep_every_s=settings.sweep_every_s,
     )
     worker.start()
     engine.vitals.worker = worker
@@ -112,6 +118,15 @@ async def running_worker(engine: Engine) -> AsyncIterator[Worker]:
         yield worker
     finally:
         await worker.stop()
+
+
+def _errands(engine: Engine) -> list[Errand]:
+    carrier, often_s = engine.carrier, engine.settings.sweep_every_s
+    outbox = Outbox(engine.database, engine.catalog, carrier.systems)
+    return [
+        Errand("outbox", outbox.deliver_due, often_s),
+        Errand("orphans of the outbox", outbox.hand_over_orphans, 60 * often_s),
+    ]
 
 
 @asynccontextmanager

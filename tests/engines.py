@@ -31,6 +31,7 @@ from engine.worker.dispatchers import InlineDispatcher
 from evals.worlds.faults import Fault
 from evals.worlds.newcomer import open_account
 from evals.worlds.sandbox import Worlds, effects_of, open_worlds
+from nodes.recovery import Problem
 from tests.cases import GRAPH, TWICE
 from tests.conftest import Site, fresh_database
 from tools import billing
@@ -170,6 +171,7 @@ class Pay(TypedDict):
     decision: NotRequired[Decision | None]
     receipt: NotRequired[dict[str, JsonValue] | None]
     receipts: NotRequired[list[JsonValue]]
+    problem: NotRequired[Problem | None]
 
 
 POLICY = Policy(

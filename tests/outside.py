@@ -33,6 +33,7 @@ CREATE UNIQUE INDEX IF NOT EXISTS addition_once ON counted (key) WHERE kind = 'a
 CREATE INDEX IF NOT EXISTS by_case ON counted ("case", number);
 """
 _COUNT = 'INSERT OR IGNORE INTO counted (kind, "case", number, key) VALUES (?, ?, ?, ?)'
+_ORDER = "SELECT \"case\", number FROM counted WHERE kind = 'order' AND key = ?"
 _TIMES = 'SELECT count(*) FROM counted WHERE "case" = ? AND number = ?'
 
 
@@ -68,7 +69,8 @@ def outside_at(file: Path, *, delay_ms: int = 0) -> Iterator[Outside]:
 
 
 def counter_app(file: Path, *, delay_ms: int = 0) -> Starlette:
-    """The counter over `file`: `POST /additions` counts once for each key, `POST /presses` for each request."""
+    """The counter over `file`: `POST /additions` counts once for each key, `POST /presses` and
+    `POST /orders` for each request; `GET /orders` looks up what was ordered under a key."""
     conn = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
     conn.executescript(_TABLES)
 
@@ -88,12 +90,25 @@ def counter_app(file: Path, *, delay_ms: int = 0) -> Starlette:
     async def press(request: Request) -> Response:
         return await count(request, "press")
 
+    async def order(request: Request) -> Response:
+        return await count(request, "order")
+
+    async def find_order(request: Request) -> Response:
+        row = conn.execute(_ORDER, (request.query_params["key"],)).fetchone()
+        return JSONResponse({"case": row[0], "number": row[1], "times": 1} if row else None)
+
     async def ok(_: Request) -> Response:
         return PlainTextResponse("ok")
 
     post = ["POST"]
     return Starlette(
-        routes=[Route("/ok", ok), Route("/additions", addition, methods=post), Route("/presses", press, methods=post)]
+        routes=[
+            Route("/ok", ok),
+            Route("/additions", addition, methods=post),
+            Route("/presses", press, methods=post),
+            Route("/orders", order, methods=post),
+            Route("/orders", find_order),
+        ]
     )
 
 

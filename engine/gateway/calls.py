@@ -3,10 +3,8 @@
 import asyncio
 import time
 from collections import Counter
-from dataclasses import dataclass, field, replace
-from typing import Literal, cast
-
-from pydantic import ValidationError
+from dataclasses import dataclass
+from typing import Generic, Literal
 
 from contracts.approval import JsonObject
 from contracts.errors import (
@@ -15,36 +13,35 @@ from contracts.errors import (
     ToolError,
     ToolNotGranted,
     ToolOutcomeUnknown,
-    ToolReplyInvalid,
-    ToolUnavailable,
+    ToolRefused,
 )
 from contracts.event import Event
-from contracts.tool import AnyTool, Call, Reply, Request, Tool
+from contracts.records import NO_RECORDS
+from contracts.tool import AnyTool, Reply, Request, Tool
 from engine.approvals.requests import action_of
 from engine.audit import audit
 from engine.catalog.workflow import Workflow
 from engine.gateway import ledger
 from engine.gateway.ledger import Ending, Entry, Intent, Step
 from engine.gateway.place import Place, here
+from engine.gateway.records import FoundRecords
+from engine.gateway.sending import Sending, as_json, look_up, send
 from engine.gateway.systems import Systems
-from engine.gateway.transport import HttpTransport
+from engine.gateway.transacting import act
 from engine.runs.model import Run
-from engine.store.database import Database
-from engine.traces.metrics import TOOL_CALLS, TOOL_SECONDS, counted
+from engine.store.database import Connection, Database
 
-_PAUSES_S = (0.1, 0.4)
-"""Pauses before the second and third try of a call that may be repeated."""
+_MOST_ATTEMPTS = 3
+"""How often a call that no look-up finds is sent before a person has to find out."""
 
 
 @dataclass(frozen=True)
-class _Attempts:
-    """A call with an open ledger row: attempt `number`, not to be sent first after `send_by` (monotonic seconds)."""
+class _Call(Generic[Request, Reply]):
+    """What a stage asked for."""
 
+    tool: Tool[Request, Reply]
+    request: Request
     intent: Intent
-    number: int
-    send_by: float
-    failed_tries: list[JsonObject] = field(default_factory=list)
-    """Errors of the tries that were followed by another."""
 
 
 class RunTools:
@@ -66,22 +63,13 @@ class RunTools:
         place = here()
         try:
             self._require_granted(tool, place)
-            intent = self._intent(tool, request.model_dump(mode="json"), request_id, place)
+            call = _Call(tool, request, self._intent(tool, request.model_dump(mode="json"), request_id, place))
             send_by = time.monotonic() + self._send_within_s
-            entry = await self._begin(intent)
+            entry = await self._begin(call)
         except GatehouseError as error:
             await self._record_refusal(tool, place, error)
             raise
-        match entry.step:
-            case Step.SEND:
-                return await self._send(tool, request, _Attempts(intent, entry.attempt, send_by))
-            case Step.RETURN:
-                return tool.reply.model_validate(entry.result)
-            case Step.GIVE_UP:
-                raise ToolOutcomeUnknown(
-                    f"{tool.name!r} was started before and nobody knows whether it took effect.",
-                    hint="A person finds out in the outside system; it is not tried again.",
-                )
+        return await self._go_on(call, entry, send_by)
 
     def _require_granted(self, tool: AnyTool, place: Place) -> None:
         stage = self._workflow.stages.get(place.stage)
@@ -104,82 +92,106 @@ class RunTools:
         digest = action_of(self._run, call).digest()
         return Intent(f"approval:{request_id}", place.stage, tool, call.args, request_id or None, digest)
 
-    async def _begin(self, intent: Intent) -> Entry:
+    async def _begin(self, call: _Call[Request, Reply]) -> Entry:
         async with self._database.transaction() as conn:
-            await conn.execute("SELECT fence(%s, %s)", (self._run.id, self._run.epoch))
-            entry = await ledger.begin(conn, self._run, intent)
+            await self._fence(conn)
+            entry = await ledger.begin(conn, self._run, call.intent)
             # Counted with this call's row: the one too many is rolled back, and one that was made before is none.
             limit = self._workflow.policy.budget.tool_calls
             if await ledger.count_calls(conn, self._run) > limit:
                 raise BudgetExceeded(f"The case has made {limit} tool calls, its budget.")
+            if call.tool.effect == "transactional" and entry.step is Step.SEND:
+                return await self._act(conn, call, entry)
             return entry
 
-    async def _send(self, tool: Tool[Request, Reply], request: Request, attempts: _Attempts) -> Reply:
+    async def _act(self, conn: Connection, call: _Call[Request, Reply], entry: Entry) -> Entry:
+        """The whole of a transactional call: its ledger row is never seen unfinished."""
+        key = call.intent.idempotency_key
+        outcome = await act(conn, call.tool, call.request, key=key, tenant=self._run.tenant)
+        if isinstance(outcome, ToolError):
+            ending, entered = Ending("refused", error=as_json(outcome)), Entry(Step.FAIL, error=outcome)
+        else:
+            result = outcome.model_dump(mode="json")
+            ending, entered = Ending("done", result), Entry(Step.RETURN, result=result)
+        await ledger.close(conn, self._run.subject(), call.intent.attempt(entry.attempt), ending)
+        return entered
+
+    async def _go_on(self, call: _Call[Request, Reply], entry: Entry, send_by: float) -> Reply:
+        match entry.step:
+            case Step.SEND:
+                return await self._send(call, entry, send_by)
+            case Step.LOOK_UP:
+                # Whoever made the attempt may have sent it at the last moment at which it was allowed to.
+                found_by_s = self._send_within_s + call.tool.timeout_s + call.tool.settles_in_s
+                await asyncio.sleep(max(0, found_by_s - entry.age_s))
+                return await self._find_out(call, entry)
+            case Step.RETURN:
+                return call.tool.reply.model_validate(entry.result)
+            case Step.FAIL:
+                raise entry.error or ToolRefused(f"{call.tool.name!r} failed before.")
+            case Step.GIVE_UP:
+                raise ToolOutcomeUnknown(
+                    f"{call.tool.name!r} was started before and nobody knows whether it took effect.",
+                    hint="A person finds out in the outside system; it is not tried again.",
+                )
+
+    async def _send(self, call: _Call[Request, Reply], entry: Entry, send_by: float) -> Reply:
+        tool = call.tool
+        records = NO_RECORDS if tool.writes else FoundRecords(self._database, self._run.tenant, tool.system)
+        sending = Sending(call.intent.idempotency_key, send_by, doubtful=entry.doubtful, records=records)
         try:
-            reply = await self._try_again(tool, request, attempts)
+            reply = await send(tool, call.request, sending, self._systems)
+        except ToolOutcomeUnknown as error:
+            if tool.look_up is None:
+                await self._close(call, entry, _failed("unknown", error, sending))
+                raise
+            await asyncio.sleep(tool.settles_in_s)
+            return await self._find_out(call, entry)
         except ToolError as error:
-            state: Literal["unknown", "refused"] = "unknown" if isinstance(error, ToolOutcomeUnknown) else "refused"
-            await self._close(attempts, Ending(state, error=_as_json(error)))
+            await self._close(call, entry, _failed("refused", error, sending))
             raise
-        await self._close(attempts, Ending("done", result=reply.model_dump(mode="json")))
+        done = Ending("done", reply.model_dump(mode="json"), failed_tries=tuple(sending.failed_tries))
+        await self._close(call, entry, done)
         return reply
 
-    async def _try_again(self, tool: Tool[Request, Reply], request: Request, attempts: _Attempts) -> Reply:
-        """One retry layer for all: what surely did not act, and what may be repeated under the same key.
-
-        After a try that may have acted, no later failure says that nothing was done.
-        """
-        pauses = iter(_PAUSES_S)
-        may_have_acted = tool.writes and attempts.number > 1
-        while True:
-            try:
-                self._require_in_time(tool, attempts)
-                with counted(TOOL_CALLS, TOOL_SECONDS, tool.name):
-                    return await self._attempt(tool, request, attempts.intent.idempotency_key)
-            except ToolError as error:
-                may_have_acted |= isinstance(error, ToolOutcomeUnknown)
-                repeatable = tool.effect == "idempotent" if isinstance(error, ToolOutcomeUnknown) else error.retryable
-                pause = next(pauses, None)
-                if repeatable and pause is not None:
-                    attempts.failed_tries.append(_as_json(error))
-                    await asyncio.sleep(pause)
-                    continue
-                if may_have_acted and not isinstance(error, ToolOutcomeUnknown):
-                    said = f"An earlier try of {tool.name!r} may have acted; the last one failed: {error.detail}"
-                    raise ToolOutcomeUnknown(said) from error
-                raise
-
-    def _require_in_time(self, tool: AnyTool, attempts: _Attempts) -> None:
-        if tool.writes and time.monotonic() > attempts.send_by:
-            raise ToolUnavailable(f"{tool.name!r} was not sent: this worker was held up and may be replaced by now.")
-
-    async def _attempt(self, tool: Tool[Request, Reply], request: Request, key: str) -> Reply:
-        transport = HttpTransport(self._systems.client(tool.system), tool, key)
-        lost = ToolOutcomeUnknown if tool.writes else ToolUnavailable
+    async def _find_out(self, call: _Call[Request, Reply], entry: Entry) -> Reply:
+        """Ask the system what became of an attempt; one that it did not take is sent again."""
         try:
-            async with asyncio.timeout(tool.timeout_s):
-                return await tool.run(request, Call(key, transport))
-        except TimeoutError as error:
-            raise lost(f"{tool.name!r} did not answer within {tool.timeout_s} s.") from error
-        except ValidationError as error:
-            if tool.writes:
-                raise lost(f"{tool.name!r} answered with something that its contract does not allow.") from error
-            raise ToolReplyInvalid(
-                f"The reply of {tool.name!r} does not fit its contract: {error.error_count()} problems."
-            ) from error
+            reply = await look_up(call.tool, call.request, call.intent.idempotency_key, self._systems)
+        except ToolRefused as error:
+            await self._close(call, entry, Ending("refused", error=as_json(error)))
+            raise
+        except ToolError as error:
+            await self._close(call, entry, Ending("unknown", error=as_json(error)))
+            raise ToolOutcomeUnknown(f"Nobody knows what became of {call.tool.name!r}: {error.detail}") from error
+        if reply is not None:
+            await self._close(call, entry, Ending("done", reply.model_dump(mode="json")))
+            return reply
+        send_by = time.monotonic() + self._send_within_s
+        return await self._go_on(call, await self._begin_anew(call, entry), send_by)
 
-    async def _close(self, attempts: _Attempts, ending: Ending) -> None:
-        ending = replace(ending, failed_tries=tuple(attempts.failed_tries))
+    async def _begin_anew(self, call: _Call[Request, Reply], entry: Entry) -> Entry:
         async with self._database.transaction() as conn:
-            await ledger.close(conn, self._run, attempts.intent, attempts.number, ending)
+            await self._fence(conn)
+            if entry.attempt < _MOST_ATTEMPTS:
+                return await ledger.begin_anew(conn, self._run, call.intent, entry.attempt)
+            lost: JsonObject = {"detail": f"sent {entry.attempt} times, and the system has never heard of it"}
+            attempt = call.intent.attempt(entry.attempt)
+            await ledger.close(conn, self._run.subject(), attempt, Ending("unknown", error=lost))
+            return Entry(Step.GIVE_UP, entry.attempt)
+
+    async def _close(self, call: _Call[Request, Reply], entry: Entry, ending: Ending) -> None:
+        async with self._database.transaction() as conn:
+            await ledger.close(conn, self._run.subject(), call.intent.attempt(entry.attempt), ending)
+
+    async def _fence(self, conn: Connection) -> None:
+        await conn.execute("SELECT fence(%s, %s)", (self._run.id, self._run.epoch))
 
     async def _record_refusal(self, tool: AnyTool, place: Place, error: GatehouseError) -> None:
-        data: JsonObject = {"stage": place.stage, "tool": tool.name, **_as_json(error)}
+        data: JsonObject = {"stage": place.stage, "tool": tool.name, **as_json(error)}
         async with self._database.transaction() as conn:
             await audit.append(conn, self._run.subject(), Event.CALL_REFUSED, data)
 
 
-def _as_json(error: GatehouseError) -> JsonObject:
-    return cast(
-        JsonObject, {"code": error.code, "category": error.category, "detail": error.detail, "hint": error.hint}
-    )
+def _failed(state: Literal["unknown", "refused"], error: ToolError, sending: Sending) -> Ending:
+    return Ending(state, error=as_json(error), failed_tries=tuple(sending.failed_tries))

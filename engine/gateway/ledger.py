@@ -13,12 +13,14 @@ from contracts.approval import JsonObject
 from contracts.errors import (
     ApprovalRequired,
     DivergentExecution,
+    ToolError,
     ToolRefused,
 )
 from contracts.event import Event
 from contracts.tool import AnyTool
 from engine.approvals.requests import require_approved
 from engine.audit import audit
+from engine.audit.audit import Subject
 from engine.runs.model import Run
 from engine.store.database import Connection
 from engine.store.sql import load_queries
@@ -47,14 +49,29 @@ class Intent:
         text = f"{self.action_digest}:{self.approval_id}" if self.approval_id else self.call_key
         return hashlib.sha256(text.encode()).hexdigest()
 
+    def attempt(self, number: int) -> "Attempt":
+        return Attempt(self.call_key, self.tool.name, number)
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One try to make a call of the tool named; the outbox counts from 0, when nothing was sent yet."""
+
+    call_key: str
+    tool: str
+    number: int
+
 
 class Step(Enum):
     """What to do after `begin`."""
 
     SEND = "send"
     RETURN = "return"
+    FAIL = "fail"
+    LOOK_UP = "look up"
+    """An earlier attempt may have taken effect: ask the system what became of it."""
     GIVE_UP = "give up"
-    """An earlier attempt may have taken effect and the tool does not drop repeats: a person finds out."""
+    """An earlier attempt may have taken effect, and nothing can be done but that a person finds out."""
 
 
 @dataclass(frozen=True)
@@ -70,11 +87,17 @@ class Ending:
 
 @dataclass(frozen=True)
 class Entry:
-    """A ledger row after `begin`: send attempt number `attempt`, or return `result`."""
+    """A ledger row after `begin`: attempt number `attempt` is to be sent or looked up, or `result` to be returned."""
 
     step: Step
     attempt: int = 1
     result: JsonObject | None = None
+    error: ToolError | None = None
+    """Of a call that has just failed: the only one whose error is not recorded first and raised then."""
+    age_s: float = 0
+    """Seconds since the attempt began."""
+    doubtful: bool = False
+    """Whether an earlier attempt may have acted."""
 
 
 async def begin(conn: Connection, run: Run, intent: Intent) -> Entry:
@@ -85,36 +108,49 @@ async def begin(conn: Connection, run: Run, intent: Intent) -> Entry:
     """
     if intent.tool.writes:
         await require_approved(conn, run, intent.approval_id, intent.action_digest, tool=intent.tool.name)
-    added = (await conn.execute(_SQL["begin"], _row(run, intent))).rowcount
-    if added:
-        await _record_start(conn, run, intent, attempt=1)
-        return Entry(Step.SEND)
-    row = await (await conn.execute(_SQL["row"], {"call_key": intent.call_key})).fetchone()
-    if row is None:
+    row = _row(run, intent)
+    if (await conn.execute(_SQL["begin"], row)).rowcount:
+        await _record_start(conn, run, intent, attempt=row["attempt"])
+        return _accepted(intent) if intent.tool.effect == "outbox" else Entry(Step.SEND)
+    found = await (await conn.execute(_SQL["row"], {"call_key": intent.call_key})).fetchone()
+    if found is None:
         raise ApprovalRequired(f"The approval {intent.approval_id} was consumed by another call.")
-    return await _again(conn, run, intent, row)
+    return await _again(conn, run, intent, found)
 
 
-async def close(conn: Connection, run: Run, intent: Intent, attempt: int, ending: Ending) -> None:
-    """Record what became of an attempt, whoever holds the run by now."""
+async def begin_anew(conn: Connection, run: Run, intent: Intent, attempt: int) -> Entry:
+    """A new attempt after attempt number `attempt`, which surely did not act; expects the run's fence.
+
+    Where its worker has recorded by now what became of it, that is what counts. Raises as `begin` does.
+    """
+    row = await (await conn.execute(_SQL["row"], {"call_key": intent.call_key})).fetchone()
+    if row and row["state"] != "started":
+        return await _again(conn, run, intent, row)
+    return await _send_again(conn, run, intent, attempt)
+
+
+async def close(conn: Connection, subject: Subject, attempt: Attempt, ending: Ending) -> bool:
+    """Record what became of an attempt, whoever holds the run by now; False when that is recorded already."""
     params = {
-        "call_key": intent.call_key,
-        "attempt": attempt,
+        "call_key": attempt.call_key,
+        "attempt": attempt.number,
         "state": ending.state,
         "result": Jsonb(ending.result) if ending.result is not None else None,
         "error": Jsonb(ending.error) if ending.error is not None else None,
     }
-    if await (await conn.execute(_SQL["close"], params)).fetchone():
-        data: JsonObject = {
-            "call_key": intent.call_key,
-            "tool": intent.tool.name,
-            "attempt": attempt,
-            "state": ending.state,
-            "result": ending.result,
-            "error": ending.error,
-            "failed_tries": [*ending.failed_tries],
-        }
-        await audit.append(conn, run.subject(), Event.CALL_FINISHED, data)
+    if not await (await conn.execute(_SQL["close"], params)).fetchone():
+        return False
+    data: JsonObject = {
+        "call_key": attempt.call_key,
+        "tool": attempt.tool,
+        "attempt": attempt.number,
+        "state": ending.state,
+        "result": ending.result,
+        "error": ending.error,
+        "failed_tries": [*ending.failed_tries],
+    }
+    await audit.append(conn, subject, Event.CALL_FINISHED, data)
+    return True
 
 
 async def abandon(conn: Connection, run: Run) -> None:
@@ -139,18 +175,44 @@ async def _again(conn: Connection, run: Run, intent: Intent, row: DictRow) -> En
             return Entry(Step.RETURN, row["attempt"], row["result"])
         case "refused":
             raise ToolRefused(str(row["error"]["detail"]), facts={"recorded": True})
-        case "started" if row["attempt_epoch"] == run.epoch:
-            raise DivergentExecution(
-                f"Stage {intent.stage!r} calls {intent.tool.name!r} twice at a time under one key."
-            )
-        case "started" if intent.tool.effect != "at_most_once":
-            await conn.execute(_SQL["again"], {"call_key": intent.call_key, "epoch": run.epoch})
-            await _record_start(conn, run, intent, attempt=row["attempt"] + 1)
-            return Entry(Step.SEND, row["attempt"] + 1)
+        case "resolved_not_done":
+            return await _send_again(conn, run, intent, row["attempt"])
         case "started":
-            died: JsonObject = {"detail": "the worker died or lost its lease while it was calling"}
-            await close(conn, run, intent, row["attempt"], Ending("unknown", error=died))
+            return await _recover(conn, run, intent, row)
     return Entry(Step.GIVE_UP, row["attempt"])
+
+
+async def _send_again(conn: Connection, run: Run, intent: Intent, attempt: int, *, doubtful: bool = False) -> Entry:
+    await conn.execute(_SQL["again"], {"call_key": intent.call_key, "epoch": run.epoch})
+    await _record_start(conn, run, intent, attempt=attempt + 1)
+    return Entry(Step.SEND, attempt + 1, doubtful=doubtful)
+
+
+async def _recover(conn: Connection, run: Run, intent: Intent, row: DictRow) -> Entry:
+    """What the tool's class allows after an attempt of which nobody has told the end."""
+    tool = intent.tool
+    if tool.effect == "outbox":
+        return _accepted(intent)
+    if row["attempt_epoch"] == run.epoch:
+        raise DivergentExecution(f"Stage {intent.stage!r} calls {tool.name!r} twice at a time under one key.")
+    match tool.effect:
+        case "read":
+            return await _send_again(conn, run, intent, row["attempt"])
+        case "idempotent" if row["age_s"] <= tool.key_retention_s:
+            return await _send_again(conn, run, intent, row["attempt"], doubtful=True)
+        case "idempotent":
+            said = f"the worker died while it was calling; repeats are dropped for {tool.key_retention_s:g} s only"
+        case "queryable":
+            await conn.execute(_SQL["take_over"], {"call_key": intent.call_key, "epoch": run.epoch})
+            return Entry(Step.LOOK_UP, row["attempt"], age_s=row["attempt_age_s"])
+        case "at_most_once" | "transactional":
+            said = "the worker died or lost its lease while it was calling"
+    await close(conn, run.subject(), intent.attempt(row["attempt"]), Ending("unknown", error={"detail": said}))
+    return Entry(Step.GIVE_UP, row["attempt"])
+
+
+def _accepted(intent: Intent) -> Entry:
+    return Entry(Step.RETURN, result={"idempotency_key": intent.idempotency_key})
 
 
 async def _record_start(conn: Connection, run: Run, intent: Intent, *, attempt: int) -> None:
@@ -171,6 +233,8 @@ async def _record_start(conn: Connection, run: Run, intent: Intent, *, attempt: 
 def _row(run: Run, intent: Intent) -> dict[str, Any]:
     return {
         "call_key": intent.call_key,
+        "tenant": run.tenant,
+        "workflow": run.workflow,
         "thread_id": run.thread_id,
         "case_id": run.case_id,
         "run_id": run.id,
@@ -183,5 +247,6 @@ def _row(run: Run, intent: Intent) -> dict[str, Any]:
         "action_digest": intent.action_digest,
         "approval_id": intent.approval_id,
         "idempotency_key": intent.idempotency_key,
+        "attempt": 0 if intent.tool.effect == "outbox" else 1,
         "epoch": run.epoch,
     }

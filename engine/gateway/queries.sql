@@ -1,14 +1,18 @@
 -- name: begin
 -- Open the ledger row of a call, once.
-INSERT INTO effect (call_key, thread_id, case_id, run_id, stage, tool, tool_version, effect_class, args, args_hash,
-                    action_digest, approval_id, idempotency_key, state, attempt_epoch)
-VALUES (%(call_key)s, %(thread_id)s, %(case_id)s, %(run_id)s, %(stage)s, %(tool)s, %(tool_version)s, %(effect_class)s, %(args)s,
-        %(args_hash)s, %(action_digest)s, %(approval_id)s, %(idempotency_key)s, 'started', %(epoch)s)
+INSERT INTO effect (call_key, tenant, workflow, thread_id, case_id, run_id, stage, tool, tool_version, effect_class, args,
+                    args_hash, action_digest, approval_id, idempotency_key, state, attempt, attempt_epoch, due_at)
+VALUES (%(call_key)s, %(tenant)s, %(workflow)s, %(thread_id)s, %(case_id)s, %(run_id)s, %(stage)s, %(tool)s,
+        %(tool_version)s, %(effect_class)s, %(args)s, %(args_hash)s, %(action_digest)s, %(approval_id)s,
+        %(idempotency_key)s, 'started', %(attempt)s, %(epoch)s,
+        CASE WHEN %(effect_class)s = 'outbox' THEN now() END)
 ON CONFLICT DO NOTHING;
 
 -- name: row
--- The ledger row of a call, held until the transaction ends.
-SELECT * FROM effect WHERE call_key = %(call_key)s FOR UPDATE;
+-- The ledger row of a call, held until the transaction ends, with the seconds since its first and its last attempt.
+SELECT *, extract(epoch FROM now() - opened_at)::float8 AS age_s,
+       extract(epoch FROM now() - started_at)::float8 AS attempt_age_s
+FROM effect WHERE call_key = %(call_key)s FOR UPDATE;
 
 -- name: again
 -- A new attempt of a call that may be repeated.
@@ -16,19 +20,79 @@ UPDATE effect SET state = 'started', attempt = attempt + 1, attempt_epoch = %(ep
                   finished_at = NULL
 WHERE call_key = %(call_key)s;
 
+-- name: take_over
+-- Go on with the attempt of a worker that is gone.
+UPDATE effect SET attempt_epoch = %(epoch)s WHERE call_key = %(call_key)s;
+
 -- name: close
 -- Record what became of an attempt; by attempt and not by lease, because it is the truth about the world.
-UPDATE effect SET state = %(state)s, result = %(result)s, error = %(error)s, finished_at = now()
+UPDATE effect SET state = %(state)s, result = %(result)s, error = %(error)s, finished_at = now(), due_at = NULL
 WHERE call_key = %(call_key)s AND attempt = %(attempt)s AND state = 'started' RETURNING call_key;
 
 -- name: abandon
--- Record that nobody knows what became of the writes that an ended run had under way.
+-- Record that nobody knows what became of the writes that an ended run had under way; what stands in the outbox is sent.
 UPDATE effect SET state = 'unknown', error = %(error)s, finished_at = now()
-WHERE run_id = %(run_id)s AND state = 'started' AND effect_class <> 'read' RETURNING call_key, tool, attempt;
+WHERE run_id = %(run_id)s AND state = 'started' AND effect_class NOT IN ('read', 'outbox')
+RETURNING call_key, tool, attempt;
 
 -- name: count_calls
 -- How many calls a case has made over all its runs.
 SELECT count(*) AS calls FROM effect WHERE case_id = %(case_id)s;
+
+-- name: find_record
+-- One record of a system.
+SELECT kind, key, version, value FROM tool_record
+WHERE tenant = %(tenant)s AND system = %(system)s AND kind = %(kind)s AND key = %(key)s;
+
+-- name: hold_place
+-- Keep others from a record of a system until the transaction ends, also where there is none yet.
+SELECT pg_advisory_xact_lock(hashtextextended(
+    concat_ws(':', 'record', %(tenant)s::text, %(system)s::text, %(kind)s::text, %(key)s::text), 0));
+
+-- name: hold_record
+-- One record of a system, held until the transaction ends.
+SELECT kind, key, version, value FROM tool_record
+WHERE tenant = %(tenant)s AND system = %(system)s AND kind = %(kind)s AND key = %(key)s FOR UPDATE;
+
+-- name: add_record
+-- Keep a new record of a system.
+INSERT INTO tool_record (tenant, system, kind, key, value)
+VALUES (%(tenant)s, %(system)s, %(kind)s, %(key)s, %(value)s)
+ON CONFLICT DO NOTHING RETURNING kind, key, version, value;
+
+-- name: change_record
+-- Replace a record of a system that nobody has changed since it was found.
+UPDATE tool_record SET value = %(value)s, version = version + 1, updated_at = now()
+WHERE tenant = %(tenant)s AND system = %(system)s AND kind = %(kind)s AND key = %(key)s AND version = %(version)s
+RETURNING kind, key, version, value;
+
+-- name: remove_record
+-- Forget a record of a system that nobody has changed since it was found.
+DELETE FROM tool_record
+WHERE tenant = %(tenant)s AND system = %(system)s AND kind = %(kind)s AND key = %(key)s AND version = %(version)s
+RETURNING key;
+
+-- name: due
+-- Outbox calls by these tools whose time has come, with the seconds since their first attempt, held while being taken.
+SELECT *, extract(epoch FROM now() - started_at)::float8 AS attempt_age_s FROM effect
+WHERE due_at <= now() AND concat(tool, '@', tool_version) = ANY(%(contracts)s)
+ORDER BY due_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED;
+
+-- name: orphans
+-- Outbox calls that have waited for a day and that no tool known here can send.
+SELECT * FROM effect WHERE due_at < now() - interval '1 day' AND concat(tool, '@', tool_version) <> ALL(%(contracts)s)
+ORDER BY due_at LIMIT 100 FOR UPDATE SKIP LOCKED;
+
+-- name: take
+-- Begin an attempt to deliver; if its worker dies over it, the call is due again.
+UPDATE effect SET attempt = attempt + 1, error = NULL, due_at = now() + %(pause)s,
+                  started_at = CASE WHEN attempt = 0 THEN now() ELSE started_at END
+WHERE call_key = %(call_key)s;
+
+-- name: keep_trying
+-- Remember why an outbox call was not delivered this time, and when it is sent next.
+UPDATE effect SET error = %(error)s, due_at = now() + %(pause)s
+WHERE call_key = %(call_key)s AND attempt = %(attempt)s AND state = 'started';
 
 -- name: backlog
 -- Effects that are not settled, by tool and state.

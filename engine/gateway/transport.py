@@ -9,17 +9,20 @@ from pydantic import JsonValue
 
 from contracts.errors import ToolError, ToolOutcomeUnknown, ToolRefused, ToolUnavailable
 from contracts.tool import AnyTool
+from engine.gateway.systems import Systems
 
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 
 
 @dataclass(frozen=True)
 class HttpTransport:
-    """`contracts.tool.Transport` over an httpx client that knows the system's address and credentials."""
+    """`contracts.tool.Transport` over the client of a system, which knows its address and credentials."""
 
-    client: httpx.AsyncClient
+    systems: Systems
     tool: AnyTool
     idempotency_key: str
+    writes: bool
+    """Whether what is sent changes something: a look-up of a write does not."""
 
     async def __call__(
         self,
@@ -29,21 +32,22 @@ class HttpTransport:
         body: Mapping[str, JsonValue] | None = None,
         query: Mapping[str, str] | None = None,
     ) -> JsonValue:
-        headers = {"Idempotency-Key": self.idempotency_key} if self.tool.writes else {}
+        headers = {"Idempotency-Key": self.idempotency_key} if self.writes else {}
         try:
-            reply = await self.client.request(
+            client = self.systems.client(self.tool.system)
+            reply = await client.request(
                 method, path, json=body, params=query, headers=headers, timeout=self.tool.timeout_s
             )
         except _NOT_SENT as error:
             raise ToolUnavailable(f"{self.tool.system!r} cannot be reached: {type(error).__name__}.") from error
         except httpx.HTTPError as error:
             raise self._lost(f"{self.tool.name!r} got no answer: {type(error).__name__}.") from error
-        return self._decoded(reply)
+        return self._decoded(reply, client)
 
-    def _decoded(self, reply: httpx.Response) -> JsonValue:
+    def _decoded(self, reply: httpx.Response, client: httpx.AsyncClient) -> JsonValue:
         if reply.status_code >= 500:
             raise self._lost(f"{self.tool.name!r} was answered {reply.status_code}.")
-        content = self._without_token(reply.content)
+        content = _without_token(reply.content, client)
         if reply.status_code >= 400:
             said = content.decode(errors="replace")[:300]
             raise ToolRefused(
@@ -56,11 +60,12 @@ class HttpTransport:
             raise self._lost(f"{self.tool.name!r} answered with something that is not JSON.") from error
         return value
 
-    def _without_token(self, content: bytes) -> bytes:
-        """A system may repeat the credential that it was sent, and what it says is kept."""
-        token = self.client.headers.get("authorization", "").removeprefix("Bearer ").encode()
-        return content.replace(token, b"[token]") if token else content
-
     def _lost(self, detail: str) -> ToolError:
         """After sending, a write may have happened; a read changed nothing."""
-        return ToolOutcomeUnknown(detail) if self.tool.writes else ToolUnavailable(detail)
+        return ToolOutcomeUnknown(detail) if self.writes else ToolUnavailable(detail)
+
+
+def _without_token(content: bytes, client: httpx.AsyncClient) -> bytes:
+    """A system may repeat the credential that it was sent, and what it says is kept."""
+    token = client.headers.get("authorization", "").removeprefix("Bearer ").encode()
+    return content.replace(token, b"[token]") if token else content

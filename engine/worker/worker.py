@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from collections.abc import Sequence
 from datetime import datetime
 
 import psycopg
@@ -15,6 +16,7 @@ from engine.runs import runs
 from engine.traces.metrics import LOST_RUNS, SWEEPS
 from engine.worker.advance import Carrier
 from engine.worker.dispatchers import ProcrastinateDispatcher
+from engine.worker.errands import Errand, Errands
 
 _LOG = logging.getLogger("gatehouse.worker")
 _SILENT_SWEEPS, _SILENT_S = 5, 10
@@ -25,12 +27,19 @@ class Worker:
     """Runs until stopped; `stop` drains: what is under way stops at the next stage boundary and is given back."""
 
     def __init__(
-        self, carrier: Carrier, dispatcher: ProcrastinateDispatcher, *, concurrency: int, sweep_every_s: float
+        self,
+        carrier: Carrier,
+        dispatcher: ProcrastinateDispatcher,
+        errands: Sequence[Errand],
+        *,
+        concurrency: int,
+        sweep_every_s: float,
     ) -> None:
         self._carrier = carrier
         self._dispatcher = dispatcher
         self._concurrency = concurrency
         self._sweep_every_s = sweep_every_s
+        self._errands = Errands(errands)
         self._wake_ups: asyncio.Task[None] | None = None
         self._sweeper: asyncio.Task[None] | None = None
         self._retiring: set[asyncio.Task[None]] = set()
@@ -40,6 +49,7 @@ class Worker:
     def start(self) -> None:
         self._start_wake_ups()
         self._sweeper = asyncio.create_task(self._sweep_for_ever(), name="sweeper")
+        self._errands.start()
 
     async def wait(self) -> None:
         """Until the sweeper ends, which it does only by failing; raises its error."""
@@ -62,6 +72,7 @@ class Worker:
         """Drain: nothing is lost, and nothing new is begun."""
         self._draining = True
         self._carrier.control.request_drain()
+        await self._errands.stop()
         for task in (self._sweeper, self._wake_ups, *self._retiring):
             if task:
                 await _end(task)

@@ -2,9 +2,9 @@
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
-from contracts.tool import Call, ToolModel, tool
+from contracts.tool import Accepted, Call, ToolModel, tool
 
 
 class Count(ToolModel):
@@ -46,3 +46,66 @@ async def add(request: Count, call: Call) -> Counted:
 async def press(request: Count, call: Call) -> Counted:
     """Count once for each request that arrives: the counter does not look at keys here."""
     return Counted.model_validate(await call.send("POST", "/presses", body=request.model_dump(mode="json")))
+
+
+async def find_order(request: Count, call: Call) -> Counted | None:
+    """What the counter knows of an order with the call's key."""
+    found = await call.send("GET", "/orders", query={"key": call.idempotency_key})
+    return Counted.model_validate(found) if found else None
+
+
+@tool(
+    effect="queryable",
+    reversibility="irreversible",
+    blast_radius="customer",
+    scopes=("counter:count",),
+    target="case",
+    look_up=find_order,
+    settles_in_s=0.2,
+    timeout_s=2,
+    undo="Not possible: it has been counted.",
+)
+async def order(request: Count, call: Call) -> Counted:
+    """Count once for each request that arrives; the counter can be asked what it did under a key."""
+    return Counted.model_validate(await call.send("POST", "/orders", body=request.model_dump(mode="json")))
+
+
+@tool(
+    effect="outbox",
+    reversibility="irreversible",
+    blast_radius="customer",
+    scopes=("counter:count",),
+    target="case",
+    idempotent_by=("case", "number"),
+    timeout_s=1,
+    undo="Not possible: it has been counted.",
+)
+async def announce(request: Count, call: Call) -> Accepted:
+    """Have a number counted later, once for each idempotency key."""
+    await call.send("POST", "/additions", body=request.model_dump(mode="json"))
+    return Accepted(idempotency_key=call.idempotency_key)
+
+
+@tool(
+    effect="transactional",
+    reversibility="compensable",
+    blast_radius="customer",
+    scopes=("counter:count",),
+    target="case",
+    timeout_s=2,
+    undo="Count down in our own tally of the case.",
+)
+async def tally(request: Count, call: Call) -> Counted:
+    """Count in a tally of our own, once for each call."""
+    kept = await call.records.find("tally", request.case)
+    counted = [*_numbers(kept.value if kept else {}), request.number]
+    if kept is None:
+        await call.records.add("tally", request.case, {"numbers": [*counted]})
+    else:
+        await call.records.change(kept, {"numbers": [*counted]})
+    return Counted(case=request.case, number=request.number, times=counted.count(request.number))
+
+
+def _numbers(value: dict[str, JsonValue]) -> list[int]:
+    numbers = value.get("numbers", [])
+    return [int(str(number)) for number in numbers] if isinstance(numbers, list) else []

@@ -1,0 +1,1 @@
+"""One effect of every class, one after another."""
