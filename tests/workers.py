@@ -1,6 +1,7 @@
 """Worker processes that can be stopped and killed: forked, ready at once, from one that has imported everything."""
 
 import contextlib
+import importlib
 import json
 import os
 import signal
@@ -14,12 +15,13 @@ from pathlib import Path
 
 import psutil
 
+from engine.catalog.catalog import load_catalog
 from tests.conftest import ROOT, Site
 
 
 @dataclass
 class Workers:
-    """Starts `gatehouse worker --sandbox` at a site. Only processes started here are ever signalled."""
+    """Starts `gatehouse worker --sandbox` and the like at a site. Only processes started here are ever signalled."""
 
     site: Site
     nursery: subprocess.Popen[str]
@@ -28,10 +30,15 @@ class Workers:
 
     def start(self, **environment: str) -> int:
         """A new worker; returns its process id."""
+        return self.run("worker", **environment)
+
+    def run(self, *command: str, **environment: str) -> int:
+        """`gatehouse <command> --sandbox`; returns its process id."""
         assert self.nursery.stdin
         assert self.nursery.stdout
-        log = self.site.home / f"worker-{uuid.uuid4().hex[:6]}.log"
-        order = {"log": str(log), "worlds": str(self.site.worlds), "environment": environment}
+        log = self.site.home / f"{command[0]}-{uuid.uuid4().hex[:6]}.log"
+        arguments = ["gatehouse", *command, "--sandbox", "--worlds", str(self.site.worlds)]
+        order = {"log": str(log), "arguments": arguments, "environment": environment}
         self.nursery.stdin.write(json.dumps(order) + "\n")
         self.nursery.stdin.flush()
         pid = int(self.nursery.stdout.readline())
@@ -57,11 +64,11 @@ class Workers:
 
 
 @contextmanager
-def workers_at(site: Site) -> Iterator[Workers]:
-    """Workers for a site; those that are still alive at the end are killed."""
+def workers_at(site: Site, *, entry: str = "cli") -> Iterator[Workers]:
+    """Workers for a site; those that are still alive at the end are killed. `entry` is the module of their `main`."""
     site.home.mkdir(parents=True, exist_ok=True)
     nursery = subprocess.Popen(
-        [sys.executable, "-m", "tests.workers"],
+        [sys.executable, "-m", "tests.workers", entry],
         cwd=ROOT,
         env=site.environment(),
         stdin=subprocess.PIPE,
@@ -82,12 +89,11 @@ def workers_at(site: Site) -> Iterator[Workers]:
         nursery.wait(timeout=30)
 
 
-def _fork_workers() -> None:
+def _fork_workers(entry: str) -> None:
     """One line in: what to start; one line out: its process id."""
-    import cli  # noqa: PLC0415  # what takes the time that a fork saves
-    from engine.catalog.catalog import load_catalog  # noqa: PLC0415
-
-    load_catalog(ROOT / "langgraph.json", routes={})
+    main = importlib.import_module(entry).main
+    importlib.import_module("commands.serving")  # what takes the time that a fork saves
+    load_catalog(Path(os.environ["GATEHOUSE_REGISTRY"]), routes={})
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     for line in sys.stdin:
         order = json.loads(line)
@@ -99,12 +105,12 @@ def _fork_workers() -> None:
                 os.dup2(log, stream)
             os.close(0)
             os.environ.update(order["environment"])
-            sys.argv = ["gatehouse", "worker", "--sandbox", "--worlds", order["worlds"]]
-            cli.main()
+            sys.argv = order["arguments"]
+            main()
             os._exit(0)
         sys.stdout.write(f"{pid}\n")
         sys.stdout.flush()
 
 
 if __name__ == "__main__":
-    _fork_workers()
+    _fork_workers(sys.argv[1])

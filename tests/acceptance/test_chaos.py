@@ -1,0 +1,28 @@
+"""The short form of `scripts/chaos`: a few dozen runs, each kind of misfortune; and the same without the ledger."""
+
+from typing import get_args
+
+import pytest
+
+from tests.chaos.misfortunes import Kind
+from tests.chaos.run import Plan, play
+
+
+@pytest.mark.slow
+def test_nothing_is_lost_and_nothing_happens_twice_whatever_is_killed() -> None:
+    told = play(Plan(seconds=6, runs=200, workers=2, seed=7, every_s=0.9), say=lambda _: None)
+
+    assert told.verdict.holds, told.verdict
+    assert set(told.happened) == set(get_args(Kind))
+    assert len(told.evidence.runs) > 15
+    assert told.takeovers_s
+
+
+@pytest.mark.slow
+def test_without_the_ledger_effects_happen_twice() -> None:
+    plan = Plan(seconds=4, runs=30, workers=2, seed=7, every_s=1, ledger=False, delay_ms=200, kinds=("worker killed",))
+
+    told = play(plan, say=lambda _: None)
+
+    assert told.verdict.twice
+    assert told.verdict.lost == []
