@@ -15,6 +15,7 @@ _COMMANDS = {
     "audit": "commands.trail:audit",
     "eval": "evals.commands:app",
     "keys": "commands.keys:app",
+    "versions": "commands.versions:app",
     "workflows": "commands.workflows:workflows",
     "version": "commands.version:version",
 }

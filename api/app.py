@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from importlib.metadata import version
+from importlib.metadata import version as installed_version
 
 from fastapi import FastAPI
 
@@ -15,6 +15,7 @@ from api import (
     store,
     system,
     threads,
+    versions,
 )
 from api.door import BodyLimit
 from api.problems import add_problem_handlers
@@ -30,6 +31,7 @@ _ROOMS = (
     store,
     approvals,
     audit,
+    versions,
 )
 
 
@@ -42,7 +44,7 @@ def create_app(open_engine: Callable[[], AbstractAsyncContextManager[Engine]], *
             app.state.engine = engine
             yield
 
-    app = FastAPI(title="Gatehouse", version=version("gatehouse"), lifespan=lifespan)
+    app = FastAPI(title="Gatehouse", version=installed_version("gatehouse"), lifespan=lifespan)
     app.add_middleware(BodyLimit, limit=max_body_bytes)
     app.add_middleware(Traffic)
     add_problem_handlers(app)

@@ -268,6 +268,24 @@ class StageGone(GatehouseError):
     code, status, category = "stage_gone", 409, "engine"
 
 
+class VersionChanged(GatehouseError):
+    """The case is pinned to another version of its workflow than the loaded one."""
+
+    code, status, category = "version_changed", 409, "logic"
+
+
+class VersionDrained(GatehouseError):
+    """No new run starts under this version of the workflow."""
+
+    code, status, category = "version_drained", 409, "logic"
+
+
+class NotCompatible(GatehouseError):
+    """The case would not go on as what it was when it was asked about."""
+
+    code, status, category = "not_compatible", 409, "logic"
+
+
 class SealBroken(GatehouseError):
     """Stored state is not what this installation wrote."""
 

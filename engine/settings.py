@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import platformdirs
 import psycopg
@@ -12,6 +13,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from contracts.errors import ConfigurationError
 from engine.traces.logs import LogFormat, LogLevel
+
+VersionChange = Literal["refuse", "migrate-compatible"]
 
 
 class ModelSettings(BaseModel):
@@ -44,6 +47,11 @@ class Settings(BaseSettings):
     pool_size: int = Field(20, ge=4, description="Database connections of one process.")
     lease_s: float = Field(15.0, gt=0, description="Seconds after which a silent worker's runs are taken over.")
     sweep_every_s: float = Field(2.0, gt=0, description="Seconds between looks for lost runs and due requests.")
+    version_change: VersionChange = Field(
+        "refuse",
+        description="What becomes of a case that is pinned to another version than the loaded one: it waits for an "
+        "operator who moves it, or it is moved where what it waits for is unchanged.",
+    )
     max_body_bytes: int = Field(1_000_000, gt=0, description="Largest request body.")
     systems: dict[str, str] = Field({}, description='Outside systems and their addresses: {"<system>": "https://…"}.')
     system_tokens: dict[str, SecretStr] = Field({}, description="Bearer tokens by system.")

@@ -12,7 +12,7 @@ from langgraph.runtime import RunControl
 from contracts.approval import JsonObject
 from contracts.errors import ConfigurationError
 from engine.catalog.catalog import Catalog, load_catalog
-from engine.catalog.versions import register_versions, require_parked_stages
+from engine.catalog.versions import register_versions, require_standing_stages
 from engine.gateway.outbox import Outbox
 from engine.gateway.systems import Systems
 from engine.models.asking import ModelSources
@@ -30,6 +30,7 @@ from engine.worker.dispatchers import ProcrastinateDispatcher
 from engine.worker.errands import Errand
 from engine.worker.intake import Intake
 from engine.worker.lease import Lease
+from engine.worker.migration import Migrator
 from engine.worker.state import StateReader
 from engine.worker.worker import Worker
 
@@ -45,6 +46,7 @@ class Engine:
     notices: Notices
     states: StateReader
     intake: Intake
+    migrator: Migrator
     carrier: Carrier
     vitals: Vitals = field(default_factory=Vitals)
 
@@ -62,7 +64,7 @@ async def open_engine(
         database = await stack.enter_async_context(open_database(settings, notify))
         async with database.transaction() as conn:
             await register_versions(conn, catalog)
-            await require_parked_stages(conn, catalog)
+            await require_standing_stages(conn, catalog)
         if dispatcher is None:
             dispatcher = await stack.enter_async_context(_procrastinate(database))
         systems = Systems(
@@ -74,6 +76,8 @@ async def open_engine(
             recordings = Recordings(read_recordings(settings.recordings))
         key = seal_key(settings.seal_key.get_secret_value(), settings.home)
         states = StateReader(database, catalog, key)
+        automatic = settings.version_change == "migrate-compatible"
+        migrator = Migrator(database, catalog, dispatcher, key, automatic=automatic)
         notices = Notices(database)
         notices.start()
         stack.push_async_callback(notices.stop)
@@ -84,11 +88,13 @@ async def open_engine(
             dispatcher=dispatcher,
             notices=notices,
             states=states,
-            intake=Intake(database, catalog, dispatcher, states),
+            intake=Intake(database, catalog, dispatcher, states, migrator),
+            migrator=migrator,
             carrier=Carrier(
                 database=database,
                 dispatcher=dispatcher,
                 catalog=catalog,
+                migrator=migrator,
                 systems=systems,
                 models=ModelSources(_routes(settings), recordings, settings.stand_ins, http),
                 seal_key=key,

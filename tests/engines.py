@@ -54,9 +54,10 @@ class Bench:
         """The same engine with this workflow and no other."""
         engine, catalog = self.engine, Catalog([workflow])
         states = replace(engine.states, catalog=catalog)
-        intake = replace(engine.intake, catalog=catalog, states=states)
-        carrier = replace(engine.carrier, catalog=catalog)
-        ours = replace(engine, catalog=catalog, states=states, intake=intake, carrier=carrier)
+        migrator = replace(engine.migrator, catalog=catalog)
+        intake = replace(engine.intake, catalog=catalog, states=states, migrator=migrator)
+        carrier = replace(engine.carrier, catalog=catalog, migrator=migrator)
+        ours = replace(engine, catalog=catalog, states=states, migrator=migrator, intake=intake, carrier=carrier)
         return replace(self, engine=ours, workflow=workflow.name)
 
     def new_account(self, *, amount_cents: int = 25_000) -> str:

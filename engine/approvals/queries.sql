@@ -78,14 +78,6 @@ UPDATE question SET status = 'cancelled' WHERE thread_id = %(thread_id)s AND sta
 -- The approval that an effect wants to consume, held until its ledger row stands.
 SELECT status, action_digest, thread_id FROM approval WHERE id = %(id)s FOR UPDATE;
 
--- name: parked
--- Stages at which cases wait.
-SELECT workflow, stage, count(*) AS waiting FROM (
-    SELECT workflow, stage FROM approval WHERE status = 'pending'
-    UNION ALL
-    SELECT workflow, stage FROM question WHERE status = 'open'
-) AS parked GROUP BY workflow, stage ORDER BY workflow, stage;
-
 -- name: backlog
 -- What waits for people, by queue.
 SELECT queue, count(*) AS open, count(*) FILTER (WHERE due_at < now()) AS overdue,
@@ -95,3 +87,11 @@ FROM (
     UNION ALL
     SELECT 'questions', asked_at, NULL FROM question WHERE status = 'open'
 ) AS waiting GROUP BY queue ORDER BY queue;
+
+-- name: live_of_thread
+-- Actions of a thread that wait for a decision or were approved.
+SELECT * FROM approval WHERE thread_id = %(thread_id)s AND status IN ('frozen', 'pending', 'approved');
+
+-- name: frozen_under
+-- The version under which a thread's action was frozen.
+SELECT version FROM approval WHERE id = %(id)s AND thread_id = %(thread_id)s;

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
 from contracts.approval import Draft, JsonObject, RequestStatus
@@ -27,11 +26,11 @@ _FIRST_STATUS: dict[VerdictType, RequestStatus] = {
 }
 
 
-def action_of(run: Run, call: NormalCall) -> Action:
-    """The action that `run` proposes, in the form that is digested."""
+def action_of(run: Run, call: NormalCall, *, version: str = "") -> Action:
+    """The action that `run` proposes, in the form that is digested; `version` is that of the run if none is given."""
     return Action(
         workflow=run.workflow,
-        version=run.version,
+        version=version or run.version,
         actor=run.actor,
         subject=run.thread_id,
         tool=call.tool,
@@ -82,7 +81,7 @@ async def freeze(conn: Connection, run: Run, judged: Judged, draft: Draft, **row
     added = (await conn.execute(_SQL["freeze"], new)).rowcount
     found = await (await conn.execute(_SQL["by_freeze_key"], {"freeze_key": new["freeze_key"]})).fetchone()
     request = ApprovalRequest.of(found or {})
-    if request.action_digest != new["action_digest"]:
+    if request.action_digest not in (new["action_digest"], _digest_before_a_move(run, judged.call, request)):
         raise DivergentExecution(
             f"A repeated stage of run {run.id} proposes another action for {request.tool!r} than it did before.",
             hint="A stage that proposes must depend on nothing but the state.",
@@ -185,6 +184,20 @@ async def require_approved(
         raise ApprovalRequired(f"The request for {tool!r} is {row['status']!r}, not approved.")
 
 
-async def parked_stages(conn: Connection) -> list[DictRow]:
-    """Where cases wait: rows of `workflow`, `stage` and how many are `waiting`."""
-    return await (await conn.execute(_SQL["parked"])).fetchall()
+async def live_of_thread(conn: Connection, thread_id: str) -> list[ApprovalRequest]:
+    """Actions of a thread that wait for a decision or were approved, carried out or not."""
+    rows = await (await conn.execute(_SQL["live_of_thread"], {"thread_id": thread_id})).fetchall()
+    return [ApprovalRequest.of(row) for row in rows]
+
+
+async def frozen_under(conn: Connection, run: Run, request_id: str) -> str:
+    """The version that the digest of a request binds: one from which the run's case was moved, or the run's own."""
+    params = {"id": request_id, "thread_id": run.thread_id}
+    row = await (await conn.execute(_SQL["frozen_under"], params)).fetchone()
+    return str(row["version"]) if row and row["version"] in run.earlier_versions else run.version
+
+
+def _digest_before_a_move(run: Run, call: NormalCall, request: ApprovalRequest) -> str | None:
+    if request.version not in run.earlier_versions:
+        return None
+    return action_of(run, call, version=request.version).digest()

@@ -30,6 +30,11 @@ class Catalog(Mapping[str, Workflow]):
             raise NotFound(f"There is no workflow {name!r}.", hint=f"There are: {', '.join(sorted(self._workflows))}.")
         return self._workflows[name]
 
+    @property
+    def versions(self) -> set[str]:
+        """What is loaded."""
+        return {workflow.version for workflow in self._workflows.values()}
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._workflows)
 

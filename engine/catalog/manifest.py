@@ -71,6 +71,8 @@ def _contract(tool: AnyTool) -> dict[str, object]:
         "target": tool.target,
         "preconditions": tool.preconditions,
         "undo": tool.undo,
+        "key_retention_s": tool.key_retention_s,
+        "settles_in_s": tool.settles_in_s,
         "request": tool.request.model_json_schema(),
         "reply": tool.reply.model_json_schema(),
     }

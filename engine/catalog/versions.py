@@ -1,14 +1,50 @@
-"""Versions of workflows that this database has seen, and whether what is parked can go on."""
+"""Versions of workflows that this database has seen: listed, compared, drained, and whether what stands can go on."""
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime
 
 from psycopg.types.json import Jsonb
+from pydantic import JsonValue
 
-from contracts.errors import StageGone
-from engine.approvals.requests import parked_stages
+from contracts.approval import JsonObject
+from contracts.errors import NotFound, StageGone, VersionDrained
+from contracts.event import Event
+from engine.access.keys import Principal
+from engine.audit import audit
 from engine.catalog.catalog import Catalog
+from engine.catalog.manifest import differences
+from engine.runs.pins import hold_new, in_use, parked_stages, release_held, unfinished_threads
 from engine.store.database import Connection
 from engine.store.sql import load_queries
+from engine.store.standing import stages_of_threads
 
 _SQL = load_queries(__file__)
+
+
+@dataclass(frozen=True)
+class Version:
+    """One version and how many of a tenant's cases stand on it."""
+
+    digest: str
+    workflow: str
+    first_seen_at: datetime
+    loaded: bool
+    """Whether this process has it."""
+    drained_by: str | None
+    active: int
+    parked: int
+    held: int
+    """Runs that no worker takes until they are moved or a worker with this version comes."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One value in which two versions differ; None where it is missing."""
+
+    part: str
+    before: JsonValue
+    after: JsonValue
 
 
 async def register_versions(conn: Connection, catalog: Catalog) -> None:
@@ -18,13 +54,85 @@ async def register_versions(conn: Connection, catalog: Catalog) -> None:
         await conn.execute(_SQL["register"], row)
 
 
-async def require_parked_stages(conn: Connection, catalog: Catalog) -> None:
-    """Raises `StageGone` when something waits at a stage that no loaded graph has: it would end in silence."""
-    for row in await parked_stages(conn):
-        workflow = catalog.get(row["workflow"]) if row["workflow"] in list(catalog) else None
-        if workflow is None or row["stage"] not in workflow.stages:
-            raise StageGone(
-                f"{row['waiting']} case(s) of {row['workflow']!r} wait at the stage {row['stage']!r}, "
-                "which the loaded workflows do not have.",
-                hint="Deploy the version that has it, or bring the stage back under its old name.",
-            )
+async def list_versions(conn: Connection, catalog: Catalog, *, tenant: str) -> list[Version]:
+    """Every version seen, the newest first."""
+    loaded, used = catalog.versions, await in_use(conn, tenant=tenant)
+    rows = await (await conn.execute(_SQL["versions"], {"tenant": tenant})).fetchall()
+    none = {"active": 0, "parked": 0, "held": 0}
+    counts = [{name: used.get(row["digest"], none)[name] for name in none} for row in rows]
+    return [Version(**row, loaded=row["digest"] in loaded, **count) for row, count in zip(rows, counts, strict=True)]
+
+
+async def manifest_of(conn: Connection, digest: str) -> JsonObject:
+    """What a version pins. Raises `NotFound`."""
+    row = await (await conn.execute(_SQL["manifest"], {"digest": digest})).fetchone()
+    if row is None:
+        raise NotFound(f"There is no version {digest!r}.", hint="List them with: gatehouse versions list")
+    manifest: JsonObject = row["manifest"]
+    return manifest
+
+
+async def compare(conn: Connection, before: str, after: str) -> list[Difference]:
+    """The values in which two versions differ. Raises `NotFound`."""
+    found = differences(await manifest_of(conn, before), await manifest_of(conn, after))
+    return [Difference(*difference) for difference in found]
+
+
+async def drain(conn: Connection, digest: str, principal: Principal, *, reason: str) -> None:
+    """From now on no run of the principal's tenant starts under this version; what has begun goes on.
+
+    Raises `NotFound`.
+    """
+    await manifest_of(conn, digest)
+    params = {"digest": digest, "tenant": principal.tenant, "by": principal.name, "reason": reason}
+    await hold_new(conn, digest, tenant=principal.tenant)
+    if (await conn.execute(_SQL["drain"], params)).rowcount:
+        await _record(conn, digest, principal, Event.VERSION_DRAINED, reason)
+
+
+async def end_drain(conn: Connection, digest: str, principal: Principal, *, reason: str) -> None:
+    """Runs may start under this version again. Raises `NotFound` unless it was drained."""
+    if not (await conn.execute(_SQL["end_drain"], {"digest": digest, "tenant": principal.tenant})).rowcount:
+        raise NotFound(f"The version {digest!r} is not drained.")
+    await release_held(conn, digest, tenant=principal.tenant)
+    await _record(conn, digest, principal, Event.VERSION_DRAIN_ENDED, reason)
+
+
+async def require_not_drained(conn: Connection, digest: str, *, tenant: str) -> None:
+    """Raises `VersionDrained` when no new run may start under this version."""
+    row = await (await conn.execute(_SQL["drained"], {"digest": digest, "tenant": tenant})).fetchone()
+    if row:
+        raise VersionDrained(
+            f"{row['drained_by']!r} drained version {digest} of {row['workflow']!r}: {row['reason']}",
+            hint="Call a server that has the newer version, or end the drain: gatehouse versions drain --end.",
+            facts={"version": digest},
+        )
+
+
+async def require_standing_stages(conn: Connection, catalog: Catalog) -> None:
+    """Raises `StageGone`, naming each, when cases stand at stages that no loaded graph has: they would end in silence.
+
+    Those that wait for somebody, those that were stopped before or after a stage, and those under way.
+    """
+    standing = Counter({(row["workflow"], row["stage"]): row["waiting"] for row in await parked_stages(conn)})
+    threads = {str(row["thread_id"]): row["workflow"] for row in await unfinished_threads(conn)}
+    for thread_id, stages in (await stages_of_threads(conn, threads)).items():
+        standing.update((threads[thread_id], stage) for stage in stages)
+    gone = {place: n for place, n in standing.items() if not _has(catalog, *place)}
+    if gone:
+        listed = "; ".join(f"{n} of {workflow!r} at {stage!r}" for (workflow, stage), n in sorted(gone.items()))
+        raise StageGone(
+            f"Cases stand at stages that the loaded workflows do not have: {listed}.",
+            hint="Deploy the version that has them, or bring the stages back under their old names; cases that nobody "
+            "needs can be cancelled there.",
+            facts={"stages": [{"workflow": w, "stage": s, "cases": n} for (w, s), n in sorted(gone.items())]},
+        )
+
+
+def _has(catalog: Catalog, workflow: str, stage: str) -> bool:
+    return workflow in list(catalog) and stage in catalog[workflow].stages
+
+
+async def _record(conn: Connection, digest: str, principal: Principal, event: Event, reason: str) -> None:
+    data: JsonObject = {"version": digest, "tenant": principal.tenant, "reason": reason}
+    await audit.append_to(conn, f"version:{digest}", principal.name, event, data)

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, Literal
 
 from contracts.approval import JsonObject
@@ -18,7 +18,7 @@ from contracts.errors import (
 from contracts.event import Event
 from contracts.records import NO_RECORDS
 from contracts.tool import AnyTool, Reply, Request, Tool
-from engine.approvals.requests import action_of
+from engine.approvals.requests import action_of, frozen_under
 from engine.audit import audit
 from engine.catalog.workflow import Workflow
 from engine.gateway import ledger
@@ -63,7 +63,8 @@ class RunTools:
         place = here()
         try:
             self._require_granted(tool, place)
-            call = _Call(tool, request, self._intent(tool, request.model_dump(mode="json"), request_id, place))
+            intent = await self._as_frozen(self._intent(tool, request.model_dump(mode="json"), request_id, place))
+            call = _Call(tool, request, intent)
             send_by = time.monotonic() + self._send_within_s
             entry = await self._begin(call)
         except GatehouseError as error:
@@ -91,6 +92,15 @@ class RunTools:
         call = self._workflow.normalise(tool.name, args)
         digest = action_of(self._run, call).digest()
         return Intent(f"approval:{request_id}", place.stage, tool, call.args, request_id or None, digest)
+
+    async def _as_frozen(self, intent: Intent) -> Intent:
+        """What was approved before the case was moved to this version was approved under the one before."""
+        if not self._run.earlier_versions or intent.approval_id is None:
+            return intent
+        async with self._database.transaction() as conn:
+            version = await frozen_under(conn, self._run, intent.approval_id)
+        call = self._workflow.normalise(intent.tool.name, intent.args)
+        return replace(intent, action_digest=action_of(self._run, call, version=version).digest())
 
     async def _begin(self, call: _Call[Request, Reply]) -> Entry:
         async with self._database.transaction() as conn:

@@ -167,6 +167,12 @@ async def count_calls(conn: Connection, run: Run) -> int:
     return int(row["calls"]) if row else 0
 
 
+async def consumed_approvals(conn: Connection, thread_id: str) -> set[str]:
+    """Approvals of a thread whose calls have ended, one way or another."""
+    rows = await (await conn.execute(_SQL["consumed_approvals"], {"thread_id": thread_id})).fetchall()
+    return {str(row["approval_id"]) for row in rows}
+
+
 async def _again(conn: Connection, run: Run, intent: Intent, row: DictRow) -> Entry:
     if row["args_hash"] != intent.args_hash:
         raise DivergentExecution(f"A repeated stage {intent.stage!r} calls {intent.tool.name!r} with other arguments.")

@@ -98,3 +98,8 @@ WHERE call_key = %(call_key)s AND attempt = %(attempt)s AND state = 'started';
 -- Effects that are not settled, by tool and state.
 SELECT tool, state, count(*) AS effects, max(extract(epoch FROM now() - started_at))::float8 AS oldest_s
 FROM effect WHERE state IN ('started', 'unknown') AND effect_class <> 'read' GROUP BY tool, state ORDER BY tool, state;
+
+-- name: consumed_approvals
+-- Approvals whose calls have ended.
+SELECT approval_id FROM effect
+WHERE thread_id = %(thread_id)s AND approval_id IS NOT NULL AND state <> 'started';

@@ -101,6 +101,12 @@ class Run:
     priority: int
     start_at: datetime | None
     error: dict[str, JsonValue] | None
+    stands_at: tuple[str, ...]
+    """Stages that come next, as far as the run is parked."""
+    earlier_versions: tuple[str, ...]
+    """Versions from which the case was moved; what was approved under them stays approved."""
+    refused_by: str | None
+    """A version whose workers leave this run to others."""
     attempts: int
     epoch: int
     created_at: datetime
@@ -111,8 +117,8 @@ class Run:
         values = {name: row[name] for name in cls.__dataclass_fields__}
         for name in ("id", "thread_id", "case_id", "assistant_id"):
             values[name] = str(row[name]) if row[name] else None
-        typed = {"stream_modes": tuple(row["stream_modes"]), "options": RunOptions.of(row["options"])}
-        return cls(**values | typed)
+        lists = {name: tuple(row[name]) for name in ("stream_modes", "stands_at", "earlier_versions")}
+        return cls(**values | lists | {"options": RunOptions.of(row["options"])})
 
     @property
     def ended(self) -> bool:

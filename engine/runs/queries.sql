@@ -20,12 +20,17 @@ UPDATE thread SET status = %(status)s, updated_at = now() WHERE id = %(id)s;
 UPDATE thread SET workflow = %(workflow)s, status = 'busy', updated_at = now() WHERE id = %(id)s;
 
 -- name: insert_run
--- Accept a run.
-INSERT INTO run (id, thread_id, case_id, tenant, workflow, version, kind, input, stream_modes, requester, actor,
-                 assistant_id, metadata, multitask_strategy, options, webhook, priority, start_at)
-VALUES (%(id)s, %(thread_id)s, %(case_id)s, %(tenant)s, %(workflow)s, %(version)s, %(kind)s, %(input)s, %(stream_modes)s,
-        %(requester)s, %(actor)s, %(assistant_id)s, %(metadata)s, %(multitask_strategy)s, %(options)s, %(webhook)s,
-        %(priority)s, %(start_at)s)
+-- Accept a run. One that goes on where the case or the thread stands pins what that stands under.
+INSERT INTO run (id, thread_id, case_id, tenant, workflow, version, earlier_versions, kind, input, stream_modes, requester,
+                 actor, assistant_id, metadata, multitask_strategy, options, webhook, priority, start_at)
+SELECT %(id)s, %(thread_id)s, %(case_id)s, %(tenant)s, %(workflow)s, coalesce(leg.version, %(version)s),
+       coalesce(leg.earlier_versions, '{}'), %(kind)s, %(input)s, %(stream_modes)s, %(requester)s, %(actor)s,
+       %(assistant_id)s, %(metadata)s, %(multitask_strategy)s, %(options)s, %(webhook)s, %(priority)s, %(start_at)s
+FROM (VALUES (1)) AS new LEFT JOIN LATERAL (
+    SELECT version, earlier_versions, status, outcome FROM run
+    WHERE thread_id = %(thread_id)s AND %(kind)s <> 'input' AND (%(kind)s = 'proceed' OR case_id = %(case_id)s)
+    ORDER BY seq DESC LIMIT 1
+) AS leg ON leg.status IN ('pending', 'running') OR (leg.status = 'interrupted' AND leg.outcome IS NULL)
 RETURNING *;
 
 -- name: run
@@ -66,7 +71,7 @@ WHERE id = %(id)s AND epoch = %(epoch)s AND status = 'running' RETURNING id;
 -- name: finish
 -- End a run, if this worker still holds it.
 UPDATE run SET status = %(status)s, outcome = %(outcome)s, error = %(error)s, lease_owner = NULL, lease_until = NULL,
-               updated_at = now(), finished_at = now()
+               stands_at = %(stands_at)s, updated_at = now(), finished_at = now()
 WHERE id = %(id)s AND epoch = %(epoch)s AND status = 'running' RETURNING thread_id;
 
 -- name: next_pending
@@ -75,10 +80,11 @@ SELECT id, priority FROM run
 WHERE thread_id = %(thread_id)s AND status = 'pending' AND coalesce(start_at, now()) <= now() ORDER BY seq LIMIT 1;
 
 -- name: lost
--- Runs that nobody is working on: expired leases, and pending ones whose wake-up seems lost.
+-- Runs that nobody is working on: expired leases, and pending ones whose wake-up seems lost; none that these versions
+-- have refused.
 SELECT id FROM run
 WHERE (status = 'running' AND lease_until < now())
-   OR (status = 'pending' AND greatest(updated_at, coalesce(start_at, updated_at)) < now() - interval '5 seconds'
+   OR (coalesce(refused_by, '') <> ALL (%(loaded)s) AND status = 'pending' AND greatest(updated_at, coalesce(start_at, updated_at)) < now() - interval '5 seconds'
        AND NOT EXISTS (SELECT 1 FROM run earlier WHERE earlier.thread_id = run.thread_id AND earlier.seq < run.seq
                        AND (earlier.status = 'running'
                             OR (earlier.status = 'pending' AND coalesce(earlier.start_at, now()) <= now()))))
@@ -151,3 +157,62 @@ FROM (
                 ELSE greatest(run.created_at, run.start_at) END AS since
     FROM run WHERE run.status IN ('pending', 'running')
 ) AS unfinished GROUP BY workflow, standing ORDER BY workflow, standing;
+
+-- name: newest_leg
+-- The newest run of the case that a run belongs to: its version is the case's pin.
+SELECT leg.* FROM run asked JOIN run leg ON leg.case_id = asked.case_id
+WHERE asked.id = %(id)s ORDER BY leg.seq DESC LIMIT 1;
+
+-- name: repin
+-- Move a run that nobody holds to another version.
+UPDATE run SET version = %(version)s, earlier_versions = array_append(earlier_versions, version), refused_by = NULL
+WHERE id = %(id)s AND version = %(from)s AND (status = 'pending' OR (status = 'interrupted' AND outcome IS NULL))
+RETURNING *;
+
+-- name: repin_claimed
+-- Move a run to another version, if this worker still holds it; one that has not begun leaves none behind.
+UPDATE run SET version = %(version)s, refused_by = NULL,
+               earlier_versions = earlier_versions || CASE WHEN %(begun)s THEN ARRAY[version] ELSE '{}' END
+WHERE id = %(id)s AND epoch = %(epoch)s AND status = 'running' RETURNING *;
+
+-- name: later_leg
+-- Whether a thread has a run after this one.
+SELECT id FROM run WHERE thread_id = %(thread_id)s AND seq > (SELECT seq FROM run WHERE id = %(id)s) LIMIT 1;
+
+-- name: hold
+-- Give a run back for workers that have loaded another version than this one.
+UPDATE run SET status = 'pending', lease_owner = NULL, lease_until = NULL, attempts = attempts - 1,
+               refused_by = %(refused_by)s, updated_at = now()
+WHERE id = %(id)s AND epoch = %(epoch)s AND status = 'running' RETURNING id;
+
+-- name: hold_new
+-- Leave a tenant's runs that have not begun under a version to workers that have loaded another one.
+UPDATE run SET refused_by = %(version)s
+WHERE tenant = %(tenant)s AND version = %(version)s AND status = 'pending' AND kind = 'input' AND epoch = 0;
+
+-- name: release_held
+-- Let the workers of a version look again at what they left to others.
+UPDATE run SET refused_by = NULL WHERE tenant = %(tenant)s AND refused_by = %(version)s AND status = 'pending';
+
+-- name: in_use
+-- How many of a tenant's cases are under way, wait or are held up, by version.
+SELECT version, count(*) FILTER (WHERE NOT parked) AS active, count(*) FILTER (WHERE parked) AS parked,
+       count(*) FILTER (WHERE refused_by IS NOT NULL) AS held
+FROM standing_run WHERE tenant = %(tenant)s GROUP BY version;
+
+-- name: standing_on
+-- Runs of a tenant that a version has not finished, in parts.
+SELECT id, seq FROM standing_run
+WHERE tenant = %(tenant)s AND version = %(version)s AND seq > %(after)s ORDER BY seq LIMIT %(limit)s;
+
+-- name: parked_stages
+-- Stages at which cases wait, of one version or of all.
+SELECT workflow, stage, count(*) AS waiting FROM standing_run, unnest(stands_at) AS stage
+WHERE parked AND (%(tenant)s::text IS NULL OR tenant = %(tenant)s)
+  AND (%(version)s::text IS NULL OR version = %(version)s)
+GROUP BY workflow, stage ORDER BY workflow, stage;
+
+-- name: unfinished_threads
+-- Threads with a run under way, or one that goes on where another stopped.
+SELECT DISTINCT s.thread_id, s.workflow FROM standing_run s JOIN run USING (id)
+WHERE NOT s.parked AND (run.epoch > 0 OR run.kind <> 'input');

@@ -1,7 +1,7 @@
 """Runs: accepted, claimed under a lease and an epoch, released, finished, cancelled."""
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 
 from psycopg.rows import DictRow
@@ -154,7 +154,7 @@ async def finish(
     error: dict[str, object] | None = None,
 ) -> None:
     """End the run, free its thread for the next one and wake waiters. Raises `LeaseLost`."""
-    params = {"id": run.id, "epoch": run.epoch, "status": status, "outcome": outcome}
+    params = {"id": run.id, "epoch": run.epoch, "status": status, "outcome": outcome, "stands_at": list(run.stands_at)}
     row = await (await conn.execute(_SQL["finish"], params | {"error": Jsonb(error) if error else None})).fetchone()
     if row is None:
         raise LeaseLost(f"Run {run.id} was taken over.")
@@ -177,9 +177,9 @@ async def cancel(conn: Connection, run: Run, dispatcher: Dispatcher, *, by: str)
     return True
 
 
-async def lost_runs(conn: Connection) -> list[str]:
-    """Runs that nobody is working on although somebody should."""
-    return [str(row["id"]) for row in await (await conn.execute(_SQL["lost"])).fetchall()]
+async def lost_runs(conn: Connection, *, loaded: Collection[str]) -> list[str]:
+    """Runs that nobody is working on although somebody with the `loaded` versions should."""
+    return [str(row["id"]) for row in await (await conn.execute(_SQL["lost"], {"loaded": list(loaded)})).fetchall()]
 
 
 async def count_model_call(conn: Connection, run: Run) -> int:

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 import psycopg
@@ -12,8 +12,8 @@ from langgraph.runtime import RunControl
 from langgraph.types import Interrupt, StateSnapshot
 
 from contracts.approval import JsonObject
-from contracts.context import Case, Context
-from contracts.errors import GatehouseError, LeaseLost, StoreUnavailable
+from contracts.context import Context
+from contracts.errors import GatehouseError, LeaseLost, StoreUnavailable, VersionChanged, VersionDrained
 from contracts.event import Event
 from engine.approvals.decisions import cancel_requests
 from engine.approvals.questions import ask_question
@@ -26,14 +26,16 @@ from engine.gateway.gates import RunGates
 from engine.gateway.ledger import abandon
 from engine.gateway.systems import Systems
 from engine.models.asking import ModelSources, RunModels
-from engine.runs import runs
+from engine.runs import pins, runs
 from engine.runs.dispatch import Dispatcher
 from engine.runs.model import Outcome, Run, RunStatus
 from engine.store.checkpointer import FencedSaver, Holder
 from engine.store.database import Connection, Database
 from engine.store.seal import SealedSerializer
 from engine.traces.metrics import LEASES_LOST, RUNS_ENDED
+from engine.worker.case import case_of
 from engine.worker.lease import CancelRequested, Lease, held
+from engine.worker.migration import Migrator
 from engine.worker.observed import observed
 from engine.worker.relay import Outbox, Relay
 from engine.worker.resume import Next, pending_interrupts, plan
@@ -50,6 +52,7 @@ class Carrier:
     database: Database
     dispatcher: Dispatcher
     catalog: Catalog
+    migrator: Migrator
     systems: Systems
     models: ModelSources
     seal_key: bytes
@@ -75,6 +78,9 @@ class Carrier:
         except LeaseLost:
             LEASES_LOST.inc()
             _LOG.warning("run %s was taken over by another worker", run.id)
+        except (VersionChanged, VersionDrained) as error:
+            async with self.database.transaction() as conn:
+                await pins.hold(conn, run, self.catalog[run.workflow].version, because=error.detail)
         except GraphDrained:
             async with self.database.transaction() as conn:
                 await runs.release(conn, run, self.dispatcher)
@@ -92,6 +98,8 @@ class Carrier:
                 f"Run {run.id} was given up after {_MAX_ATTEMPTS} attempts.", hint="A person looks at it."
             )
         workflow = self.catalog[run.workflow]
+        if run.version != workflow.version or run.refused_by == workflow.version:
+            run = await self.migrator.adopt(run)
         saver = self._saver(run, workflow)
         graph = workflow.graph.copy({"checkpointer": saver})
         snapshot = await graph.aget_state(_config(run))
@@ -111,7 +119,8 @@ class Carrier:
     async def _settle(self, run: Run, snapshot: StateSnapshot) -> None:
         """Park at what waits, or finish with the outcome that the workflow declared."""
         if pending_interrupts(snapshot):
-            await self._finish(run, "interrupted", None)
+            stands_at = tuple(task.name for task in snapshot.tasks)
+            await self._finish(replace(run, stands_at=stands_at), "interrupted", None)
         else:
             outcome = cast(Outcome, snapshot.values.get("outcome") or "completed")
             await self._finish(run, "success", outcome)
@@ -163,19 +172,9 @@ class Carrier:
         return FencedSaver(self.database, serde, Holder(run.id, run.epoch, on_stages, on_interrupts))
 
     def _context(self, run: Run, workflow: Workflow) -> Context:
-        case = Case(
-            thread_id=run.thread_id,
-            run_id=run.id,
-            workflow=run.workflow,
-            version=run.version,
-            tenant=run.tenant,
-            actor=run.actor,
-            requester=run.requester,
-            opened_on=self.opened_on or run.created_at.date().isoformat(),
-        )
         send_within_s = self.lease.send_within_s
         return Context(
-            case=case,
+            case=case_of(run, self.opened_on),
             tools=RunTools(self.database, self.systems, workflow, run, send_within_s=send_within_s),
             models=RunModels(self.database, self.models, workflow, run),
             gates=RunGates(self.database, workflow, run),

@@ -19,11 +19,13 @@ from engine.approvals.payloads import read_answer, read_decision
 from engine.approvals.questions import Question, answer_question, questions_of_thread
 from engine.approvals.requests import asked_of_thread, get_request
 from engine.catalog.catalog import Catalog
+from engine.catalog.versions import require_not_drained
 from engine.runs.dispatch import Dispatcher
 from engine.runs.model import NewRun, Run
 from engine.runs.runs import cancel, create_run
 from engine.runs.threads import get_thread
 from engine.store.database import Connection, Database
+from engine.worker.migration import Migrator
 from engine.worker.resume import pending_interrupts
 from engine.worker.screening import screen, screen_text
 from engine.worker.state import StateReader
@@ -37,6 +39,7 @@ class Intake:
     catalog: Catalog
     dispatcher: Dispatcher
     states: StateReader
+    migrator: Migrator
 
     async def accept(self, new: NewRun) -> Run:
         """Accept a run with new input. Raises `GateOpen` while the thread waits for somebody, `InvalidRequest`."""
@@ -46,6 +49,7 @@ class Intake:
         workflow.require_input(new.input)
         new = replace(new, version=workflow.version, input=screen(workflow.policy, new.input))
         async with self.database.transaction() as conn:
+            await require_not_drained(conn, new.version, tenant=new.tenant)
             await get_thread(conn, new.thread_id, tenant=new.tenant, lock=True)
             await require_no_open_gate(conn, new.thread_id)
             return await create_run(conn, new, self.dispatcher)
@@ -55,6 +59,8 @@ class Intake:
         async with self.database.transaction() as conn:
             request = await get_request(conn, request_id, tenant=reviewer.tenant)
         require_reviewer(request, reviewer)
+        if request.status == "pending":
+            await self.migrator.require_loaded(request.run_id)
         await self._require_unchanged(request)
         async with self.database.transaction() as conn:
             judge = self.catalog[request.workflow].judge
@@ -74,6 +80,7 @@ class Intake:
         if isinstance(target, Question):
             workflow = self.catalog[target.workflow]
             text = screen_text(workflow.policy, read_answer(answer))
+            await self.migrator.require_loaded(target.run_id)
             async with self.database.transaction() as conn:
                 return await answer_question(conn, target, text, principal, self.dispatcher, stream_modes=stream_modes)
         submission = replace(read_decision(answer), stream_modes=stream_modes)

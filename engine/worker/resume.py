@@ -52,7 +52,7 @@ async def plan(conn: Connection, run: Run, workflow: Workflow, snapshot: StateSn
         if pending:
             raise GateOpen(f"Thread {run.thread_id} waits at a gate; new input would walk around it.")
         return Plan(Next.GO, run.input)
-    _require_stages(run, workflow, stands_at)
+    require_stages(run, workflow, stands_at)
     if not pending:
         # Not `snapshot.next`: it leaves out stages whose writes are saved already, although no checkpoint has them yet.
         return Plan(Next.GO) if snapshot.tasks else Plan(Next.DONE)
@@ -73,8 +73,8 @@ async def _answers(conn: Connection, run: Run, interrupt_ids: set[str]) -> dict[
     return answers
 
 
-def _require_stages(run: Run, workflow: Workflow, stands_at: set[str]) -> None:
-    """LangGraph ends a run in silence when the stage it stood at was renamed; the checkpoint remembers the stage."""
+def require_stages(run: Run, workflow: Workflow, stands_at: set[str]) -> None:
+    """Raises `StageGone`. LangGraph ends a run in silence when its stage was renamed; the checkpoint remembers it."""
     if gone := sorted(stands_at - set(workflow.stages)):
         raise StageGone(
             f"Run {run.id} stands at the stage {gone[0]!r}, which workflow {workflow.name!r} does not have.",

@@ -121,7 +121,7 @@ async def sweep(carrier: Carrier, *, now: datetime | None = None) -> None:
     """Wake workers for runs that nobody works on; end requests (at `now`) and stored items whose time is over."""
     async with carrier.database.transaction() as conn:
         await sweep_items(conn)
-        lost = await runs.lost_runs(conn)
+        lost = await runs.lost_runs(conn, loaded=carrier.catalog.versions)
         due = await due_requests(conn, now=now)
     LOST_RUNS.inc(len(lost))
     for run_id in lost:

@@ -8,7 +8,10 @@ from pathlib import Path
 from tests.house.tree import ROOT, files, modules, shipped
 
 SAYS_NOTHING = re.compile(r"(util|helper|manager|service|handler)s?|common|core|base|misc")
-EDGES = {"engine/worker/advance.py": "a failed workflow ends its run, not the worker"}
+EDGES = {
+    "engine/worker/advance.py": "a failed workflow ends its run, not the worker",
+    "engine/worker/rehearsal.py": "a stage that fails when it is tried out refuses the migration, not the command",
+}
 """Where any exception may be caught, and why."""
 OTHER_EXCEPTIONS = {"engine/worker/lease.py:CancelRequested": "control flow between heartbeat and worker; never leaves"}
 PRINTS = ("cli", "commands", "benchmarks")
