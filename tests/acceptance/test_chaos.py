@@ -1,10 +1,11 @@
-"""The short form of `scripts/chaos`: a few dozen runs, each kind of misfortune; and the same without the ledger."""
+"""The short forms of `scripts/chaos` and `scripts/restart`: every kind of misfortune, and what the ledger prevents."""
 
 from typing import get_args
 
 import pytest
 
 from tests.chaos.misfortunes import Kind
+from tests.chaos.restart import restart_with_parked
 from tests.chaos.run import Plan, play
 
 
@@ -26,3 +27,10 @@ def test_without_the_ledger_effects_happen_twice() -> None:
 
     assert told.verdict.twice
     assert told.verdict.lost == []
+
+
+@pytest.mark.slow
+def test_threads_that_wait_for_people_finish_after_everything_was_killed() -> None:
+    restarted = restart_with_parked(60, workers=2)
+
+    assert restarted.all_finished(60), restarted
