@@ -18,8 +18,7 @@ async def of_run(run_id: UUID, engine: TheEngine, principal: Anybody) -> dict[st
     """Every record of the case that the run belongs to, in order. For its requester, reviewers and operators."""
     async with engine.database.transaction() as conn:
         run = await get_run(conn, str(run_id), tenant=principal.tenant)
-        if principal.name != run.requester and not principal.roles & {"reviewer"}:
-            principal.require("operator")
+        principal.require_party(run.requester)
         stream = stream_of(run.thread_id)
         links = await chain(conn, stream)
         fault = first_fault(stream, links, await head(conn, stream))

@@ -21,9 +21,14 @@ def call(method: str, path: str, *, url: str, key: str, body: Any = None, query:
         raise StoreUnavailable(
             f"No server answers at {url}: {type(error).__name__}.", hint="Start one with: gatehouse serve"
         ) from error
+    return read_reply(reply)
+
+
+def read_reply(reply: httpx.Response) -> Any:
+    """The decoded reply. Raises `RefusedByServer` with the problem's own words."""
     if reply.is_success:
         return reply.json() if reply.content else None
     if reply.headers.get("content-type", "").startswith("application/problem+json"):
         said = reply.json()
         raise RefusedByServer(f"{said['title']} ({said['code']}): {said['detail']}", hint=said["hint"], facts=said)
-    raise RefusedByServer(f"{method} {path} was answered {reply.status_code}.")
+    raise RefusedByServer(f"{reply.request.method} {reply.request.url.path} was answered {reply.status_code}.")

@@ -20,8 +20,8 @@ from rich.markup import escape
 from commands.approvals import print_card
 from commands.client import call
 from commands.serving import free_port
+from commands.steps import print_step
 from commands.terminal import explained, note, say
-from commands.trail import print_step
 from contracts.context import by_whom
 from contracts.errors import ConfigurationError, InvalidRequest
 from engine.access.keys import create_key

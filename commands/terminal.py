@@ -32,14 +32,20 @@ def note(text: str) -> None:
     ERR.print(f"[dim]{escape(text)}[/dim]")
 
 
-def shorten(text: str) -> str:
+def shorten(text: str, length: int = _LINE) -> str:
     """A line that people still read; `--json` has the whole."""
-    return text if len(text) <= _LINE else f"{text[:_LINE]} … ({len(text):,} characters, see --json)"
+    return text if len(text) <= length else f"{text[:length]} … ({len(text):,} characters, see --json)"
 
 
 def show_json(value: Any) -> None:
     """Output for programs."""
     sys.stdout.write(json.dumps(value, indent=2, default=str, ensure_ascii=False) + "\n")
+
+
+def show_line(value: Any) -> None:
+    """One of several outputs for programs, on a line of its own and at once."""
+    sys.stdout.write(json.dumps(value, default=str, ensure_ascii=False) + "\n")
+    sys.stdout.flush()
 
 
 def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

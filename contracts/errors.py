@@ -322,6 +322,12 @@ class MigrationRefused(GatehouseError):
     code, status, category = "migration_refused", 500, "engine"
 
 
+class SchemaBehind(GatehouseError):
+    """The database schema is older than this version needs."""
+
+    code, status, category = "schema_behind", 503, "engine"
+
+
 class RefusedByServer(GatehouseError):
     """The server refused the request."""
 

@@ -4,10 +4,11 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from contracts.errors import SchemaBehind
 from engine.settings import Settings
 from engine.store import embedded
-from engine.store.database import Database
-from engine.store.migrate import migrate
+from engine.store.database import Database, connected
+from engine.store.migrate import migrate, missing_migrations
 
 Notify = Callable[[str], None]
 """Gets each surprise of the start as a sentence."""
@@ -21,16 +22,30 @@ def find_dsn(settings: Settings, notify: Notify) -> str:
 
 
 @asynccontextmanager
-async def open_database(settings: Settings, notify: Notify) -> AsyncIterator[Database]:
-    """The database, brought to the present schema."""
+async def open_database(settings: Settings, notify: Notify, *, migrates: bool = True) -> AsyncIterator[Database]:
+    """The database, brought to the present schema; without `migrates`, raises `SchemaBehind` where it is not."""
     dsn = find_dsn(settings, notify)
-    await migrate(dsn)
+    await (migrate(dsn) if migrates else _require_schema(dsn))
     database = Database(dsn, size=settings.pool_size)
     await database.open()
     try:
         yield database
     finally:
         await database.close()
+
+
+async def find_missing_migrations(settings: Settings, notify: Notify) -> list[str]:
+    """Names of the migrations that the configured database lacks; nothing is changed. Raises `StoreUnavailable`."""
+    async with connected(find_dsn(settings, notify)) as conn:
+        return await missing_migrations(conn)
+
+
+async def _require_schema(dsn: str) -> None:
+    async with connected(dsn) as conn:
+        if missing := await missing_migrations(conn):
+            raise SchemaBehind(
+                f"The database lacks {', '.join(missing)}.", hint="Bring it forward with: gatehouse migrate"
+            )
 
 
 def find_registry(settings: Settings) -> Path:

@@ -53,18 +53,27 @@ class Engine:
 
 @asynccontextmanager
 async def open_engine(
-    settings: Settings, *, notify: Notify, dispatcher: Dispatcher | None = None, recordings: Recordings | None = None
+    settings: Settings,
+    *,
+    notify: Notify,
+    dispatcher: Dispatcher | None = None,
+    recordings: Recordings | None = None,
+    serves: bool = True,
 ) -> AsyncIterator[Engine]:
     """Everything but the worker and the HTTP door. Evals pass their own dispatcher and recordings.
+
+    An operator's command, which does not serve, opens also where a loaded graph lacks a stage at which cases wait: it
+    may be what mends that.
 
     Raises `ConfigurationError`, `StageGone`, `StoreUnavailable`, `MigrationRefused`, `DataFolderRefused`.
     """
     catalog = load_catalog(find_registry(settings), routes=_public_routes(settings))
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(open_database(settings, notify))
-        async with database.transaction() as conn:
-            await register_versions(conn, catalog)
-            await require_standing_stages(conn, catalog)
+        if serves:
+            async with database.transaction() as conn:
+                await register_versions(conn, catalog)
+                await require_standing_stages(conn, catalog)
         if dispatcher is None:
             dispatcher = await stack.enter_async_context(_procrastinate(database))
         systems = Systems(

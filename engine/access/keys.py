@@ -41,6 +41,14 @@ class Principal:
             hint=f"Use a key made with: gatehouse keys create NAME --role {role}",
         )
 
+    def require_party(self, requester: str) -> None:
+        """Raises `Forbidden` unless the principal is `requester` or may look at what others asked for."""
+        if self.name != requester and not self.roles & {"reviewer", "operator"}:
+            raise Forbidden(
+                f"{self.name!r} did not request this and is neither reviewer nor operator.",
+                hint="Ask whoever requested it, or use a key made with: gatehouse keys create NAME --role operator",
+            )
+
 
 async def create_key(
     conn: Connection,

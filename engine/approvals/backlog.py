@@ -1,4 +1,4 @@
-"""How much waits for people: open requests and questions by queue. For metrics; reads only."""
+"""What waits for people: open requests and questions, counted by queue and listed by thread. Reads only."""
 
 from psycopg.rows import DictRow
 
@@ -14,3 +14,13 @@ async def approval_backlog(conn: Connection) -> list[DictRow]:
     Questions to requesters stand under the queue `questions`.
     """
     return await (await conn.execute(_SQL["backlog"])).fetchall()
+
+
+async def waiting_of_thread(conn: Connection, thread_id: str) -> list[DictRow]:
+    """Open requests and questions of a thread, oldest first, with `kind`, `id`, `interrupt_id` and what it `asks`."""
+    return await (await conn.execute(_SQL["waiting_of_thread"], {"thread_id": thread_id})).fetchall()
+
+
+async def overdue_requests(conn: Connection, *, tenant: str) -> list[DictRow]:
+    """Open requests whose target time has passed, the longest overdue first."""
+    return await (await conn.execute(_SQL["overdue"], {"tenant": tenant})).fetchall()

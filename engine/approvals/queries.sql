@@ -95,3 +95,18 @@ SELECT * FROM approval WHERE thread_id = %(thread_id)s AND status IN ('frozen', 
 -- name: frozen_under
 -- The version under which a thread's action was frozen.
 SELECT version FROM approval WHERE id = %(id)s AND thread_id = %(thread_id)s;
+
+-- name: waiting_of_thread
+-- What a thread waits for, oldest first.
+SELECT 'approval' AS kind, id, run_id, interrupt_id, stage, card ->> 'summary' AS asks, role, queue, requested_at AS since,
+       due_at, expires_at FROM approval WHERE thread_id = %(thread_id)s AND status = 'pending'
+UNION ALL
+SELECT 'question', id, run_id, interrupt_id, stage, question, '', '', asked_at, NULL, NULL
+FROM question WHERE thread_id = %(thread_id)s AND status = 'open'
+ORDER BY since;
+
+-- name: overdue
+-- Open requests of a tenant whose target time has passed.
+SELECT id, run_id, thread_id, workflow, queue, role, card ->> 'summary' AS summary, expires_at,
+       extract(epoch FROM now() - due_at)::float8 AS for_s
+FROM approval WHERE tenant = %(tenant)s AND status = 'pending' AND due_at < now() ORDER BY due_at LIMIT 500;

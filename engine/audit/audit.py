@@ -71,9 +71,9 @@ class Link:
         return cast(AuditRecord, json.loads(self.canon))
 
 
-async def chain(conn: Connection, stream: str) -> list[Link]:
-    """The links of one chain in order of `seq`."""
-    rows = await (await conn.execute(_SQL["chain"], {"stream": stream})).fetchall()
+async def chain(conn: Connection, stream: str, *, after: int = 0) -> list[Link]:
+    """The links of one chain in order of `seq`, those behind the one numbered `after`."""
+    rows = await (await conn.execute(_SQL["chain"], {"stream": stream, "after": after})).fetchall()
     return [Link(row["seq"], bytes(row["prev"]), bytes(row["hash"]), bytes(row["canon"])) for row in rows]
 
 

@@ -3,8 +3,8 @@
 SELECT audit_append(%(stream)s, %(canon)s);
 
 -- name: chain
--- A case's chain in order, as stored.
-SELECT seq, prev, hash, canon FROM audit_record WHERE stream = %(stream)s ORDER BY seq;
+-- A case's chain in order, as stored, behind one record.
+SELECT seq, prev, hash, canon FROM audit_record WHERE stream = %(stream)s AND seq > %(after)s ORDER BY seq;
 
 -- name: head
 -- Where a case's chain ends.

@@ -1,4 +1,4 @@
-"""Effects that are not settled: under way, or of unknown outcome. For metrics; reads only."""
+"""Effects that are not settled: under way, or of unknown outcome; counted and listed. Reads only."""
 
 from psycopg.rows import DictRow
 
@@ -11,3 +11,8 @@ _SQL = load_queries(__file__)
 async def effect_backlog(conn: Connection) -> list[DictRow]:
     """Rows of `tool`, `state` (started or unknown), how many `effects`, and the age of the oldest (`oldest_s`)."""
     return await (await conn.execute(_SQL["backlog"])).fetchall()
+
+
+async def unknown_effects(conn: Connection, *, tenant: str) -> list[DictRow]:
+    """Effects of which nobody knows whether they happened, oldest first."""
+    return await (await conn.execute(_SQL["unknown"], {"tenant": tenant})).fetchall()

@@ -103,3 +103,10 @@ FROM effect WHERE state IN ('started', 'unknown') AND effect_class <> 'read' GRO
 -- Approvals whose calls have ended.
 SELECT approval_id FROM effect
 WHERE thread_id = %(thread_id)s AND approval_id IS NOT NULL AND state <> 'started';
+
+-- name: unknown
+-- Effects of a tenant of which nobody knows whether they happened.
+SELECT e.call_key, e.run_id, e.thread_id, e.stage, e.tool, e.error ->> 'detail' AS detail,
+       extract(epoch FROM now() - e.started_at)::float8 AS for_s
+FROM effect e JOIN run r ON r.id = e.run_id
+WHERE r.tenant = %(tenant)s AND e.state = 'unknown' AND e.effect_class <> 'read' ORDER BY e.started_at LIMIT 500;

@@ -136,11 +136,6 @@ ORDER BY page.seq;
 -- Wake whoever waits for this run or follows its thread.
 SELECT pg_notify('gatehouse_run', id || ' ' || thread_id) FROM run WHERE id = %(run_id)s;
 
--- name: recent_runs
--- A tenant's runs, newest first.
-SELECT * FROM run WHERE tenant = %(tenant)s AND (%(status)s::text IS NULL OR status = %(status)s)
-ORDER BY seq DESC LIMIT %(limit)s;
-
 -- name: backlog
 -- Unfinished runs by workflow and by what they wait for.
 SELECT workflow, standing, count(*) AS runs, greatest(0, max(extract(epoch FROM now() - since)))::float8 AS oldest_s
@@ -149,6 +144,7 @@ FROM (
            CASE WHEN run.status = 'running' AND run.lease_until < now() THEN 'orphaned'
                 WHEN run.status = 'running' THEN 'running'
                 WHEN run.start_at > now() THEN 'delayed'
+                WHEN run.refused_by IS NOT NULL THEN 'held'
                 WHEN EXISTS (SELECT 1 FROM run other WHERE other.thread_id = run.thread_id AND other.id <> run.id
                              AND (other.status = 'running' OR (other.status = 'pending' AND other.seq < run.seq
                                                                AND coalesce(other.start_at, now()) <= now())))
@@ -216,3 +212,52 @@ GROUP BY workflow, stage ORDER BY workflow, stage;
 -- Threads with a run under way, or one that goes on where another stopped.
 SELECT DISTINCT s.thread_id, s.workflow FROM standing_run s JOIN run USING (id)
 WHERE NOT s.parked AND (run.epoch > 0 OR run.kind <> 'input');
+
+-- name: find
+-- A tenant's runs as operators see them, newest first; `waits` for one that stands at a gate or a question.
+SELECT id AS run_id, thread_id, case_id, workflow, version, kind, status, outcome, requester, actor, attempts, epoch,
+       lease_owner, lease_until, start_at, created_at, updated_at, finished_at, error,
+       status = 'interrupted' AND outcome IS NULL AND NOT EXISTS (
+           SELECT 1 FROM run later WHERE later.thread_id = run.thread_id AND later.seq > run.seq
+                                     AND later.deleted_at IS NULL) AS waits
+FROM run
+WHERE tenant = %(tenant)s AND deleted_at IS NULL AND (%(status)s::text IS NULL OR status = %(status)s)
+  AND (%(workflow)s::text IS NULL OR workflow = %(workflow)s)
+  AND (%(requester)s::text IS NULL OR requester = %(requester)s)
+ORDER BY seq DESC LIMIT %(limit)s;
+
+-- name: facts
+-- One run as operators see it.
+SELECT id AS run_id, thread_id, case_id, workflow, version, kind, status, outcome, requester, actor, attempts, epoch,
+       lease_owner, lease_until, start_at, created_at, updated_at, finished_at, error, priority, multitask_strategy,
+       metadata, model_calls, cancel_requested_by,
+       status = 'interrupted' AND outcome IS NULL AND NOT EXISTS (
+           SELECT 1 FROM run later WHERE later.thread_id = run.thread_id AND later.seq > run.seq
+                                     AND later.deleted_at IS NULL) AS waits
+FROM run WHERE id = %(id)s AND tenant = %(tenant)s AND deleted_at IS NULL;
+
+-- name: legs
+-- Every run of a case, oldest first.
+SELECT id AS run_id, kind, status, outcome, created_at, finished_at FROM run
+WHERE case_id = %(case_id)s AND deleted_at IS NULL ORDER BY seq;
+
+-- name: suspects
+-- Unfinished runs that do not move although they should.
+SELECT id AS run_id, thread_id, workflow, status, attempts, lease_owner, kind, version, refused_by,
+       extract(epoch FROM now() - since)::float8 AS for_s
+FROM (
+    SELECT run.id, run.seq, run.thread_id, run.workflow, run.status, run.attempts, run.lease_owner,
+           run.version, run.refused_by,
+           CASE WHEN run.status = 'running' AND run.lease_until < now() THEN 'orphaned'
+                WHEN run.status = 'pending' AND run.refused_by IS NOT NULL THEN 'held'
+                WHEN run.status = 'pending' AND coalesce(run.start_at, now()) <= now()
+                     AND greatest(run.updated_at, run.start_at) < now() - make_interval(secs => %(pending_s)s)
+                     AND NOT EXISTS (SELECT 1 FROM run other WHERE other.thread_id = run.thread_id AND other.id <> run.id
+                                     AND (other.status = 'running' OR (other.status = 'pending' AND other.seq < run.seq
+                                          AND coalesce(other.start_at, now()) <= now()))) THEN 'pending'
+                WHEN run.attempts >= %(attempts)s THEN 'attempts' END AS kind,
+           CASE WHEN run.status = 'running' AND run.lease_until < now() THEN run.lease_until
+                WHEN run.status = 'running' THEN run.created_at
+                ELSE greatest(run.updated_at, run.start_at) END AS since
+    FROM run WHERE run.tenant = %(tenant)s AND run.status IN ('pending', 'running')
+) AS unfinished WHERE kind IS NOT NULL ORDER BY seq LIMIT 500;

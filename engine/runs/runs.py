@@ -109,12 +109,6 @@ async def list_runs(
     return [Run.of(row) for row in await (await conn.execute(_SQL["runs_of_thread"], params)).fetchall()]
 
 
-async def recent_runs(conn: Connection, *, tenant: str, status: str | None = None, limit: int = 20) -> list[Run]:
-    """A tenant's runs, newest first."""
-    params = {"tenant": tenant, "status": status, "limit": limit}
-    return [Run.of(row) for row in await (await conn.execute(_SQL["recent_runs"], params)).fetchall()]
-
-
 async def active_runs(conn: Connection, thread_id: str) -> list[str]:
     """Ids of a thread's runs that are pending or running, oldest first."""
     rows = await (await conn.execute(_SQL["active_runs"], {"thread_id": thread_id})).fetchall()

@@ -71,6 +71,20 @@ class Database:
             raise StoreUnavailable(f"The database went away: {type(error).__name__}.") from error
 
 
+@asynccontextmanager
+async def connected(dsn: str) -> AsyncIterator[Connection]:
+    """One connection outside of any pool. Raises `StoreUnavailable` when the database does not answer."""
+    try:
+        conn = await psycopg.AsyncConnection.connect(dsn, connect_timeout=10, **connection_options())
+    except psycopg.OperationalError as error:
+        raise StoreUnavailable(
+            f"Postgres does not let us in: {str(error).splitlines()[0]}",
+            hint="Check DATABASE_URL, or unset it to use the embedded Postgres.",
+        ) from error
+    async with conn:
+        yield conn
+
+
 async def _configure(conn: Connection) -> None:
     await conn.execute(_GIVE_UP_SILENT_CLIENTS)
 

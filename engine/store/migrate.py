@@ -8,10 +8,8 @@ from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
-import psycopg
-
 from contracts.errors import MigrationRefused
-from engine.store.database import Connection, connection_options
+from engine.store.database import Connection, connected
 
 _FOLDER = Path(__file__).with_name("migrations")
 _LOCK = 0x6761746568  # "gateh": one key for every Gatehouse migration
@@ -42,10 +40,10 @@ def migrations(folder: Path = _FOLDER) -> list[Migration]:
 async def migrate(dsn: str, *, wait_s: float = 60) -> list[str]:
     """Apply what is missing and return the names applied. Others wait for the lock up to `wait_s` seconds.
 
-    Raises `MigrationRefused` when the database is newer than this code, an applied file was changed since, or the
-    lock was not free in time.
+    Raises `StoreUnavailable`; `MigrationRefused` when the database is newer than this code, an applied file was changed
+    since, or the lock was not free in time.
     """
-    async with await psycopg.AsyncConnection.connect(dsn, **connection_options()) as conn:
+    async with connected(dsn) as conn:
         await _take_lock(conn, wait_s)
         try:
             applied = await _apply_ours(conn)

@@ -85,7 +85,7 @@ def test_the_trail_of_an_effect_is_explained_and_verified(
     _wait_for_refund(site, account, [25_000])
 
     explained = json.loads(gatehouse("audit", "explain", value["request_id"], "--json").stdout)
-    run = json.loads(gatehouse("runs", "list", "--json", "--limit", "1").stdout)[0]["id"]
+    run = json.loads(gatehouse("runs", "list", "--json", "--limit", "1").stdout)[0]["run_id"]
     verified = json.loads(gatehouse("audit", "verify", run, "--json").stdout)
     timeline = gatehouse("runs", "timeline", run).stdout
 
@@ -153,3 +153,34 @@ def _wait_for_refund(site: Site, account: str, expected: list[int]) -> None:
             return
         asyncio.run(asyncio.sleep(0.1))
     assert refunds_of(site.worlds, account) == expected
+
+
+def test_looking_leaves_the_schema_alone_and_migrating_brings_it_forward(
+    gatehouse: Gatehouse, postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("GATEHOUSE_URL")
+    with fresh_database(postgres) as dsn:
+        monkeypatch.setenv("DATABASE_URL", dsn)
+        looked = gatehouse("runs", "list")
+        missing = gatehouse("migrate", "--check")
+        applied = gatehouse("migrate", "--json")
+        again = [gatehouse("migrate"), gatehouse("migrate", "--check"), gatehouse("runs", "list")]
+
+    assert (looked.exit_code, "gatehouse migrate" in looked.stderr) == (2, True)
+    assert (missing.exit_code, "0001_house" in missing.stdout) == (1, True)
+    assert "0001_house" in json.loads(applied.stdout)["applied"]
+    assert [result.exit_code for result in again] == [0, 0, 0]
+    assert "Nothing to do" in again[0].stdout
+
+
+@pytest.mark.parametrize("command", [("migrate",), ("runs", "list"), ("keys", "list"), ("audit", "verify")])
+def test_a_database_that_does_not_answer_is_said_in_one_line(
+    gatehouse: Gatehouse, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    monkeypatch.delenv("GATEHOUSE_URL")
+    monkeypatch.setenv("DATABASE_URL", "postgresql://nobody:pa55word@127.0.0.1:9/none")
+
+    refused = gatehouse(*command)
+
+    assert (refused.exit_code, "store_unavailable" in refused.stderr) == (2, True)
+    assert "pa55word" not in refused.output

@@ -167,7 +167,7 @@ async def test_a_missing_migration_is_named(bench: Bench) -> None:
 
 
 async def test_a_worker_that_drains_or_is_silent_is_not_ready(bench: Bench) -> None:
-    worker = Worker(bench.engine.carrier, None, concurrency=1, sweep_every_s=0.01)  # type: ignore[arg-type]  # never woken
+    worker = Worker(bench.engine.carrier, None, (), concurrency=1, sweep_every_s=0.01)  # type: ignore[arg-type]  # never woken
     vitals = Vitals(worker)
 
     with pytest.raises(NotReady, match="its sweeper has ended"):

@@ -1,0 +1,84 @@
+"""`gatehouse runs resume` and `cancel`: what changes a run."""
+
+import json
+from typing import Annotated, Any
+from uuid import UUID
+
+import typer
+from pydantic import JsonValue
+
+from commands.terminal import explained, say, show_json
+from commands.where import TENANT, Key, Url, Where
+from contracts.errors import AmbiguousResume, NothingToResume
+from engine.operations.cases import show_run
+
+Json = dict[str, Any]
+
+RunId = Annotated[UUID, typer.Argument(metavar="RUN", help="Id of a run.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Output for programs.")]
+
+
+@explained
+def resume(
+    run: RunId,
+    answer: Annotated[str, typer.Argument(help="An answer in words, or a decision as JSON.")] = "",
+    interrupt: Annotated[str, typer.Option(help="Id of the interrupt, where the case waits at several.")] = "",
+    url: Url = "",
+    key: Key = "",
+    as_json: AsJson = False,
+) -> None:
+    """Answer what a run waits for, so that its case goes on; or let a failed case go on where it stands.
+
+    A decision about an approval needs the key of a reviewer: also see gatehouse approvals.
+    """
+    where = Where(url, key)
+    found = where.ask(f"/runs/{run}", lambda conn: show_run(conn, str(run), tenant=TENANT))
+    body = {"assistant_id": found["workflow"], **_how_it_goes_on(found, answer, interrupt)}
+    begun = where.send("POST", f"/threads/{found['thread_id']}/runs", body)
+    if as_json:
+        show_json(begun)
+    else:
+        say(f"Run {begun['run_id']} goes on with the case. Follow it: gatehouse runs watch {begun['run_id']}")
+
+
+@explained
+def cancel(run: RunId, url: Url = "", key: Key = "", as_json: AsJson = False) -> None:
+    """Cancel a run: at once if it waits, at the next chance if a worker carries it."""
+    where = Where(url, key)
+    thread = where.ask(f"/runs/{run}", lambda conn: show_run(conn, str(run), tenant=TENANT))["thread_id"]
+    where.send("POST", f"/threads/{thread}/runs/{run}/cancel")
+    found = where.ask(f"/runs/{run}", lambda conn: show_run(conn, str(run), tenant=TENANT))
+    if as_json:
+        show_json(found)
+    elif found["outcome"] == "cancelled":
+        say(f"Run {run} is cancelled.")
+    else:
+        say(f"Run {run} is asked to stop; its worker does so at the next chance. Follow it: gatehouse runs watch {run}")
+
+
+def _how_it_goes_on(found: Json, answer: str, interrupt: str) -> Json:
+    """The members of the request that continue the case. Raises `NothingToResume`, `AmbiguousResume`."""
+    if found["status"] in ("error", "timeout"):
+        return {"input": None}
+    waiting = [item for item in found["waits_for"] if interrupt in ("", item["interrupt_id"])]
+    if not waiting:
+        raise NothingToResume(
+            f"Run {found['run_id']} is {found['status']!r} and waits for nobody.",
+            hint=f"See where its case stands: gatehouse runs show {found['legs'][-1]['run_id']}",
+        )
+    if len(waiting) > 1:
+        listed = ", ".join(f"{item['interrupt_id']} ({item['stage']})" for item in waiting)
+        raise AmbiguousResume(f"The case waits at several places: {listed}.", hint="Name one with --interrupt ID.")
+    return {"command": {"resume": {waiting[0]["interrupt_id"]: _read(answer, waiting[0])}}}
+
+
+def _read(answer: str, item: Json) -> JsonValue:
+    """An answer as the route takes it: words, or JSON for a decision."""
+    if not answer:
+        what = "gatehouse approvals approve " + item["id"] if item["kind"] == "approval" else "say it in words"
+        raise NothingToResume(f"An answer is missing to: {item['asks']}", hint=f"To answer: {what}")
+    try:
+        read: JsonValue = json.loads(answer)
+    except ValueError:
+        return {"text": answer} if item["kind"] == "question" else answer
+    return read if isinstance(read, dict) else {"text": answer}
