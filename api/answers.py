@@ -25,7 +25,7 @@ def waiting(engine: Engine, run: Run) -> StreamingResponse:
         try:
             while not (await asyncio.wait({ended}, timeout=_KEEP_ALIVE_S))[0]:
                 yield b"\n"
-            yield json.dumps(jsonable_encoder(await _result(engine, ended.result()))).encode()
+            yield json.dumps(jsonable_encoder(await result_of(engine, ended.result()))).encode()
         finally:
             ended.cancel()
 
@@ -46,7 +46,8 @@ async def abandon(engine: Engine, run: Run, by: str) -> None:
     await asyncio.shield(asyncio.create_task(cancel(), name=f"caller of {run.id} hung up"))
 
 
-async def _result(engine: Engine, run: Run) -> dict[str, Any]:
+async def result_of(engine: Engine, run: Run) -> dict[str, Any]:
+    """What a run that has ended left; nothing when its thread is gone."""
     try:
         async with engine.database.transaction() as conn:
             thread = await get_thread(conn, run.thread_id, tenant=run.tenant)

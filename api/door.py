@@ -10,12 +10,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.problems import problem
 from contracts.errors import BodyTooLarge, Forbidden, Unauthenticated
-from engine.access.keys import Principal, Role, any_keys, authenticate
+from engine.access.keys import LOCAL, Principal, Role, any_keys, authenticate
 from engine.traces.ids import also_about
 from engine.wiring import Engine
 
 _ID = re.compile(r"[0-9a-f-]{36}")
-_LOCAL = Principal("local", frozenset({"caller"}), frozenset(), "default")
 
 
 def engine_of(request: Request) -> Engine:
@@ -48,7 +47,7 @@ async def _identify(request: Request, engine: Engine) -> Principal:
             "Without API keys only this machine may call.",
             hint="Make one with: gatehouse keys create NAME --role caller",
         )
-    return _LOCAL
+    return LOCAL
 
 
 def comes_from_here(request: Request) -> bool:

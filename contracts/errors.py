@@ -94,6 +94,12 @@ class SystemOwned(GatehouseError):
     code, status, category = "system_owned", 409, "logic"
 
 
+class InUse(GatehouseError):
+    """Something else still needs this object."""
+
+    code, status, category = "in_use", 409, "logic"
+
+
 class ThreadBusy(GatehouseError):
     """The thread is running and this call may not wait."""
 

@@ -35,6 +35,11 @@ class Event(StrEnum):
     ASSISTANT_DELETED = "assistant.deleted"
     ITEM_PUT = "item.put"
     ITEM_DELETED = "item.deleted"
+    SCHEDULE_CREATED = "schedule.created"
+    SCHEDULE_CHANGED = "schedule.changed"
+    SCHEDULE_DELETED = "schedule.deleted"
+    SCHEDULE_FIRED = "schedule.fired"
+    SCHEDULE_FAILED = "schedule.failed"
 
 
 class AuditRecord(TypedDict):

@@ -87,6 +87,7 @@ async def open_engine(
         states = StateReader(database, catalog, key)
         automatic = settings.version_change == "migrate-compatible"
         migrator = Migrator(database, catalog, dispatcher, key, automatic=automatic)
+        intake = Intake(database, catalog, dispatcher, states, migrator)
         notices = Notices(database)
         notices.start()
         stack.push_async_callback(notices.stop)
@@ -97,12 +98,13 @@ async def open_engine(
             dispatcher=dispatcher,
             notices=notices,
             states=states,
-            intake=Intake(database, catalog, dispatcher, states, migrator),
+            intake=intake,
             migrator=migrator,
             carrier=Carrier(
                 database=database,
                 dispatcher=dispatcher,
                 catalog=catalog,
+                intake=intake,
                 migrator=migrator,
                 systems=systems,
                 models=ModelSources(_routes(settings), recordings, settings.stand_ins, http),

@@ -56,7 +56,7 @@ class Bench:
         states = replace(engine.states, catalog=catalog)
         migrator = replace(engine.migrator, catalog=catalog)
         intake = replace(engine.intake, catalog=catalog, states=states, migrator=migrator)
-        carrier = replace(engine.carrier, catalog=catalog, migrator=migrator)
+        carrier = replace(engine.carrier, catalog=catalog, migrator=migrator, intake=intake)
         ours = replace(engine, catalog=catalog, states=states, migrator=migrator, intake=intake, carrier=carrier)
         return replace(self, engine=ours, workflow=workflow.name)
 

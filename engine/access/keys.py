@@ -50,6 +50,10 @@ class Principal:
             )
 
 
+LOCAL = Principal("local", frozenset({"caller"}), frozenset(), "default")
+"""A caller on this machine while no key exists at all."""
+
+
 async def create_key(
     conn: Connection,
     name: str,
@@ -98,6 +102,20 @@ async def authenticate(conn: Connection, key: str) -> Principal:
             hint="Send it as the header 'x-api-key'. Make one with: gatehouse keys create NAME --role caller",
         )
     return Principal(f"key:{row['name']}", frozenset(row["roles"]), frozenset(row["approver_roles"]), row["tenant"])
+
+
+async def principal_of(conn: Connection, name: str, *, tenant: str) -> Principal:
+    """What the principal of this name may do now, for work that was asked for earlier.
+
+    Raises `Forbidden` when its key has been revoked or has expired.
+    """
+    if name == LOCAL.name and not await any_keys(conn):
+        return LOCAL
+    params = {"name": name.removeprefix("key:"), "tenant": tenant}
+    row = await (await conn.execute(_SQL["key_by_name"], params)).fetchone() if name != LOCAL.name else None
+    if row is None:
+        raise Forbidden(f"{name!r} has no valid key any more.")
+    return Principal(name, frozenset(row["roles"]), frozenset(row["approver_roles"]), tenant)
 
 
 async def list_keys(conn: Connection) -> list[DictRow]:

@@ -8,6 +8,11 @@ VALUES (%(id)s, %(name)s, %(sha)s, %(roles)s, %(approver_roles)s, %(expires_at)s
 SELECT id, name, secret_sha256, roles, approver_roles, tenant FROM api_key
 WHERE id = %(id)s AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now());
 
+-- name: key_by_name
+-- A key that still counts, by the name that stands in records.
+SELECT roles, approver_roles FROM api_key
+WHERE name = %(name)s AND tenant = %(tenant)s AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now());
+
 -- name: list_keys
 -- Every key, without its secret.
 SELECT id, name, roles, approver_roles, created_at, expires_at, revoked_at FROM api_key ORDER BY created_at;

@@ -14,6 +14,7 @@ from engine.assistants.model import Assistant, Setup, Wanted, rows_of, system_as
 from engine.audit import audit
 from engine.catalog.catalog import Catalog
 from engine.catalog.workflow import Workflow
+from engine.schedules.schedules import require_unscheduled
 from engine.store.database import Connection
 from engine.store.sql import load_queries
 
@@ -92,8 +93,9 @@ async def set_latest(
 
 
 async def delete_assistant(conn: Connection, catalog: Catalog, assistant_id: str, principal: Principal) -> None:
-    """Remove an assistant with all versions; its runs stay. Raises `NotFound`, `SystemOwned`."""
+    """Remove an assistant with all versions; its runs stay. Raises `NotFound`, `SystemOwned`, `InUse`."""
     await _hold(conn, catalog, assistant_id, principal)
+    await require_unscheduled(conn, assistant_id, tenant=principal.tenant)
     await conn.execute(_SQL["delete_assistant"], {"id": assistant_id, "tenant": principal.tenant})
     await _record(conn, assistant_id, principal, Event.ASSISTANT_DELETED, {})
 

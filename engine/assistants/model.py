@@ -2,12 +2,15 @@
 
 import uuid
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, cast
+
+from pydantic import JsonValue
 
 from contracts.approval import JsonObject
 from engine.catalog.workflow import Workflow
+from engine.runs.model import RunOptions
 
 _NAMESPACE_GRAPH = uuid.UUID("6ba7b821-9dad-11d1-80b4-00c04fd430c8")
 _STARTED = datetime.now(UTC)
@@ -59,6 +62,19 @@ class Wanted:
     ascending: bool = False
     limit: int = 10
     offset: int = 0
+
+
+def with_setup(setup: Setup, options: RunOptions) -> RunOptions:
+    """What a run gets that was asked of an assistant: what the caller says goes over what the assistant says."""
+    ours, theirs = setup.config, options.config
+    configurable = cast(JsonObject, ours.get("configurable", {})) | cast(JsonObject, theirs.get("configurable", {}))
+    tags = [*cast(list[JsonValue], ours.get("tags", [])), *cast(list[JsonValue], theirs.get("tags", []))]
+    config = ours | theirs | {"configurable": configurable, "tags": tags}
+    return replace(
+        options,
+        config={name: value for name, value in config.items() if value},
+        context=setup.context | options.context,
+    )
 
 
 def system_assistant_id(workflow: str) -> str:

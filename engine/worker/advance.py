@@ -34,6 +34,7 @@ from engine.store.database import Connection, Database
 from engine.store.seal import SealedSerializer
 from engine.traces.metrics import LEASES_LOST, RUNS_ENDED
 from engine.worker.case import case_of
+from engine.worker.intake import Intake
 from engine.worker.lease import CancelRequested, Lease, held
 from engine.worker.migration import Migrator
 from engine.worker.observed import observed
@@ -58,6 +59,8 @@ class Carrier:
     seal_key: bytes
     lease: Lease
     name: str
+    intake: Intake
+    """Takes the runs of schedules."""
     control: RunControl
     """Asked to drain when the worker stops: runs stop at the next stage boundary."""
     opened_on: str = ""

@@ -43,16 +43,24 @@ class Intake:
 
     async def accept(self, new: NewRun) -> Run:
         """Accept a run with new input. Raises `GateOpen` while the thread waits for somebody, `InvalidRequest`."""
+        ready = self.prepared(new)
+        async with self.database.transaction() as conn:
+            return await self.accept_in(conn, ready)
+
+    def prepared(self, new: NewRun) -> NewRun:
+        """The run with its version, and its input as the workflow's guards leave it. Raises `InvalidRequest`."""
         if not new.input:
             raise InvalidRequest("A new run needs an input.", hint="To go on after an interrupt, send command.resume.")
         workflow = self.catalog[new.workflow]
         workflow.require_input(new.input)
-        new = replace(new, version=workflow.version, input=screen(workflow.policy, new.input))
-        async with self.database.transaction() as conn:
-            await require_not_drained(conn, new.version, tenant=new.tenant)
-            await get_thread(conn, new.thread_id, tenant=new.tenant, lock=True)
-            await require_no_open_gate(conn, new.thread_id)
-            return await create_run(conn, new, self.dispatcher)
+        return replace(new, version=workflow.version, input=screen(workflow.policy, new.input))
+
+    async def accept_in(self, conn: Connection, ready: NewRun) -> Run:
+        """Accept a run that is prepared in the caller's transaction; otherwise as `accept`."""
+        await require_not_drained(conn, ready.version, tenant=ready.tenant)
+        await get_thread(conn, ready.thread_id, tenant=ready.tenant, lock=True)
+        await require_no_open_gate(conn, ready.thread_id)
+        return await create_run(conn, ready, self.dispatcher)
 
     async def decide(self, request_id: str, submission: Submission, reviewer: Principal) -> tuple[Decision, Run]:
         """Decide one request; see `engine.approvals.decisions.decide` for what is refused."""

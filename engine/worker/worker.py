@@ -17,6 +17,7 @@ from engine.traces.metrics import LOST_RUNS, SWEEPS
 from engine.worker.advance import Carrier
 from engine.worker.dispatchers import ProcrastinateDispatcher
 from engine.worker.errands import Errand, Errands
+from engine.worker.ticks import fire_due
 
 _LOG = logging.getLogger("gatehouse.worker")
 _SILENT_SWEEPS, _SILENT_S = 5, 10
@@ -118,7 +119,7 @@ async def _end(task: asyncio.Task[None]) -> None:
 
 
 async def sweep(carrier: Carrier, *, now: datetime | None = None) -> None:
-    """Wake workers for runs that nobody works on; end requests (at `now`) and stored items whose time is over."""
+    """Wake workers for runs that nobody works on, start those of schedules, end what is over at `now`."""
     async with carrier.database.transaction() as conn:
         await sweep_items(conn)
         lost = await runs.lost_runs(conn, loaded=carrier.catalog.versions)
@@ -129,3 +130,4 @@ async def sweep(carrier: Carrier, *, now: datetime | None = None) -> None:
     for request in due:
         async with carrier.database.transaction() as conn:
             await expire(conn, request, carrier.dispatcher, now=now)
+    await fire_due(carrier.intake, now=now)

@@ -11,6 +11,8 @@ SAYS_NOTHING = re.compile(r"(util|helper|manager|service|handler)s?|common|core|
 EDGES = {
     "engine/worker/advance.py": "a failed workflow ends its run, not the worker",
     "engine/worker/rehearsal.py": "a stage that fails when it is tried out refuses the migration, not the command",
+    "api/mcp.py": "the library would show the caller the text of any failure",
+    "api/a2a.py": "the library would show the caller the text of any failure",
 }
 """Where any exception may be caught, and why."""
 OTHER_EXCEPTIONS = {"engine/worker/lease.py:CancelRequested": "control flow between heartbeat and worker; never leaves"}

@@ -1,0 +1,87 @@
+"""Starts the runs of schedules that are due: one for each due time, whichever worker comes first."""
+
+import logging
+import uuid
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from contracts.errors import Forbidden, GatehouseError, NotFound, StoreUnavailable
+from engine.access.keys import Principal, principal_of
+from engine.assistants.assistants import find_assistant
+from engine.assistants.model import Setup, with_setup
+from engine.runs.model import NewRun, RunOptions
+from engine.runs.threads import create_thread
+from engine.schedules.model import Plan, Schedule
+from engine.schedules.schedules import end_schedule, next_due, note_failure, note_run
+from engine.store.database import Connection
+from engine.worker.intake import Intake
+
+_LOG = logging.getLogger("gatehouse.worker")
+
+
+async def fire_due(intake: Intake, *, now: datetime | None = None) -> None:
+    """Start a run for every schedule that is due at `now`. A time that was missed comes once, and late."""
+    now, seen = now or datetime.now(UTC), set[str]()
+    while schedule_id := await _fire_next(intake, now, seen):
+        seen.add(schedule_id)
+
+
+async def _fire_next(intake: Intake, now: datetime, seen: set[str]) -> str | None:
+    schedule = None
+    try:
+        # The schedule is held until its run is committed: other workers pass over it meanwhile.
+        async with intake.database.transaction() as conn:
+            schedule = await next_due(conn, now=now, without=seen)
+            if schedule is not None:
+                await _fire(conn, intake, schedule, now)
+    except StoreUnavailable:
+        raise
+    except GatehouseError as error:
+        if schedule is None:
+            raise
+        _LOG.warning("nothing came of cron %s: %s", schedule.id, error.detail)
+        async with intake.database.transaction() as conn:
+            gone = isinstance(error, (Forbidden, NotFound))  # the key or the thread: another time changes nothing
+            told: dict[str, Any] = {"error": error.code, "message": error.detail}
+            await note_failure(conn, schedule, told, now=now, goes_on=not gone)
+    return schedule.id if schedule else None
+
+
+async def _fire(conn: Connection, intake: Intake, schedule: Schedule, now: datetime) -> None:
+    plan = schedule.plan
+    if plan.end_at is not None and plan.end_at < now:
+        await end_schedule(conn, schedule)
+        return
+    principal = await principal_of(conn, schedule.requester, tenant=schedule.tenant)
+    principal.require("caller")
+    try:
+        workflow, assistant = await find_assistant(conn, intake.catalog, plan.assistant_id, schedule.tenant)
+    except NotFound:
+        _LOG.warning("cron %s is left to a worker that has its workflow", schedule.id)
+        return
+    metadata = plan.metadata | {"cron_id": schedule.id}
+    new = new_run(replace(plan, metadata=metadata), principal, workflow.name, assistant.setup)
+    if not plan.thread_id:
+        await create_thread(conn, uuid.UUID(new.thread_id), tenant=new.tenant, metadata=metadata)
+    run = await intake.accept_in(conn, intake.prepared(new))
+    await note_run(conn, schedule, run.id, now=now)
+
+
+def new_run(plan: Plan, principal: Principal, workflow: str, setup: Setup) -> NewRun:
+    """The run that a plan asks for, on its thread or on one that has yet to be made."""
+    payload: dict[str, Any] = plan.payload
+    modes = payload.get("stream_mode", ())
+    return NewRun(
+        thread_id=plan.thread_id or str(uuid.uuid4()),
+        tenant=principal.tenant,
+        workflow=workflow,
+        requester=principal.name,
+        input=payload.get("input"),
+        assistant_id=plan.assistant_id,
+        stream_modes=(modes,) if isinstance(modes, str) else tuple(modes),
+        metadata=plan.metadata,
+        multitask_strategy=payload.get("multitask_strategy", "enqueue"),
+        options=with_setup(setup, RunOptions.of(payload)),
+        webhook=payload.get("webhook"),
+    )
