@@ -88,9 +88,7 @@ async def open_engine(
         automatic = settings.version_change == "migrate-compatible"
         migrator = Migrator(database, catalog, dispatcher, key, automatic=automatic)
         intake = Intake(database, catalog, dispatcher, states, migrator)
-        notices = Notices(database)
-        notices.start()
-        stack.push_async_callback(notices.stop)
+        notices = await stack.enter_async_context(_notices(database))
         yield Engine(
             settings=settings,
             database=database,
@@ -154,6 +152,16 @@ async def _procrastinate(database: Database) -> AsyncIterator[ProcrastinateDispa
         yield dispatcher
     finally:
         await dispatcher.close()
+
+
+@asynccontextmanager
+async def _notices(database: Database) -> AsyncIterator[Notices]:
+    notices = Notices(database)
+    notices.start()
+    try:
+        yield notices
+    finally:
+        await notices.stop()
 
 
 def _routes(settings: Settings) -> dict[str, Route]:

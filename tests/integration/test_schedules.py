@@ -14,7 +14,6 @@ from engine.access.keys import LOCAL, Principal, create_key, revoke_key
 from engine.assistants.model import system_assistant_id
 from engine.audit.audit import chain
 from engine.runs.model import Run
-from engine.runs.runs import recent_runs
 from engine.schedules.model import Plan, Schedule
 from engine.schedules.schedules import change_schedule, create_schedule, get_schedule
 from engine.worker.dispatchers import InlineDispatcher
@@ -52,9 +51,7 @@ async def now_of(bench: Bench, schedule: Schedule) -> Schedule:
 
 
 async def runs_of(bench: Bench, schedule: Schedule) -> list[Run]:
-    async with bench.engine.database.transaction() as conn:
-        found = await recent_runs(conn, tenant=TENANT, limit=1000)
-    return [run for run in found if run.metadata.get("cron_id") == schedule.id]
+    return [Run.of(row) for row in await bench.rows("SELECT * FROM run WHERE metadata ->> 'cron_id' = %s", schedule.id)]
 
 
 def when(schedule: Schedule, **later: float) -> datetime:
