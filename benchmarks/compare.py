@@ -55,7 +55,7 @@ async def _compare(
     found: dict[str, list[Row]] = {}
     with_dev = not options.quick if options.dev_server is None else options.dev_server
     async with open_ground(cluster, "bench", dev=with_dev) as ground:
-        await sections.warm_up(ground, note)
+        await sections.warm_up(ground, effort, note)
         at_rest = {name: served.rest_mb() for name, served in ground.processes.items()}
         found["pace"] = await sections.pace(ground, effort, note)
         found["interrupt and resume"] = await sections.interrupt_and_resume(ground, effort, note)

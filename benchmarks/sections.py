@@ -26,11 +26,11 @@ class Effort:
 QUICK, FULL = Effort(runs=100, repeats=3, at_most_s=2.5), Effort(runs=400, repeats=5, at_most_s=15)
 
 
-async def warm_up(ground: Ground, note: Note) -> None:
+async def warm_up(ground: Ground, effort: Effort, note: Note) -> None:
     """Not measured: imports, connections, prepared statements."""
     note("warming up")
     for way in ground.ways:
-        await timed(way.run, runs=48, callers=16, at_most_s=5)
+        await timed(way.run, runs=min(48, effort.runs), callers=16, at_most_s=5)
         await timed(way.ask_and_answer, runs=4, callers=2, at_most_s=2)
         await way.first_event_ms()
 

@@ -48,6 +48,8 @@ class Misfortunes:
     happened: Counter[str] = field(default_factory=Counter)
     silenced: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     """By a worker's name as leases have it: when it was killed or stopped, in seconds since the epoch."""
+    outages: list[float] = field(default_factory=list)
+    """When Postgres was killed."""
     _stopped: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def strike_until(self, over: asyncio.Event) -> None:
@@ -114,6 +116,7 @@ class Misfortunes:
         self.rig.start_server()
 
     async def _kill_postgres(self) -> None:
+        self.outages.append(time.time())
         await asyncio.to_thread(self.rig.kill_postgres)
         await asyncio.sleep(self.random.uniform(0, 1))
         await asyncio.to_thread(self.rig.start_postgres)

@@ -16,7 +16,7 @@ from rich.console import Console
 from tests.chaos.load import Load
 from tests.chaos.misfortunes import Kind, Misfortunes
 from tests.chaos.rig import open_rig
-from tests.chaos.verdict import Evidence, Verdict, judge, quantile, read_evidence, takeovers_s
+from tests.chaos.verdict import Evidence, Takeover, Verdict, judge, quantile, read_evidence, takeovers
 from tests.conftest import pytest_configure
 
 _SETTLE_S = 120
@@ -29,7 +29,7 @@ class Told:
     verdict: Verdict
     evidence: Evidence
     happened: Counter[str]
-    takeovers_s: list[float]
+    takeovers: list[Takeover]
     seconds: float
 
 
@@ -56,8 +56,8 @@ def play(plan: Plan, say: Callable[[str], None]) -> Told:
         misfortunes = Misfortunes(rig, random.Random(plan.seed), plan.every_s, plan.kinds)
         asyncio.run(_play(load, misfortunes, plan, say))
         evidence = read_evidence(rig, load.accepted)
-        slow = takeovers_s(rig, misfortunes.silenced)
-    return Told(judge(evidence), evidence, misfortunes.happened, slow, time.monotonic() - began)
+        taken = takeovers(rig, misfortunes.silenced, misfortunes.outages)
+    return Told(judge(evidence), evidence, misfortunes.happened, taken, time.monotonic() - began)
 
 
 async def _play(load: Load, misfortunes: Misfortunes, plan: Plan, say: Callable[[str], None]) -> None:
@@ -101,13 +101,18 @@ def show(told: Told, plan: Plan) -> None:
     console.print(f"runs: {len(evidence.runs)} ({_counted(outcomes)})")
     console.print(f"effects: {sum(evidence.counted.values())} happened, {len(evidence.effects)} in the ledger")
     console.print(f"unknown outcomes: {len(unknown)}, of which {real} had happened; all of them handed to a person")
-    p50, p95 = quantile(told.takeovers_s, 0.5), quantile(told.takeovers_s, 0.95)
-    console.print(f"takeovers: {len(told.takeovers_s)}, p50 {p50:.1f} s, p95 {p95:.1f} s")
+    console.print(f"takeovers: {_timing(told.takeovers, outage=False)}")
+    console.print(f"takeovers while Postgres was killed, too: {_timing(told.takeovers, outage=True)}")
     console.print(f"runs lost: {len(verdict.lost)}, effects twice: {len(verdict.twice)}")
     for name, found in vars(verdict).items():
         if found:
             console.print(f"[red]{name}[/red] ({len(found)}): {found[:5]}")
     console.print("[green]held[/green]" if verdict.holds else "[red]violated[/red]")
+
+
+def _timing(found: list[Takeover], *, outage: bool) -> str:
+    seconds = sorted(takeover.seconds for takeover in found if takeover.outage is outage)
+    return f"{len(seconds)}, p50 {quantile(seconds, 0.5):.1f} s, p95 {quantile(seconds, 0.95):.1f} s"
 
 
 def _counted(what: Counter[str]) -> str:

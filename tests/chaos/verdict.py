@@ -12,6 +12,7 @@ CLOSED = ("completed", "rejected", "handed_off", "failed_safe", "cancelled", "ex
 _RUNS = "SELECT id::text, thread_id::text, input ->> 'case', (input ->> 'effects')::int, status, outcome FROM run"
 _EFFECTS = "SELECT run_id::text, args ->> 'case', (args ->> 'number')::int, state FROM effect"
 _TAKEOVERS = "SELECT owner, extract(epoch FROM at)::float FROM takeover"
+_OUTAGE_S = 5.0
 _UNKNOWN = "tool_outcome_unknown"
 _HAPPENED = ("done", "unknown", "resolved_done")
 _DID_NOT = ("refused", "unknown", "resolved_not_done")
@@ -106,12 +107,25 @@ def judge(evidence: Evidence) -> Verdict:
     )
 
 
-def takeovers_s(rig: Rig, silenced: Mapping[str, list[float]]) -> list[float]:
-    """Seconds from the moment a worker was killed or stopped to each claim of a run that it held."""
+@dataclass(frozen=True)
+class Takeover:
+    """Seconds from the moment a worker was killed or stopped until another had claimed a run that it held."""
+
+    seconds: float
+    outage: bool
+    """Whether Postgres was killed meanwhile or shortly before: then nobody could take anything over."""
+
+
+def takeovers(rig: Rig, silenced: Mapping[str, list[float]], outages: Sequence[float]) -> list[Takeover]:
+    """Every takeover from a worker that is known to have been killed or stopped."""
     with rig.connect() as conn:
         rows = [(str(owner), float(str(at))) for owner, at in conn.execute(_TAKEOVERS).fetchall()]
-    ago = [[at - moment for moment in silenced.get(owner, ()) if moment < at] for owner, at in rows]
-    return sorted(min(each) for each in ago if each)
+    found = []
+    for owner, at in rows:
+        if before := [moment for moment in silenced.get(owner, ()) if moment < at]:
+            outage = any(max(before) - _OUTAGE_S < moment < at for moment in outages)
+            found.append(Takeover(at - max(before), outage))
+    return found
 
 
 def quantile(values: Sequence[float], share: float) -> float:

@@ -1,0 +1,22 @@
+"""`scripts/bench` still measures: a tiny comparison runs from end to end and names every figure that counts."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import ROOT
+
+
+@pytest.mark.slow
+def test_a_tiny_comparison_names_every_figure_that_counts() -> None:
+    arguments = [sys.executable, "-m", "benchmarks.compare", "--quick", "--runs", "6", "--repeats", "1", "--json"]
+
+    done = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, timeout=150)
+
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert [target["wanted"] for target in found["targets"]] == [">= 0.5", "<= 8", "<= 25", "<= 14", "<= 250"]
+    assert {row["way"] for row in found["pace"]} == {"floor", "governed"}
+    assert all(row["commits_a_run"] > 5 for row in found["what Postgres does"])
