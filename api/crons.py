@@ -158,6 +158,7 @@ async def delete(cron_id: UUID, engine: TheEngine, principal: Caller) -> None:
 def cron_json(cron: Schedule) -> Json:
     """A cron as `langgraph_sdk.schema.Cron` has it."""
     plan = cron.plan
+    asked: Json = {"assistant_id": plan.assistant_id, "schedule": plan.cron, "metadata": plan.metadata}
     return {
         "cron_id": cron.id,
         "assistant_id": plan.assistant_id,
@@ -167,7 +168,7 @@ def cron_json(cron: Schedule) -> Json:
         "timezone": plan.timezone,
         "end_time": plan.end_at,
         "enabled": plan.enabled,
-        "payload": plan.payload | {"assistant_id": plan.assistant_id, "schedule": plan.cron},
+        "payload": plan.payload | asked,
         "metadata": plan.metadata,
         "user_id": cron.requester,
         "next_run_date": cron.next_run_at,

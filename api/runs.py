@@ -15,6 +15,7 @@ from api.shapes import run_json
 from api.streams import streaming
 from engine.access.keys import Principal
 from engine.assistants.assistants import find_assistant
+from engine.assistants.model import with_setup
 from engine.runs.model import NewRun, Run, RunOptions
 from engine.runs.runs import get_run, list_runs
 from engine.runs.threads import create_thread, get_thread
@@ -126,7 +127,7 @@ async def _accept(
         stream_modes=stream_modes,
         metadata=body.metadata,
         multitask_strategy=body.multitask_strategy,
-        options=RunOptions(stream_subgraphs=body.stream_subgraphs),
+        options=with_setup(assistant.setup, RunOptions(stream_subgraphs=body.stream_subgraphs)),
     )
     return await engine.intake.accept(new)
 

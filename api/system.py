@@ -23,5 +23,5 @@ async def info() -> dict[str, Any]:
     return {
         "version": version("gatehouse"),
         "langgraph_py_version": version("langgraph"),
-        "flags": {"assistants": True, "crons": False, "langsmith": False, "gates": True},
+        "flags": {"assistants": True, "crons": True, "langsmith": False, "gates": True},
     }

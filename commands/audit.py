@@ -36,7 +36,7 @@ def verify(
             {"intact": found.intact, "cases": found.streams, "records": found.records, "findings": found.findings}
         )
     elif found.intact:
-        say(f"[green]Intact[/green]: {found.records} records of {found.streams} case(s).")
+        say(f"[green]Intact[/green]: {found.records} records of {found.streams} chain(s).")
     for finding in found.findings:
         say(f"[red]{finding.stream}, record {finding.seq}[/red]: {finding.problem}")
     if not found.intact:
