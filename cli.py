@@ -11,6 +11,7 @@ _COMMANDS = {
     "serve": "commands.serving:serve",
     "worker": "commands.serving:worker",
     "migrate": "commands.migrate:migrate",
+    "doctor": "commands.doctor:doctor",
     "approvals": "commands.approvals:app",
     "runs": "commands.runs:app",
     "audit": "commands.audit:app",

@@ -8,8 +8,8 @@ from fastapi import FastAPI
 from httpx import AsyncClient
 
 from api.app import create_app
-from api.door import is_loopback
 from contracts.errors import ConfigurationError
+from engine.access.addresses import is_loopback
 from engine.access.keys import any_keys
 from engine.settings import Settings, read_settings
 from engine.wiring import Engine, open_engine, running_worker

@@ -1,6 +1,5 @@
 """Who is calling: an API key in `x-api-key` or as bearer token; without any keys, only this machine may call."""
 
-import ipaddress
 import re
 from collections.abc import Awaitable, Callable
 from typing import Annotated
@@ -10,6 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.problems import problem
 from contracts.errors import BodyTooLarge, Forbidden, Unauthenticated
+from engine.access.addresses import is_loopback
 from engine.access.keys import LOCAL, Principal, Role, any_keys, authenticate
 from engine.traces.ids import also_about
 from engine.wiring import Engine
@@ -84,16 +84,6 @@ Caller = Annotated[Principal, Depends(may("caller"))]
 Reviewer = Annotated[Principal, Depends(may("reviewer"))]
 Operator = Annotated[Principal, Depends(may("operator"))]
 Reader = Annotated[Principal, Depends(a_reader)]
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host name or address means this machine."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 class BodyLimit:

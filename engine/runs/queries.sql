@@ -261,3 +261,7 @@ FROM (
                 ELSE greatest(run.updated_at, run.start_at) END AS since
     FROM run WHERE run.tenant = %(tenant)s AND run.status IN ('pending', 'running')
 ) AS unfinished WHERE kind IS NOT NULL ORDER BY seq LIMIT 500;
+
+-- name: newest_thread
+-- The thread that changed last.
+SELECT id, tenant FROM thread WHERE workflow IS NOT NULL AND deleted_at IS NULL ORDER BY updated_at DESC LIMIT 1;

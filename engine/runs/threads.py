@@ -39,3 +39,8 @@ async def get_thread(conn: Connection, thread_id: str, *, tenant: str, lock: boo
 async def set_thread_status(conn: Connection, thread_id: str, status: ThreadStatus) -> None:
     """Expects the transaction that changes the thread's newest run."""
     await conn.execute(_SQL["touch_thread"], {"id": thread_id, "status": status})
+
+
+async def newest_thread(conn: Connection) -> DictRow | None:
+    """The thread of any tenant that changed last, of those that have had a run."""
+    return await (await conn.execute(_SQL["newest_thread"])).fetchone()

@@ -54,6 +54,13 @@ def start(home: Path, *, notify: Callable[[str], None]) -> EmbeddedPostgres:
     return EmbeddedPostgres(cluster.dsn(server.port), cluster.data, attached is None, run_as, version)
 
 
+def exists(home: Path) -> bool:
+    """Whether `start` would find a cluster of `home`; changes nothing. Raises DataFolderRefused, ConfigurationError."""
+    home = home.expanduser().resolve()
+    with _explained(home):
+        return home.is_dir() and (postgres_cluster.locate(home).data / "PG_VERSION").exists()
+
+
 def stop(home: Path) -> None:
     """Shut the server of `home` down cleanly, whoever started it; does nothing if none runs."""
     home = home.expanduser().resolve()

@@ -55,13 +55,22 @@ async def migrate(dsn: str, *, wait_s: float = 60) -> list[str]:
 
 async def missing_migrations(conn: Connection) -> list[str]:
     """Names of our migrations that the database lacks; all of them where nothing was ever applied."""
-    there = await (await conn.execute("SELECT to_regclass('schema_migration') AS t")).fetchone()
-    applied: set[int] = set()
-    if there and there["t"]:
-        applied = {
-            row["number"] for row in await (await conn.execute("SELECT number FROM schema_migration")).fetchall()
-        }
+    applied = await _applied(conn)
     return [f"{m.number:04}_{m.name}" for m in _known() if m.number not in applied]
+
+
+async def unknown_migrations(conn: Connection) -> list[str]:
+    """Names of migrations that the database has and this code does not know: a newer version was here."""
+    known = {m.number for m in _known()}
+    return [f"{number:04}_{name}" for number, name in (await _applied(conn)).items() if number not in known]
+
+
+async def _applied(conn: Connection) -> dict[int, str]:
+    there = await (await conn.execute("SELECT to_regclass('schema_migration') AS t")).fetchone()
+    if not there or not there["t"]:
+        return {}
+    rows = await (await conn.execute("SELECT number, name FROM schema_migration ORDER BY number")).fetchall()
+    return {row["number"]: row["name"] for row in rows}
 
 
 @cache

@@ -9,3 +9,16 @@ CROSS JOIN LATERAL jsonb_each_text(newest.checkpoint -> 'channel_versions') AS c
 JOIN checkpoint_blobs blob ON blob.thread_id = newest.thread_id AND blob.checkpoint_ns = ''
                           AND blob.channel = channel.name AND blob.version = channel.version
 WHERE channel.name LIKE 'branch:to:%%' AND blob.type <> 'empty';
+
+-- name: server_facts
+-- What the server says of itself.
+SELECT current_setting('server_version') AS version, current_setting('server_version_num')::int AS version_num,
+       current_setting('server_encoding') AS encoding, current_setting('default_transaction_isolation') AS isolation,
+       current_setting('fsync') AS fsync, current_setting('synchronous_commit') AS synchronous_commit,
+       pg_is_in_recovery() AS standby, clock_timestamp() AS clock,
+       current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int AS connections,
+       (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend')::int AS connected;
+
+-- name: sample_value
+-- One stored value of a thread.
+SELECT type, blob FROM checkpoint_blobs WHERE thread_id = %(thread_id)s AND type <> 'empty' AND blob IS NOT NULL LIMIT 1;

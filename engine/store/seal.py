@@ -69,6 +69,11 @@ def seal_key(configured: str, home: Path) -> bytes:
     return _from_hex(path.read_text().strip(), str(path))
 
 
+def existing_seal_key(configured: str, home: Path) -> bytes | None:
+    """The same key, None where `seal_key` would have to make one. Raises `ConfigurationError`."""
+    return seal_key(configured, home) if configured or (home / "seal.key").exists() else None
+
+
 def _from_hex(text: str, where: str) -> bytes:
     try:
         key = bytes.fromhex(text)
