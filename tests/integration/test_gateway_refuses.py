@@ -179,7 +179,8 @@ async def test_one_approval_is_not_two_calls_at_the_same_time(bench: Bench) -> N
 
     run = await trial.played({"account_id": account})
 
-    assert await refused(trial, run) == "divergent_execution"
+    # Where the first was over before the second began, the second gets its result.
+    assert run.status == "success" or await refused(trial, run) == "divergent_execution"
     assert len(bench.refunds(account)) <= 1
     assert refund_requests(bench, account) <= 1
 
