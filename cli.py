@@ -14,6 +14,7 @@ _COMMANDS = {
     "doctor": "commands.doctor:doctor",
     "approvals": "commands.approvals:app",
     "runs": "commands.runs:app",
+    "effects": "commands.effects:app",
     "audit": "commands.audit:app",
     "eval": "evals.commands:app",
     "keys": "commands.keys:app",

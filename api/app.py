@@ -11,6 +11,7 @@ from api import (
     assistants,
     audit,
     crons,
+    effects,
     faces,
     inspection,
     operations,
@@ -37,6 +38,7 @@ _ROOMS = (
     faces,
     approvals,
     audit,
+    effects,
     versions,
 )
 

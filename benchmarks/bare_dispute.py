@@ -57,6 +57,9 @@ class OpenGates:
     async def card(self, request_id: str) -> dict[str, Any]:
         return {}
 
+    async def doubt(self, request_id: str) -> dict[str, Any]:
+        return {}
+
     async def question(self, text: str) -> dict[str, Any]:
         return {}
 

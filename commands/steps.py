@@ -48,6 +48,8 @@ _WHAT: dict[str, Callable[[dict[str, Any]], str]] = {
     ),
     "call.finished": _call,
     "call.refused": lambda data: f"{data['tool']}: {data['code']}",
+    "call.resolved": lambda data: f"{data['tool']}: {data['outcome']} by {data['by']}",
+    "outcome.asked": lambda data: f"{data['tool']}: did it happen?",
     "action.frozen": lambda data: f"{data['summary']} → {data['verdict']} ({data['rule']})",
     "approval.requested": lambda data: f"{data['request_id']} in {data['queue']}",
     "approval.decided": lambda data: f"{data['type']} {data['reason']}",

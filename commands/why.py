@@ -66,6 +66,9 @@ _KNEW: dict[str, Callable[[Json], list[tuple[str, str]]]] = {
     "model.called": _model,
     "call.finished": _call,
     "call.refused": lambda found: [("refused", f"{found['tool']} ({found['code']}): {found['detail']}")],
+    "call.resolved": lambda found: [
+        ("found out", f"{found['tool']} {found['outcome']} by {found['by']} {found['note']}")
+    ],
     "action.frozen": _frozen,
     "approval.decided": lambda found: [("decided", f"{found['type']} by {found['by']} {found['reason']}")],
     "question.answered": lambda found: [("answer", found["answer"])],

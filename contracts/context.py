@@ -81,6 +81,10 @@ class Gates(Protocol):
         """What the requester is asked, as the interrupt's value."""
         ...
 
+    async def doubt(self, request_id: str) -> JsonObject:
+        """What a person is shown who shall find out what became of the call that `request_id` allowed."""
+        ...
+
     async def decision(self, request_id: str) -> Decision:
         """The stored decision. Raises `ApprovalRequired` while there is none."""
         ...

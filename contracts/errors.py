@@ -133,6 +133,12 @@ class AlreadyDecided(GatehouseError):
     code, status, category = "already_decided", 409, "logic"
 
 
+class AlreadySettled(GatehouseError):
+    """What became of this effect is known, or was found out by somebody else."""
+
+    code, status, category = "already_settled", 409, "logic"
+
+
 class ApprovalSuperseded(GatehouseError):
     """The request was replaced by a newer one."""
 

@@ -27,6 +27,8 @@ class Event(StrEnum):
     CALL_STARTED = "call.started"
     CALL_FINISHED = "call.finished"
     CALL_REFUSED = "call.refused"
+    CALL_RESOLVED = "call.resolved"
+    OUTCOME_ASKED = "outcome.asked"
     MODEL_CALLED = "model.called"
     VERSION_DRAINED = "version.drained"
     VERSION_DRAIN_ENDED = "version.drain_ended"

@@ -12,8 +12,10 @@ from contracts.policy import allow
 from contracts.tool import AnyTool
 from engine.catalog.workflow import Workflow
 from engine.runs.model import Run
+from engine.runs.threads import get_thread
+from engine.worker.resume import pending_interrupts
 from nodes.waiting import approval_gate, proposes
-from tests.engines import Bench, in_line
+from tests.engines import TENANT, Bench, in_line
 from trials.ledger.graph import draft as counting
 from trials.terms import terms
 
@@ -86,3 +88,11 @@ async def end_of(bench: Bench, run: Run) -> tuple[str, str]:
     """State of the effect, and the code of the problem that the stage left, if any."""
     problem = (await bench.state(run)).get("problem") or {}
     return (await effect_of(bench, run))["state"], problem.get("code", "")
+
+
+async def shown_by(bench: Bench, run: Run) -> list[dict[str, Any]]:
+    """What the run's thread shows to those for whom it waits."""
+    async with bench.engine.database.transaction() as conn:
+        thread = await get_thread(conn, run.thread_id, tenant=TENANT)
+    snapshot = await bench.engine.states.latest(thread)
+    return [interrupt.value for interrupt in pending_interrupts(snapshot).values()] if snapshot else []

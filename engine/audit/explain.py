@@ -27,6 +27,7 @@ async def explain_effect(conn: Connection, effect: str, *, tenant: str) -> dict[
     call_key = row["call_key"]
     started = _of(records, "call.started", call_key=call_key)
     finished = _of(records, "call.finished", call_key=call_key)
+    resolved = _of(records, "call.resolved", call_key=call_key)
     opened = _of(records, "run.created", kind="input")
     frozen = _of(records, "action.frozen", action_digest=row["action_digest"])
     decided = _of(records, "approval.decided", action_digest=row["action_digest"])
@@ -34,7 +35,8 @@ async def explain_effect(conn: Connection, effect: str, *, tenant: str) -> dict[
         "who_asked": [f"{o['data']['requester']} opened the case on {o['at'][:10]}" for o in opened],
         "what_the_agent_saw": _seen(records, started),
         "which_tool": [f"{s['data']['tool']} {s['data']['args']} (attempt {s['data']['attempt']})" for s in started],
-        "what_changed": [f"{f['data']['state']}: {f['data']['result'] or f['data']['error']}" for f in finished],
+        "what_changed": [f"{f['data']['state']}: {f['data']['result'] or f['data']['error']}" for f in finished]
+        + [f"{r['data']['by']} found out: {r['data']['outcome']} {r['data']['note']}" for r in resolved],
         "how_it_was_reviewed": _reviewed(frozen, decided),
         "how_it_is_reversed": row["undo"] or "See the tool's contract.",
     }

@@ -1,7 +1,7 @@
 """The gates of one run: actions frozen, cards made from policy and contract, decisions read from their rows."""
 
 from collections import Counter
-from typing import cast
+from typing import cast, get_args
 
 from contracts.approval import PERSONAL_DECISIONS, Decision, Draft, JsonObject, Proposal
 from contracts.errors import InvalidRequest
@@ -9,6 +9,7 @@ from contracts.tool import Reply, Request, Tool
 from engine.approvals import requests
 from engine.approvals.decisions import decision_of
 from engine.catalog.workflow import Workflow
+from engine.gateway.outcomes import Found, effect_of_approval
 from engine.gateway.place import here
 from engine.runs.model import Run
 from engine.store.database import Database
@@ -67,6 +68,29 @@ class RunGates:
             "why": request.why,
         }
         return shown | request.card
+
+    async def doubt(self, request_id: str) -> JsonObject:
+        """The call, its attempts and how to say what became of it. Raises `NotFound` for one that was never begun."""
+        stage = here().stage
+        async with self._database.transaction() as conn:
+            effect = await effect_of_approval(conn, request_id, tenant=self._run.tenant)
+        tool = self._workflow.tool(effect.tool)
+        shown: JsonObject = {
+            "kind": "unknown_effect",
+            "call_key": effect.call_key,
+            "stage": stage,
+            "tool": effect.tool,
+            "args": effect.args,
+            "idempotency_key": effect.idempotency_key,
+            "attempt": effect.attempt,
+            "started_at": effect.started_at.isoformat(),
+            "error": effect.error,
+            "summary": tool.summary,
+            "undo": tool.undo,
+            "outcomes": list(get_args(Found)),
+            "result_schema": tool.reply.model_json_schema(),
+        }
+        return shown
 
     async def question(self, text: str) -> JsonObject:
         """What a clarification interrupt shows."""

@@ -102,7 +102,8 @@ FROM effect WHERE state IN ('started', 'unknown') AND effect_class <> 'read' GRO
 -- name: consumed_approvals
 -- Approvals whose calls have ended.
 SELECT approval_id FROM effect
-WHERE thread_id = %(thread_id)s AND approval_id IS NOT NULL AND state <> 'started';
+WHERE thread_id = %(thread_id)s AND approval_id IS NOT NULL
+  AND state NOT IN ('started', 'unknown', 'resolved_not_done');
 
 -- name: unknown
 -- Effects of a tenant of which nobody knows whether they happened.
@@ -110,3 +111,36 @@ SELECT e.call_key, e.run_id, e.thread_id, e.stage, e.tool, e.error ->> 'detail' 
        extract(epoch FROM now() - e.started_at)::float8 AS for_s
 FROM effect e JOIN run r ON r.id = e.run_id
 WHERE r.tenant = %(tenant)s AND e.state = 'unknown' AND e.effect_class <> 'read' ORDER BY e.started_at LIMIT 500;
+
+-- name: search
+-- Effects of a tenant, the one that was begun first at the top.
+SELECT * FROM effect_shown WHERE tenant = %(tenant)s
+  AND (%(state)s::text IS NULL OR state = %(state)s)
+  AND (%(thread_id)s::uuid IS NULL OR thread_id = %(thread_id)s)
+ORDER BY opened_at, call_key LIMIT %(limit)s OFFSET %(offset)s;
+
+-- name: effect
+-- One effect of a tenant.
+SELECT * FROM effect_shown WHERE call_key = %(call_key)s AND tenant = %(tenant)s;
+
+-- name: by_approval
+-- The effect that consumed an approval.
+SELECT * FROM effect_shown WHERE approval_id = %(approval_id)s AND tenant = %(tenant)s;
+
+-- name: park
+-- Have a case wait for a person to find out, in the transaction that saves its interrupt.
+UPDATE effect SET interrupt_id = %(interrupt_id)s
+WHERE call_key = %(call_key)s AND thread_id = %(thread_id)s RETURNING tool, stage, state;
+
+-- name: parked_effects
+-- Effects at which a thread ever parked, oldest first.
+SELECT * FROM effect_shown WHERE thread_id = %(thread_id)s AND interrupt_id IS NOT NULL ORDER BY opened_at;
+
+-- name: resolve
+-- Record what a person found out about an effect of unknown outcome: exactly one resolution wins.
+UPDATE effect SET state = %(state)s, resolution = %(resolution)s, resolved_by = %(by)s, resolved_at = now(),
+                  note = %(note)s, result = %(result)s, error = %(error)s,
+                  due_at = CASE WHEN %(queued)s THEN now() END,
+                  started_at = CASE WHEN %(queued)s THEN now() ELSE started_at END,
+                  finished_at = CASE WHEN %(queued)s THEN NULL ELSE finished_at END
+WHERE call_key = %(call_key)s AND state = 'unknown' RETURNING state;

@@ -24,6 +24,7 @@ from engine.catalog.workflow import Workflow
 from engine.gateway.calls import RunTools
 from engine.gateway.gates import RunGates
 from engine.gateway.ledger import abandon
+from engine.gateway.outcomes import park
 from engine.gateway.systems import Systems
 from engine.models.asking import ModelSources, RunModels
 from engine.runs import pins, runs
@@ -168,6 +169,8 @@ class Carrier:
             for interrupt in interrupts:
                 if interrupt.value["kind"] == "approval":
                     await ask(conn, run, interrupt.id, interrupt.value, workflow.policy.queue)
+                elif interrupt.value["kind"] == "unknown_effect":
+                    await park(conn, run, interrupt.id, interrupt.value, self.dispatcher)
                 else:
                     await ask_question(conn, run, interrupt.id, interrupt.value)
 

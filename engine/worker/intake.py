@@ -20,6 +20,8 @@ from engine.approvals.questions import Question, answer_question, questions_of_t
 from engine.approvals.requests import asked_of_thread, get_request
 from engine.catalog.catalog import Catalog
 from engine.catalog.versions import require_not_drained
+from engine.gateway.outcomes import Effect, Resolution, get_effect, parked_effects, require_resolver, resolve
+from engine.gateway.payloads import read_resolution
 from engine.runs.dispatch import Dispatcher
 from engine.runs.model import NewRun, Run
 from engine.runs.runs import cancel, create_run
@@ -91,6 +93,12 @@ class Intake:
             await self.migrator.require_loaded(target.run_id)
             async with self.database.transaction() as conn:
                 return await answer_question(conn, target, text, principal, self.dispatcher, stream_modes=stream_modes)
+        if isinstance(target, Effect):
+            resolution = replace(read_resolution(answer), stream_modes=stream_modes)
+            _, following = await self.settle(target.call_key, resolution, principal)
+            if following is None:
+                raise NothingToResume(f"Thread {thread_id} no longer waits for this effect.")
+            return following
         submission = replace(read_decision(answer), stream_modes=stream_modes)
         _, run = await self.decide(target.id, submission, principal)
         return run
@@ -103,6 +111,20 @@ class Intake:
         async with self.database.transaction() as conn:
             if await cancel(conn, run, self.dispatcher, by=by):
                 await cancel_requests(conn, run.subject(by))
+
+    async def settle(self, call_key: str, resolution: Resolution, person: Principal) -> tuple[Effect, Run | None]:
+        """Take what a person found out about an effect; the leg of the case that goes on with it, if one waits for it.
+
+        Raises what `engine.gateway.outcomes.resolve` does, and where the case waits what a decision of it would raise.
+        """
+        async with self.database.transaction() as conn:
+            effect = await get_effect(conn, call_key, tenant=person.tenant)
+            await require_resolver(conn, effect, person)
+        if effect.waits:
+            await self.migrator.require_loaded(effect.leg_id)
+        tool = self.catalog[effect.workflow].tool(effect.tool)
+        async with self.database.transaction() as conn:
+            return await resolve(conn, effect, resolution, person, tool, self.dispatcher)
 
     async def _require_unchanged(self, request: ApprovalRequest) -> None:
         """The open request must still be what the thread's newest checkpoint waits for."""
@@ -123,8 +145,10 @@ class Intake:
 async def require_no_open_gate(conn: Connection, thread_id: str) -> None:
     """Raises `GateOpen` naming what the thread waits for."""
     for item in await _asked(conn, thread_id):
-        if item.status in ("pending", "open"):
+        if _waits(item):
             what = "a decision" if isinstance(item, ApprovalRequest) else "an answer"
+            if isinstance(item, Effect):
+                what = "somebody to find out what became of an effect"
             raise GateOpen(
                 f"Thread {thread_id} waits for {what}; new input or another state would walk around it.",
                 hint="Answer with command.resume, or cancel the run first.",
@@ -132,11 +156,16 @@ async def require_no_open_gate(conn: Connection, thread_id: str) -> None:
             )
 
 
-Asked = ApprovalRequest | Question
+Asked = ApprovalRequest | Question | Effect
 
 
 async def _asked(conn: Connection, thread_id: str) -> list[Asked]:
-    return [*await asked_of_thread(conn, thread_id), *await questions_of_thread(conn, thread_id)]
+    parked = await parked_effects(conn, thread_id)
+    return [*await asked_of_thread(conn, thread_id), *await questions_of_thread(conn, thread_id), *parked]
+
+
+def _waits(item: Asked) -> bool:
+    return item.waits if isinstance(item, Effect) else item.status in ("pending", "open")
 
 
 def _target(asked: list[Asked], value: JsonValue) -> tuple[Asked, JsonValue]:
@@ -155,7 +184,7 @@ def _target(asked: list[Asked], value: JsonValue) -> tuple[Asked, JsonValue]:
         raise AmbiguousResume(
             "The thread has asked more than once, and the answer does not say which request it is for.",
             hint='Send {"resume": {"<interrupt id>": …}} with the id of the interrupt that you were shown.',
-            facts={"interrupts": [{"id": i.interrupt_id, "status": i.status} for i in asked]},
+            facts={"interrupts": [{"id": i.interrupt_id, "waits": _waits(i)} for i in asked]},
         )
     return asked[0], value
 

@@ -14,6 +14,7 @@ from engine.approvals.model import DECISION_OF
 from engine.approvals.questions import questions_of_thread
 from engine.approvals.requests import asked_of_thread
 from engine.catalog.workflow import Workflow
+from engine.gateway.outcomes import parked_effects
 from engine.runs.model import Run
 from engine.store.database import Connection
 
@@ -70,6 +71,9 @@ async def _answers(conn: Connection, run: Run, interrupt_ids: set[str]) -> dict[
     for question in await questions_of_thread(conn, run.thread_id):
         if question.interrupt_id in interrupt_ids and question.status == "answered":
             answers[question.interrupt_id] = {"text": question.answer, "by": question.answered_by}
+    for effect in await parked_effects(conn, run.thread_id):
+        if effect.interrupt_id in interrupt_ids and effect.state != "unknown":
+            answers[effect.interrupt_id] = {"call_key": effect.call_key, "state": effect.state}
     return answers
 
 

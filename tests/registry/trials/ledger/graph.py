@@ -1,4 +1,7 @@
-"""An effect of each class in turn: 1 idempotent, 2 queryable, 3 transactional, 4 outbox, 5 at most once."""
+"""An effect of each class in turn: 1 idempotent, 2 queryable, 3 transactional, 4 outbox, 5 at most once.
+
+A case parks at an effect of which nobody knows the outcome.
+"""
 
 from langgraph.graph import END, START, StateGraph
 
@@ -49,7 +52,7 @@ names = [tool.run.__name__ for tool in TOOLS]
 for name, tool, following in zip(names, TOOLS, [*(f"freeze_{n}" for n in names[1:]), "close"], strict=True):
     flow.add_node(f"freeze_{name}", **proposes(tool, draft))
     flow.add_node(f"approve_{name}", **approval_gate(tool))
-    flow.add_node(name, **carries_out(tool, into="receipt"))
+    flow.add_node(name, **carries_out(tool, into="receipt", unknown="park"))
     flow.add_node(f"after_{name}", count_on)
     flow.add_edge(f"freeze_{name}", f"approve_{name}")
     flow.add_conditional_edges(

@@ -1,0 +1,81 @@
+"""`gatehouse effects`: effects of which nobody knows the outcome, and saying what became of them."""
+
+import json
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+
+from commands.client import DEFAULT_URL, Key, Url, call
+from commands.terminal import explained, say, show_json, show_table
+from contracts.errors import InvalidRequest
+
+app = typer.Typer(no_args_is_help=True, help="Effects of unknown outcome: list, show, resolve.")
+
+EffectKey = Annotated[str, typer.Argument(help="Key of the effect in the ledger.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Output for programs.")]
+
+
+@app.command("list")
+@explained
+def list_(
+    state: Annotated[str, typer.Option(help="unknown, started, done, refused, resolved_done, … or all.")] = "unknown",
+    url: Url = DEFAULT_URL,
+    key: Key = "",
+    as_json: AsJson = False,
+) -> None:
+    """List effects, the one that was begun first at the top."""
+    found = call("GET", "/effects", url=url, key=key, query={"state": state})
+    if as_json:
+        show_json(found)
+        return
+    show_table(
+        ["key", "state", "tool", "began", "case waits"],
+        [(e["key"], e["state"], e["tool"], e["opened_at"][:16], "yes" if e["waits"] else "no") for e in found],
+    )
+
+
+@app.command()
+@explained
+def show(effect: EffectKey, url: Url = DEFAULT_URL, key: Key = "", as_json: AsJson = False) -> None:
+    """Show one effect: what was called, when, under which approval, and what is known about it."""
+    found = call("GET", f"/effects/{effect}", url=url, key=key)
+    if as_json:
+        show_json(found)
+    else:
+        _print(found)
+
+
+@app.command()
+@explained
+def resolve(
+    effect: EffectKey,
+    outcome: Annotated[str, typer.Argument(help="happened, did_not_happen or abort.")],
+    result: Annotated[str, typer.Option(help="The lost reply as JSON, for what happened.")] = "",
+    note: Annotated[str, typer.Option(help="How you know; kept with your name.")] = "",
+    url: Url = DEFAULT_URL,
+    key: Key = "",
+) -> None:
+    """Say what became of an effect, after you have looked in the outside system."""
+    body: dict[str, Any] = {"outcome": outcome, "note": note}
+    try:
+        body |= {"result": json.loads(result)} if result else {}
+    except ValueError as error:
+        raise InvalidRequest(f"The result is not JSON: {error}.") from error
+    settled = call("POST", f"/effects/{effect}/resolve", url=url, key=key, body=body)
+    goes_on = f" Run {settled['resumed_by']} goes on." if settled["resumed_by"] else ""
+    say(f"Recorded: {settled['state']} by {settled['resolved_by']}.{goes_on}")
+
+
+def _print(effect: dict[str, Any]) -> None:
+    say(f"[bold]{escape(effect['tool'])}[/bold] {escape(json.dumps(effect['args']))}")
+    say(f"  state      {effect['state']} after {effect['attempt']} attempt(s), class {effect['effect_class']}")
+    say(f"  began      {effect['opened_at'][:19]}, last attempt {effect['started_at'][:19]}")
+    for name in ("error", "result"):
+        if effect[name]:
+            say(f"  {name:10} {escape(json.dumps(effect[name]))}")
+    say(f"  key        {effect['key']}  [dim](sent as {effect['idempotency_key']})[/dim]")
+    say(f"  case       thread {effect['thread_id']}, run {effect['run_id']}, stage {effect['stage']}")
+    say(f"  approval   {effect['approval_id']}")
+    if effect["resolved_by"]:
+        say(f"  resolved   {effect['resolution']} by {effect['resolved_by']}: {escape(effect['note'])}")
