@@ -274,6 +274,12 @@ class LeaseLost(GatehouseError):
     code, status, category = "lease_lost", 409, "engine"
 
 
+class RunGivenUp(GatehouseError):
+    """Every worker that carried the run died over it; a person looks at it."""
+
+    code, status, category = "run_given_up", 500, "engine"
+
+
 class StageGone(GatehouseError):
     """The run waits at a stage that the loaded workflow does not have."""
 

@@ -45,7 +45,7 @@ async def find_stuck(conn: Connection, *, tenant: str, pending_s: float = PENDIN
     ]
     for row in await unknown_effects(conn, tenant=tenant):
         says = "Nobody knows whether {tool} took effect at the stage {stage}: {detail}"
-        do = "Look it up in the outside system. It is never sent again by itself: gatehouse runs why {run_id}"
+        do = "Look it up in the outside system and say what happened: gatehouse effects show {call_key}"
         found.append(_finding("unknown_effect", row, says, do) | {"call_key": row["call_key"]})
     for row in await overdue_requests(conn, tenant=tenant):
         says = "Waits for {role} in the queue {queue}, {minutes:.0f} min over its target: {summary}"

@@ -13,7 +13,7 @@ from langgraph.types import Interrupt, StateSnapshot
 
 from contracts.approval import JsonObject
 from contracts.context import Context
-from contracts.errors import GatehouseError, LeaseLost, StoreUnavailable, VersionChanged, VersionDrained
+from contracts.errors import GatehouseError, LeaseLost, RunGivenUp, StoreUnavailable, VersionChanged, VersionDrained
 from contracts.event import Event
 from engine.approvals.decisions import cancel_requests
 from engine.approvals.questions import ask_question
@@ -98,9 +98,7 @@ class Carrier:
 
     async def _carry(self, run: Run) -> None:
         if run.attempts > _MAX_ATTEMPTS:
-            raise GatehouseError(
-                f"Run {run.id} was given up after {_MAX_ATTEMPTS} attempts.", hint="A person looks at it."
-            )
+            raise RunGivenUp(f"Run {run.id} was given up after {_MAX_ATTEMPTS} attempts.", hint="A person looks at it.")
         workflow = self.catalog[run.workflow]
         if run.version != workflow.version or run.refused_by == workflow.version:
             run = await self.migrator.adopt(run)

@@ -1,0 +1,1 @@
+"""A workflow that kills its worker."""
