@@ -1,6 +1,7 @@
 """What can be configured: environment variables, read once at start by wiring and the command line."""
 
 import contextlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
@@ -34,6 +35,10 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="GATEHOUSE_", frozen=True, extra="ignore")
 
     database_url: SecretStr | None = Field(None, validation_alias="DATABASE_URL", description="Postgres to use.")
+    secrets_dir: Path | None = Field(
+        None,
+        description="Folder of files named like these variables, one value in each: secrets of containers.",
+    )
     home: Path = Field(
         default_factory=lambda: platformdirs.user_data_path("gatehouse"),
         description="Folder of the embedded Postgres and of generated keys.",
@@ -87,9 +92,15 @@ class Settings(BaseSettings):
 
 
 def read_settings(**overrides: object) -> Settings:
-    """Settings from the environment, with `overrides` on top. Raises `ConfigurationError` naming the variable."""
+    """Settings from files of secrets, the environment over them, `overrides` on top of all.
+
+    Raises `ConfigurationError` naming the variable.
+    """
+    folder = os.environ.get("GATEHOUSE_SECRETS_DIR") or None
+    if folder and not Path(folder).is_dir():
+        raise ConfigurationError(f"GATEHOUSE_SECRETS_DIR names {folder!r}, which is no folder.")
     try:
-        return Settings(**overrides)  # type: ignore[arg-type]  # pydantic validates them
+        return Settings(_secrets_dir=folder, **overrides)  # type: ignore[arg-type]  # pydantic validates them
     except SettingsError as error:
         raise ConfigurationError(
             f"The configuration cannot be read: {error}.", hint="Objects and lists are given as JSON."

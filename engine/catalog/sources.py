@@ -26,13 +26,14 @@ def code_of(root: Path, folder: Path) -> dict[str, str]:
     Followed are imports into the shared rooms and into what lies under `root`; libraries and the engine are not part of
     a version.
     """
+    rooms = {*_ROOMS, folder.relative_to(root).parts[0]}
     own = {_module_name(root, path) for path in folder.rglob("*.py") if not _left_out(folder, path)}
     others = [p for p in folder.rglob("*") if p.is_file() and p.suffix != ".py" and not _left_out(folder, p)]
     found = {path.relative_to(root).as_posix(): digest_of(path.read_bytes()) for path in others}
     seen, waiting = set(own), sorted(own)
     while waiting:
         name = waiting.pop()
-        path = _file_of(name, root)
+        path = _file_of(name, root, rooms)
         if path is None:
             continue
         content = path.read_bytes()
@@ -58,7 +59,7 @@ def _parents(name: str) -> set[str]:
     return {".".join(parts[:length]) for length in range(1, len(parts))}
 
 
-def _file_of(name: str, root: Path) -> Path | None:
+def _file_of(name: str, root: Path, rooms: set[str]) -> Path | None:
     """The module's file if it is one of ours, wherever it is installed."""
     try:
         spec = importlib.util.find_spec(name)
@@ -67,9 +68,10 @@ def _file_of(name: str, root: Path) -> Path | None:
     if spec is None or not spec.origin or not spec.origin.endswith(".py"):
         return None
     path = Path(spec.origin).resolve()
-    beside = path.is_relative_to(root) and "site-packages" not in path.relative_to(root).parts
+    # Where everything is installed, `root` is where the libraries are, too.
+    beside = path.is_relative_to(root) and "site-packages" not in path.parts
     top = name.partition(".")[0]
-    return path if top in _ROOMS or (beside and top != "contracts") else None
+    return path if top in rooms or (beside and top != "contracts") else None
 
 
 def _imports(name: str, content: bytes, *, package: bool) -> Iterator[str]:

@@ -1,0 +1,30 @@
+"""Settings come from the environment and, for containers, from files."""
+
+from pathlib import Path
+
+import pytest
+
+from contracts.errors import ConfigurationError
+from engine.settings import read_settings
+
+
+def test_secrets_are_read_from_files_and_the_environment_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "DATABASE_URL").write_text("postgresql://me:from-file@db/x\n")
+    (tmp_path / "GATEHOUSE_SEAL_KEY").write_text("ab" * 32 + "\n")
+    (tmp_path / "GATEHOUSE_SYSTEM_TOKENS").write_text('{"billing": "token-from-file"}')
+    monkeypatch.setenv("GATEHOUSE_SECRETS_DIR", str(tmp_path))
+    monkeypatch.setenv("GATEHOUSE_SEAL_KEY", "cd" * 32)
+
+    settings = read_settings()
+
+    assert settings.database_url is not None
+    assert settings.database_url.get_secret_value() == "postgresql://me:from-file@db/x"
+    assert settings.seal_key.get_secret_value() == "cd" * 32
+    assert {"from-file", "token-from-file"} <= settings.secrets()
+
+
+def test_a_folder_of_secrets_that_is_missing_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GATEHOUSE_SECRETS_DIR", str(tmp_path / "nowhere"))
+
+    with pytest.raises(ConfigurationError, match="GATEHOUSE_SECRETS_DIR"):
+        read_settings()
