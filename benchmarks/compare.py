@@ -5,7 +5,6 @@ threads and steps, and the billing dispute with its tools and gates.
 """
 
 import argparse
-import asyncio
 import json
 import os
 import shutil
@@ -16,6 +15,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import uvloop
 from rich.console import Console
 from rich.status import Status
 
@@ -39,7 +39,7 @@ def main() -> None:
     on, began = machine(), time.monotonic()
     try:
         with Console(stderr=True).status("starting") as status, cluster_in(folder / "home") as cluster:
-            found = asyncio.run(_compare(cluster, effort, options, _Progress(status)))
+            found = uvloop.run(_compare(cluster, effort, options, _Progress(status)))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     on["took_s"] = round(time.monotonic() - began)
@@ -61,6 +61,7 @@ async def _compare(
         found["interrupt and resume"] = await sections.interrupt_and_resume(ground, effort, note)
         found["first event"] = await sections.first_event(ground, effort, note)
         found["what Postgres does"] = await sections.database_cost(ground, effort, note)
+        found["processor time"] = await sections.processor_time(ground, effort, note)
         found["memory"] = sections.memory(ground, at_rest)
     if not options.quick:
         async with open_ground(cluster, "growth", dev=False) as ground:

@@ -51,6 +51,8 @@ class Cluster:
 
     home: Path
     dsn: str
+    pid: int
+    """Of the postmaster."""
 
     def database(self, name: str) -> str:
         """Address of a new, empty database."""
@@ -92,6 +94,8 @@ class Cluster:
 def cluster_in(home: Path) -> Iterator[Cluster]:
     """A cluster that is stopped at the end."""
     try:
-        yield Cluster(home, embedded.start(home, notify=lambda _: None).dsn)
+        started = embedded.start(home, notify=lambda _: None)
+        pid = int((started.data / "postmaster.pid").read_text().split()[0])
+        yield Cluster(home, started.dsn, pid)
     finally:
         embedded.stop(home)

@@ -41,6 +41,13 @@ class Served:
         return int(peak.split()[1]) * 1024 / 1e6
 
 
+def cpu_s(pid: int) -> float:
+    """Processor time that a process and its living children have used until now."""
+    process = psutil.Process(pid)
+    times = [one.cpu_times() for one in (process, *process.children(recursive=True))]
+    return sum(one.user + one.system for one in times)
+
+
 @contextmanager
 def our_server(folder: Path, dsn: str, *options: str, registry: Path = TRIALS) -> Iterator[Served]:
     """`gatehouse serve` with a worker for 16 runs at a time."""

@@ -5,7 +5,6 @@ import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 
 import psutil
@@ -57,8 +56,7 @@ def machine() -> Row:
         "memory_gb": round(psutil.virtual_memory().total / 1e9),
         "load_before": round(os.getloadavg()[0], 2),
         "python": platform.python_version(),
-        "uvloop": find_spec("uvloop") is not None,
-        **{name: version(name) for name in ("langgraph", "langgraph-checkpoint-postgres", "psycopg")},
+        **{name: version(name) for name in ("langgraph", "langgraph-checkpoint-postgres", "psycopg", "uvloop")},
     }
 
 

@@ -1,11 +1,13 @@
 """What is compared on one ground: pace, an interrupt and its resume, the first event, what Postgres does, memory."""
 
+import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from benchmarks.costs import Sizes
 from benchmarks.ground import Ground
 from benchmarks.measuring import Pace, Row, Times, median_of, timed
+from benchmarks.processes import cpu_s
 from benchmarks.ways import Way
 
 Note = Callable[[str], None]
@@ -97,6 +99,23 @@ async def database_cost(ground: Ground, effort: Effort, note: Note) -> list[Row]
                 "wal_kb_a_run": round((after.wal - before.wal) / runs / 1000, 1),
             }
         )
+    return rows
+
+
+async def processor_time(ground: Ground, effort: Effort, note: Note) -> list[Row]:
+    """Of one run of three stages at 4 callers: hardly changed by what else the machine does.
+
+    The floor's own time is that of this process, which carries its runs; what it spends on calling servers is left out.
+    """
+    rows: list[Row] = []
+    for way in ground.ways:
+        note(f"processor time, {way.name}")
+        served = ground.processes.get(way.name)
+        pids = (served.pid if served else os.getpid(), ground.cluster.pid)
+        before = [cpu_s(pid) for pid in pids]
+        times = await timed(way.run, runs=effort.runs, callers=4, at_most_s=effort.at_most_s)
+        own, postgres = ((cpu_s(pid) - was) * 1000 / len(times.each_ms) for pid, was in zip(pids, before, strict=True))
+        rows.append({"way": way.name, "own_ms_a_run": round(own, 1), "postgres_ms_a_run": round(postgres, 1)})
     return rows
 
 
