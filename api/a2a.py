@@ -20,7 +20,7 @@ from api.calling import start
 from contracts.errors import GatehouseError, NotFound
 from engine.access.keys import Principal
 from engine.assistants.model import Assistant
-from engine.runs.model import Run
+from engine.runs.model import Cancellation, Run
 from engine.runs.runs import get_run, list_runs
 from engine.wiring import Engine
 
@@ -72,7 +72,7 @@ class Agent(RequestHandler):
             run = await self._run(params.id)
             if run.requester != self._principal.name:
                 self._principal.require("operator")
-            await self._engine.intake.cancel(run, by=self._principal.name)
+            await self._engine.intake.cancel(run, Cancellation(self._principal.name))
             return await self._task(await self._ended(run))
 
     async def _unsupported(self, params: Any, context: ServerCallContext) -> Any:

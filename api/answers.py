@@ -11,7 +11,7 @@ from fastapi.responses import StreamingResponse
 
 from api.shapes import result_json
 from contracts.errors import NotFound, ThreadBusy
-from engine.runs.model import Run
+from engine.runs.model import Cancellation, Run
 from engine.runs.runs import get_run
 from engine.runs.threads import get_thread
 from engine.wiring import Engine
@@ -19,7 +19,9 @@ from engine.wiring import Engine
 _KEEP_ALIVE_S = 5.0
 
 
-def waiting(engine: Engine, run: Run) -> StreamingResponse:
+def waiting(engine: Engine, run: Run, *, cancel_by: str | None = None) -> StreamingResponse:
+    """The run's result, when it ends; `cancel_by` names in whose name it is cancelled when the caller hangs up."""
+
     async def body() -> AsyncIterator[bytes]:
         ended = asyncio.create_task(engine.notices.wait_for_end(run.id, tenant=run.tenant))
         try:
@@ -27,6 +29,8 @@ def waiting(engine: Engine, run: Run) -> StreamingResponse:
                 yield b"\n"
             yield json.dumps(jsonable_encoder(await result_of(engine, ended.result()))).encode()
         finally:
+            if not ended.done() and cancel_by:
+                await abandon(engine, run, cancel_by)
             ended.cancel()
 
     headers = {"Content-Location": run_path(run), "Location": f"{run_path(run)}/join"}
@@ -41,7 +45,7 @@ async def abandon(engine: Engine, run: Run, by: str) -> None:
             now = await get_run(conn, run.id, tenant=run.tenant)
         if not now.ended:  # one that has parked at a gate waits on
             with contextlib.suppress(ThreadBusy):  # it ended meanwhile
-                await engine.intake.cancel(now, by=by)
+                await engine.intake.cancel(now, Cancellation(by))
 
     await asyncio.shield(asyncio.create_task(cancel(), name=f"caller of {run.id} hung up"))
 

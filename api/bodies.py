@@ -1,4 +1,4 @@
-"""What callers send: the requests of `langgraph_sdk`, as far as this server serves them."""
+"""What callers send about threads and their state: the requests of `langgraph_sdk`. Runs are in `run_bodies`."""
 
 import math
 import re
@@ -7,8 +7,7 @@ from uuid import UUID, uuid4
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
 
-from api.modes import StreamMode
-from contracts.errors import BypassRefused, NotSupported
+from api.pages import Limit, Offset
 
 _NOT_TEXT = re.compile("[\0\ud800-\udfff]")
 
@@ -26,59 +25,101 @@ class Body(BaseModel):
         return value
 
 
+class TtlBody(Body):
+    """When a thread ends: `ttl` in minutes, and what is left of it then."""
+
+    ttl: float = Field(gt=0, le=5_256_000)
+    strategy: Literal["delete", "keep_latest"] = "delete"
+
+
+class UpdateBody(Body):
+    """One update of a super-step, as if the stage `as_node` had written it."""
+
+    values: JsonValue = None
+    command: JsonValue = None
+    as_node: str
+
+
+class SuperstepBody(Body):
+    """Updates that happen at the same time."""
+
+    updates: list[UpdateBody] = Field(max_length=100)
+
+
 class ThreadBody(Body):
     """`threads.create`."""
 
     thread_id: UUID = Field(default_factory=uuid4)
     metadata: dict[str, JsonValue] = {}
     if_exists: Literal["raise", "do_nothing"] = "raise"
+    supersteps: list[SuperstepBody] = Field([], max_length=1000)
+    ttl: TtlBody | None = None
 
 
-class CommandBody(Body):
-    """`command` of a run: only `resume` is obeyed."""
+class ThreadPatchBody(Body):
+    """`threads.update`."""
 
-    resume: JsonValue = None
-    update: JsonValue = None
-    goto: JsonValue = None
-
-
-class RunBody(Body):
-    """`runs.create`, `runs.wait` and `runs.stream`."""
-
-    assistant_id: str
-    input: dict[str, JsonValue] | None = None
-    command: CommandBody | None = None
     metadata: dict[str, JsonValue] = {}
-    stream_mode: StreamMode | list[StreamMode] | None = None
-    multitask_strategy: Literal["enqueue", "reject"] = "enqueue"
-    if_not_exists: Literal["create", "reject"] = "reject"
-    config: dict[str, JsonValue] = {}
-    durability: Literal["sync"] | None = None
-    checkpoint_id: str | None = None
-    checkpoint: dict[str, JsonValue] | None = None
-    on_disconnect: Literal["cancel", "continue"] = "continue"
-    stream_resumable: bool = Field(True, description="Every stream can be resumed: its events have ids and are kept.")
-    stream_subgraphs: bool = False
-    feedback_keys: list[str] | None = None
+    ttl: TtlBody | None = None
 
-    @property
-    def stream_modes(self) -> tuple[str, ...]:
-        """What to stream; nothing where the caller did not say."""
-        return (self.stream_mode,) if isinstance(self.stream_mode, str) else tuple(self.stream_mode or ())
 
-    def require_served(self) -> None:
-        """Raises `BypassRefused` for what would move a run past a gate, `NotSupported` for what is not offered."""
-        if self.command and (self.command.update is not None or self.command.goto is not None):
-            raise BypassRefused(
-                "A governed run takes neither `update` nor `goto`: they can move it past its gate.",
-                hint="Send `command.resume` alone, or cancel the run and start the case again.",
-            )
-        if self.command and self.input is not None:
-            raise NotSupported("Send either `input` or `command`, not both.")
-        if (self.checkpoint_id or self.checkpoint) and not self.command:
-            raise NotSupported("Running again from an earlier checkpoint is not offered.")
-        if self.config.get("configurable"):
-            raise NotSupported("A governed workflow takes no `config.configurable`.")
+ThreadStatus = Literal["idle", "busy", "interrupted", "error"]
+ThreadField = Literal[
+    "thread_id",
+    "created_at",
+    "updated_at",
+    "state_updated_at",
+    "metadata",
+    "config",
+    "context",
+    "status",
+    "values",
+    "interrupts",
+]
+
+
+class ThreadFilterBody(Body):
+    """`threads.count`."""
+
+    metadata: dict[str, JsonValue] | None = None
+    values: dict[str, JsonValue] | None = None
+    status: ThreadStatus | None = None
+    ids: list[UUID] = Field([], max_length=1000)
+
+
+class ThreadSearchBody(ThreadFilterBody):
+    """`threads.search`."""
+
+    limit: Limit = 10
+    offset: Offset = 0
+    sort_by: Literal["thread_id", "status", "created_at", "updated_at", "state_updated_at"] = "created_at"
+    sort_order: Literal["asc", "desc"] = "desc"
+    select: list[ThreadField] | None = None
+    extract: dict[str, str] | None = Field(None, max_length=10)
+
+
+class PruneBody(Body):
+    """`threads.prune`."""
+
+    thread_ids: list[UUID] = Field(max_length=1000)
+    strategy: Literal["delete", "keep_latest"] = "delete"
+
+
+class CheckpointBody(Body):
+    """Names a checkpoint of a thread."""
+
+    thread_id: UUID | None = None
+    checkpoint_ns: str | None = ""
+    checkpoint_id: UUID | None = None
+    checkpoint_map: dict[str, JsonValue] | None = None
+
+
+class StateAtBody(Body):
+    """`threads.get_state` with a checkpoint."""
+
+    checkpoint: CheckpointBody
+    subgraphs: bool = False
+    select: list[str] | None = None
 
 
 class StateBody(Body):
@@ -86,17 +127,29 @@ class StateBody(Body):
 
     values: JsonValue = None
     as_node: str | None = None
-    checkpoint_id: str | None = None
-    checkpoint: dict[str, JsonValue] | None = None
+    checkpoint_id: UUID | None = None
+    checkpoint: CheckpointBody | None = None
+
+    @property
+    def at(self) -> str | None:
+        """The checkpoint that is edited; None for the newest."""
+        return checkpoint_of(self.checkpoint_id, self.checkpoint)
 
 
 class HistoryBody(Body):
     """`threads.get_history`."""
 
-    limit: int = Field(10, ge=1, le=1000)
-    before: dict[str, JsonValue] | str | None = None
+    limit: Limit = 10
+    before: CheckpointBody | UUID | None = None
     metadata: dict[str, JsonValue] | None = None
-    checkpoint: dict[str, JsonValue] | None = None
+    checkpoint: CheckpointBody | None = None
+    select: list[str] | None = None
+
+
+def checkpoint_of(checkpoint_id: UUID | None, checkpoint: CheckpointBody | None) -> str | None:
+    """The id that either of two ways of naming a checkpoint gives."""
+    found = checkpoint_id or (checkpoint.checkpoint_id if checkpoint else None)
+    return str(found) if found else None
 
 
 def _unkeepable(value: Any) -> str:

@@ -1,17 +1,15 @@
 """Starts a run for callers that speak another protocol than the LangGraph API."""
 
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from pydantic import ValidationError
 
-from api.bodies import RunBody
+from api.accepting import accept
+from api.run_bodies import RunBody
 from contracts.errors import InvalidRequest
 from engine.access.keys import Principal
-from engine.assistants.assistants import find_assistant
-from engine.assistants.model import with_setup
-from engine.runs.model import NewRun, Run, RunOptions
-from engine.runs.threads import create_thread
+from engine.runs.model import Run
 from engine.wiring import Engine
 
 
@@ -23,21 +21,7 @@ async def start(
     Raises `NotFound`, `InvalidRequest`, `GateOpen`.
     """
     try:
-        body = RunBody(assistant_id=assistant_id, input=value)
+        body = RunBody(assistant_id=assistant_id, input=value, if_not_exists="create", on_completion="keep")
     except ValidationError as error:
         raise InvalidRequest(f"The input does not fit: {error.errors()[0]['msg']}.") from error
-    thread_id = thread_id or uuid4()
-    async with engine.database.transaction() as conn:
-        workflow, assistant = await find_assistant(conn, engine.catalog, assistant_id, principal.tenant)
-        new = NewRun(
-            thread_id=str(thread_id),
-            tenant=principal.tenant,
-            workflow=workflow.name,
-            requester=principal.name,
-            input=body.input,
-            assistant_id=assistant.id,
-            options=with_setup(assistant.setup, RunOptions()),
-        )
-        ready = engine.intake.prepared(new)
-        await create_thread(conn, thread_id, tenant=principal.tenant, metadata={}, or_existing=True)
-        return await engine.intake.accept_in(conn, ready)
+    return await accept(engine, principal, body, thread_id=thread_id)

@@ -8,10 +8,11 @@ from uuid import UUID
 from fastapi import APIRouter, Response
 from pydantic import Field, JsonValue, ValidationError
 
-from api.bodies import Body, RunBody
+from api.bodies import Body
 from api.door import Anybody, Caller, TheEngine
 from api.modes import StreamMode
 from api.pages import Limit, Offset, selected, set_page_headers
+from api.run_bodies import RunBody
 from contracts.errors import InvalidRequest, NotFound
 from engine.access.keys import Principal
 from engine.assistants.assistants import find_assistant
@@ -206,7 +207,7 @@ async def _checked(conn: Connection, engine: Engine, principal: Principal, plan:
     elif plan.payload.get("input") is None:
         raise InvalidRequest("A run on a thread of its own needs an input.")
     workflow, assistant = await find_assistant(conn, engine.catalog, plan.assistant_id, principal.tenant)
-    _run_body(plan).require_served()
+    _run_body(plan).options()
     kept = replace(plan, assistant_id=assistant.id)
     ready = engine.intake.prepared(new_run(kept, principal, workflow.name, assistant.setup))
     return replace(kept, payload=kept.payload | {"input": ready.input})

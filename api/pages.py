@@ -18,4 +18,4 @@ def set_page_headers(response: Response, *, total: int, offset: int, limit: int)
 
 def selected(item: dict[str, Any], select: list[Any] | None) -> dict[str, Any]:
     """The members that a caller asked for; all without a choice."""
-    return item if select is None else {name: item[name] for name in select}
+    return item if select is None else {name: item[name] for name in select if name in item}

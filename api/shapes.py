@@ -1,5 +1,6 @@
 """Our objects as the LangGraph API's JSON, field by field as `langgraph_sdk.schema` has them."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +13,8 @@ from engine.runs.model import Run
 from engine.worker.resume import pending_interrupts
 
 Json = dict[str, Any]
+
+_STEP = re.compile(r"([^.\[\]]+)|\[(-?\d+)\]")
 
 
 def assistant_json(assistant: Assistant) -> Json:
@@ -38,6 +41,8 @@ def thread_json(thread: Mapping[str, Any], snapshot: StateSnapshot | None) -> Js
         "thread_id": str(thread["id"]),
         "created_at": thread["created_at"],
         "updated_at": thread["updated_at"],
+        "state_updated_at": thread["updated_at"],
+        "config": {},
         "metadata": thread["metadata"] | ({"graph_id": thread["workflow"]} if thread["workflow"] else {}),
         "status": thread["status"],
         "values": snapshot.values if snapshot else None,
@@ -56,13 +61,27 @@ def run_json(run: Run) -> Json:
         "status": run.status,
         "metadata": run.metadata,
         "multitask_strategy": run.multitask_strategy,
-        "kwargs": {"stream_mode": list(run.stream_modes)},
+        "kwargs": {"stream_mode": list(run.stream_modes), **run.options.stored()},
         "outcome": run.outcome,
         "actor": run.actor,
         "requester": run.requester,
         "version": run.version,
         "error": run.error,
     }
+
+
+def extracted(shown: Json, paths: Mapping[str, str]) -> Json:
+    """What stands at paths such as `values.messages[-1].content`; None where there is nothing."""
+    return {name: _at(shown, path) for name, path in paths.items()}
+
+
+def _at(value: Any, path: str) -> Any:
+    for key, index in _STEP.findall(path):
+        try:
+            value = value[int(index)] if index else value[key]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return value
 
 
 def interrupt_json(interrupt: Interrupt) -> Json:
@@ -79,7 +98,7 @@ def state_json(snapshot: StateSnapshot) -> Json:
             "error": str(task.error) if task.error else None,
             "interrupts": [interrupt_json(i) for i in task.interrupts],
             "checkpoint": None,
-            "state": None,
+            "state": state_json(task.state) if isinstance(task.state, StateSnapshot) else None,
             "result": task.result,
         }
         for task in snapshot.tasks
@@ -87,10 +106,10 @@ def state_json(snapshot: StateSnapshot) -> Json:
     return {
         "values": snapshot.values,
         "next": list(snapshot.next),
-        "checkpoint": _checkpoint(snapshot.config),
+        "checkpoint": checkpoint_json(snapshot.config),
         "metadata": dict(snapshot.metadata or {}),
         "created_at": snapshot.created_at,
-        "parent_checkpoint": _checkpoint(snapshot.parent_config) if snapshot.parent_config else None,
+        "parent_checkpoint": checkpoint_json(snapshot.parent_config) if snapshot.parent_config else None,
         "tasks": tasks,
         "interrupts": [interrupt_json(i) for i in pending_interrupts(snapshot).values()],
     }
@@ -152,7 +171,8 @@ def approval_json(request: ApprovalRequest) -> Json:
     }
 
 
-def _checkpoint(config: Any) -> Json:
+def checkpoint_json(config: Any) -> Json:
+    """How clients name a checkpoint."""
     found = config["configurable"]
     return {
         "thread_id": found.get("thread_id"),

@@ -1,6 +1,7 @@
 """What a stage may reach: the case it works on, tools, models and gates. Nothing else."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Annotated, Generic, Literal, Protocol, TypeVar
 
 from pydantic import BaseModel, GetPydanticSchema, JsonValue, WithJsonSchema
@@ -29,6 +30,8 @@ class Case:
     requester: str
     opened_on: str
     """ISO date on which the run was created: the only clock a stage sees."""
+    context: Mapping[str, JsonValue] = field(default_factory=dict)
+    """What the assistant and the caller said about this run. It authorises nothing."""
 
 
 @dataclass(frozen=True)

@@ -106,6 +106,12 @@ class ThreadBusy(GatehouseError):
     code, status, category = "thread_busy", 409, "logic"
 
 
+class CannotRollBack(GatehouseError):
+    """The run has acted and cannot be made undone."""
+
+    code, status, category = "cannot_roll_back", 409, "logic"
+
+
 # --- gates ---------------------------------------------------------------------------------------------------------
 
 

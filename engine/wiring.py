@@ -27,6 +27,7 @@ from engine.store.database import Database
 from engine.store.seal import seal_key
 from engine.worker.advance import Carrier
 from engine.worker.dispatchers import ProcrastinateDispatcher
+from engine.worker.edits import Editor
 from engine.worker.errands import Errand
 from engine.worker.intake import Intake
 from engine.worker.lease import Lease
@@ -47,6 +48,7 @@ class Engine:
     states: StateReader
     intake: Intake
     migrator: Migrator
+    editor: Editor
     carrier: Carrier
     vitals: Vitals = field(default_factory=Vitals)
 
@@ -76,10 +78,7 @@ async def open_engine(
                 await require_standing_stages(conn, catalog)
         if dispatcher is None:
             dispatcher = await stack.enter_async_context(_procrastinate(database))
-        systems = Systems(
-            settings.systems, {name: token.get_secret_value() for name, token in settings.system_tokens.items()}
-        )
-        stack.push_async_callback(systems.close)
+        systems = await stack.enter_async_context(_systems(settings))
         http = await stack.enter_async_context(httpx.AsyncClient())
         if recordings is None:
             recordings = Recordings(read_recordings(settings.recordings))
@@ -98,9 +97,11 @@ async def open_engine(
             states=states,
             intake=intake,
             migrator=migrator,
+            editor=Editor(database, catalog, key),
             carrier=Carrier(
                 database=database,
                 dispatcher=dispatcher,
+                notices=notices,
                 catalog=catalog,
                 intake=intake,
                 migrator=migrator,
@@ -133,6 +134,16 @@ async def running_worker(engine: Engine) -> AsyncIterator[Worker]:
         yield worker
     finally:
         await worker.stop()
+
+
+@asynccontextmanager
+async def _systems(settings: Settings) -> AsyncIterator[Systems]:
+    tokens = {name: token.get_secret_value() for name, token in settings.system_tokens.items()}
+    systems = Systems(settings.systems, tokens)
+    try:
+        yield systems
+    finally:
+        await systems.close()
 
 
 def _errands(engine: Engine) -> list[Errand]:

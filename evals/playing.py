@@ -21,7 +21,7 @@ from engine.audit import audit
 from engine.audit.verify import verify
 from engine.gateway.systems import Systems
 from engine.models.recording import Recordings
-from engine.runs.model import NewRun, Run
+from engine.runs.model import Cancellation, NewRun, NewThread, Run
 from engine.runs.runs import cancel, list_runs
 from engine.runs.threads import create_thread, get_thread
 from engine.wiring import Engine
@@ -103,7 +103,7 @@ async def _scene(engine: Engine, case: Case, replies: Recordings) -> AsyncIterat
 
 async def _submit(scene: Scene, workflow: str) -> None:
     async with scene.engine.database.transaction() as conn:
-        await create_thread(conn, uuid.UUID(scene.thread_id), tenant=TENANT, metadata={})
+        await create_thread(conn, NewThread(scene.thread_id, TENANT))
     requester = f"key:{scene.case.requester}"
     await scene.intake.accept(NewRun(scene.thread_id, TENANT, workflow, requester, scene.case.input))
     await scene.go_on()
@@ -223,5 +223,5 @@ async def _leave_nothing_waiting(scene: Scene) -> None:
     async with scene.engine.database.transaction() as conn:
         newest = (await list_runs(conn, scene.thread_id, tenant=TENANT, limit=1))[0]
         if newest.status == "interrupted" and newest.outcome is None:
-            await cancel(conn, newest, scene.wake_ups, by="system")
+            await cancel(conn, newest, scene.wake_ups, Cancellation("system"))
             await cancel_requests(conn, newest.subject("system"))

@@ -23,7 +23,7 @@ from engine.approvals.requests import asked_of_thread
 from engine.audit import audit
 from engine.catalog.catalog import Catalog
 from engine.catalog.workflow import Workflow, stages_of
-from engine.runs.model import NewRun, Run
+from engine.runs.model import NewRun, NewThread, Run
 from engine.runs.runs import get_run
 from engine.runs.threads import create_thread, get_thread
 from engine.wiring import Engine, open_engine
@@ -70,7 +70,7 @@ class Bench:
         """A run with this input, on a thread of its own unless one is named."""
         if not thread_id:
             async with self.engine.database.transaction() as conn:
-                thread_id = str((await create_thread(conn, uuid.uuid4(), tenant=TENANT, metadata={}))["id"])
+                thread_id = str((await create_thread(conn, NewThread(str(uuid.uuid4()), TENANT)))["id"])
         return await self.engine.intake.accept(NewRun(thread_id, TENANT, self.workflow, "key:ada", dict(value)))
 
     async def open_case(self, *, amount_cents: int = 25_000) -> Run:
@@ -236,3 +236,20 @@ def in_line(*stages: tuple[str, Any], policy: Policy = POLICY, **parts: Any) -> 
 def stage(action: Any, kind: str = "code", *tools: AnyTool) -> dict[str, Any]:
     """Keywords of `add_node` for a stage that says this of itself."""
     return {"action": action, "metadata": {"kind": kind, "tools": [tool.name for tool in tools]}}
+
+
+def refund_requests(bench: Bench, account_id: str) -> int:
+    """How often billing was asked to pay."""
+    return sum(
+        r.operation == billing.issue_refund.name and r.body["account_id"] == account_id
+        for r in effects_of(bench.worlds).requests
+    )
+
+
+async def refused(bench: Bench, run: Run) -> str:
+    """The code with which a run failed, after making sure that the refusal is on record."""
+    failed = await bench.again(run)
+    code = str((failed.error or {})["error"])
+    assert (failed.status, failed.outcome) == ("error", "failed_safe")
+    assert code in [data.get("code") for event, data in await bench.events(run) if event == "call.refused"]
+    return code

@@ -7,7 +7,7 @@ VALUES (%(id)s, %(freeze_key)s, %(tenant)s, %(thread_id)s, %(run_id)s, %(workflo
         %(queue)s, %(tool)s, %(tool_version)s, %(args)s, %(facts)s, %(action_digest)s, %(verdict)s, %(rule)s, %(why)s,
         %(role)s, %(policy_version)s, %(card)s, %(status)s,
         CASE WHEN %(status)s = 'frozen' THEN NULL ELSE now() END, %(decided_by)s, %(reason)s)
-ON CONFLICT (freeze_key) DO NOTHING;
+ON CONFLICT (freeze_key) DO NOTHING RETURNING *;
 
 -- name: by_freeze_key
 -- The action that this execution of a stage froze.
@@ -59,7 +59,7 @@ WHERE thread_id = %(thread_id)s AND status IN ('frozen', 'pending') RETURNING id
 -- Register a question, in the transaction that saves the interrupt.
 INSERT INTO question (id, tenant, thread_id, run_id, workflow, stage, interrupt_id, question)
 VALUES (%(id)s, %(tenant)s, %(thread_id)s, %(run_id)s, %(workflow)s, %(stage)s, %(interrupt_id)s, %(question)s)
-ON CONFLICT (thread_id, interrupt_id) DO NOTHING;
+ON CONFLICT (thread_id, interrupt_id) DO NOTHING RETURNING id;
 
 -- name: questions_of_thread
 -- Every question that a thread has asked, oldest first.

@@ -46,7 +46,7 @@ async def ask_question(conn: Connection, run: Run, interrupt_id: str, value: Map
         "interrupt_id": interrupt_id,
         "question": value["question"],
     }
-    if (await conn.execute(_SQL["ask_question"], row)).rowcount:
+    if await (await conn.execute(_SQL["ask_question"], row)).fetchone():
         await audit.append(conn, run.subject(), Event.QUESTION_ASKED, {"question": value["question"]})
 
 

@@ -72,15 +72,15 @@ def request_row(run: Run, judged: Judged, *, freeze_key: str, queue: str, card: 
     }
 
 
-async def freeze(conn: Connection, run: Run, judged: Judged, draft: Draft, **row: Any) -> ApprovalRequest:
+async def freeze(conn: Connection, run: Run, judged: Judged, draft: Draft, **columns: Any) -> ApprovalRequest:
     """Store the action under its digest; expects the run's fence in the same transaction.
 
     A repeated stage gets the row that its first execution made; `DivergentExecution` if it now proposes otherwise.
     """
-    new = request_row(run, judged, **row)
-    added = (await conn.execute(_SQL["freeze"], new)).rowcount
-    found = await (await conn.execute(_SQL["by_freeze_key"], {"freeze_key": new["freeze_key"]})).fetchone()
-    request = ApprovalRequest.of(found or {})
+    new = request_row(run, judged, **columns)
+    added = await (await conn.execute(_SQL["freeze"], new)).fetchone()
+    row = added or await (await conn.execute(_SQL["by_freeze_key"], {"freeze_key": new["freeze_key"]})).fetchone()
+    request = ApprovalRequest.of(row or {})
     if request.action_digest not in (new["action_digest"], _digest_before_a_move(run, judged.call, request)):
         raise DivergentExecution(
             f"A repeated stage of run {run.id} proposes another action for {request.tool!r} than it did before.",

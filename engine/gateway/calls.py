@@ -9,6 +9,7 @@ from typing import Generic, Literal
 from contracts.approval import JsonObject
 from contracts.errors import (
     BudgetExceeded,
+    BypassRefused,
     GatehouseError,
     ToolError,
     ToolNotGranted,
@@ -30,6 +31,7 @@ from engine.gateway.systems import Systems
 from engine.gateway.transacting import act
 from engine.runs.model import Run
 from engine.store.database import Connection, Database
+from engine.store.journal import Journal
 
 _MOST_ATTEMPTS = 3
 """How often a call that no look-up finds is sent before a person has to find out."""
@@ -48,11 +50,19 @@ class RunTools:
     """`contracts.context.Tools` for one claimed run."""
 
     def __init__(
-        self, database: Database, systems: Systems, workflow: Workflow, run: Run, *, send_within_s: float
+        self,
+        database: Database,
+        journal: Journal,
+        systems: Systems,
+        workflow: Workflow,
+        run: Run,
+        *,
+        send_within_s: float,
     ) -> None:
         """`send_within_s`: how long after its ledger row a write may still be sent; at most half the lease."""
         self._send_within_s = send_within_s
         self._database = database
+        self._journal = journal
         self._systems = systems
         self._workflow = workflow
         self._run = run
@@ -81,6 +91,11 @@ class RunTools:
             )
         if tool.writes and stage.kind != "effect":
             raise ToolNotGranted(f"Stage {place.stage!r} is of kind {stage.kind!r}; only an effect stage may write.")
+        if tool.writes and not self._run.acts:
+            raise BypassRefused(
+                "The state of this thread was edited, replayed or copied from outside; such a thread does not act.",
+                hint="Start the case on a new thread.",
+            )
         if time.monotonic() > self._ends_at:
             raise BudgetExceeded(f"The run has worked for {self._workflow.policy.budget.seconds} s, its budget.")
 
@@ -103,8 +118,7 @@ class RunTools:
         return replace(intent, action_digest=action_of(self._run, call, version=version).digest())
 
     async def _begin(self, call: _Call[Request, Reply]) -> Entry:
-        async with self._database.transaction() as conn:
-            await self._fence(conn)
+        async with self._journal.transaction() as conn:
             entry = await ledger.begin(conn, self._run, call.intent)
             # Counted with this call's row: the one too many is rolled back, and one that was made before is none.
             limit = self._workflow.policy.budget.tool_calls
@@ -181,8 +195,7 @@ class RunTools:
         return await self._go_on(call, await self._begin_anew(call, entry), send_by)
 
     async def _begin_anew(self, call: _Call[Request, Reply], entry: Entry) -> Entry:
-        async with self._database.transaction() as conn:
-            await self._fence(conn)
+        async with self._journal.transaction() as conn:
             if entry.attempt < _MOST_ATTEMPTS:
                 return await ledger.begin_anew(conn, self._run, call.intent, entry.attempt)
             lost: JsonObject = {"detail": f"sent {entry.attempt} times, and the system has never heard of it"}
@@ -193,9 +206,6 @@ class RunTools:
     async def _close(self, call: _Call[Request, Reply], entry: Entry, ending: Ending) -> None:
         async with self._database.transaction() as conn:
             await ledger.close(conn, self._run.subject(), call.intent.attempt(entry.attempt), ending)
-
-    async def _fence(self, conn: Connection) -> None:
-        await conn.execute("SELECT fence(%s, %s)", (self._run.id, self._run.epoch))
 
     async def _record_refusal(self, tool: AnyTool, place: Place, error: GatehouseError) -> None:
         data: JsonObject = {"stage": place.stage, "tool": tool.name, **as_json(error)}

@@ -1,10 +1,12 @@
 """The gates of one run: actions frozen, cards made from policy and contract, decisions read from their rows."""
 
 from collections import Counter
+from dataclasses import replace
 from typing import cast, get_args
 
 from contracts.approval import PERSONAL_DECISIONS, Decision, Draft, JsonObject, Proposal
 from contracts.errors import InvalidRequest
+from contracts.policy import Verdict
 from contracts.tool import Reply, Request, Tool
 from engine.approvals import requests
 from engine.approvals.decisions import decision_of
@@ -13,15 +15,22 @@ from engine.gateway.outcomes import Found, effect_of_approval
 from engine.gateway.place import here
 from engine.runs.model import Run
 from engine.store.database import Database
+from engine.store.journal import Journal
 
 _SUMMARY_LENGTH = 200
+_EDITED = Verdict(
+    "deny",
+    "edited-thread",
+    "The state of this thread was edited, replayed or copied from outside, so nothing that follows from it is done.",
+)
 
 
 class RunGates:
     """`contracts.context.Gates` for one claimed run."""
 
-    def __init__(self, database: Database, workflow: Workflow, run: Run) -> None:
+    def __init__(self, database: Database, journal: Journal, workflow: Workflow, run: Run) -> None:
         self._database = database
+        self._journal = journal
         self._workflow = workflow
         self._run = run
         self._ordinals: Counter[str] = Counter()
@@ -36,10 +45,11 @@ class RunGates:
         key = f"{self._run.id}:{place.task_id}:{self._ordinals[place.task_id]}"
         self._ordinals[place.task_id] += 1
         judged = self._workflow.judge(tool.name, draft["args"], draft["facts"])
+        if not self._run.acts:
+            judged = replace(judged, verdict=replace(_EDITED, inputs=judged.verdict.inputs))
         card = _card(tool, draft)
         queue = self._workflow.policy.queue.name
-        async with self._database.transaction() as conn:
-            await conn.execute("SELECT fence(%s, %s)", (self._run.id, self._run.epoch))
+        async with self._journal.transaction() as conn:
             request = await requests.freeze(conn, self._run, judged, draft, freeze_key=key, queue=queue, card=card)
         return request.proposal()
 

@@ -109,7 +109,7 @@ async def begin(conn: Connection, run: Run, intent: Intent) -> Entry:
     if intent.tool.writes:
         await require_approved(conn, run, intent.approval_id, intent.action_digest, tool=intent.tool.name)
     row = _row(run, intent)
-    if (await conn.execute(_SQL["begin"], row)).rowcount:
+    if await (await conn.execute(_SQL["begin"], row)).fetchone():
         await _record_start(conn, run, intent, attempt=row["attempt"])
         return _accepted(intent) if intent.tool.effect == "outbox" else Entry(Step.SEND)
     found = await (await conn.execute(_SQL["row"], {"call_key": intent.call_key})).fetchone()
@@ -171,6 +171,17 @@ async def consumed_approvals(conn: Connection, thread_id: str) -> set[str]:
     """Approvals of a thread whose calls have ended, one way or another."""
     rows = await (await conn.execute(_SQL["consumed_approvals"], {"thread_id": thread_id})).fetchall()
     return {str(row["approval_id"]) for row in rows}
+
+
+async def has_acted(conn: Connection, run_id: str) -> bool:
+    """Whether a run has begun any write."""
+    return await (await conn.execute(_SQL["has_acted"], {"run_id": run_id})).fetchone() is not None
+
+
+async def unknown_effects(conn: Connection, thread_id: str) -> int:
+    """How many effects of a thread wait for a person to find out what became of them."""
+    row = await (await conn.execute(_SQL["unknown_of_thread"], {"thread_id": thread_id})).fetchone()
+    return int(row["effects"]) if row else 0
 
 
 async def _again(conn: Connection, run: Run, intent: Intent, row: DictRow) -> Entry:

@@ -6,7 +6,7 @@ VALUES (%(call_key)s, %(tenant)s, %(workflow)s, %(thread_id)s, %(case_id)s, %(ru
         %(tool_version)s, %(effect_class)s, %(args)s, %(args_hash)s, %(action_digest)s, %(approval_id)s,
         %(idempotency_key)s, 'started', %(attempt)s, %(epoch)s,
         CASE WHEN %(effect_class)s = 'outbox' THEN now() END)
-ON CONFLICT DO NOTHING;
+ON CONFLICT DO NOTHING RETURNING call_key;
 
 -- name: row
 -- The ledger row of a call, held until the transaction ends, with the seconds since its first and its last attempt.
@@ -144,3 +144,11 @@ UPDATE effect SET state = %(state)s, resolution = %(resolution)s, resolved_by = 
                   started_at = CASE WHEN %(queued)s THEN now() ELSE started_at END,
                   finished_at = CASE WHEN %(queued)s THEN NULL ELSE finished_at END
 WHERE call_key = %(call_key)s AND state = 'unknown' RETURNING state;
+
+-- name: has_acted
+-- Any write that a run has begun.
+SELECT 1 FROM effect WHERE run_id = %(run_id)s AND effect_class <> 'read' AND state <> 'refused' LIMIT 1;
+
+-- name: unknown_of_thread
+-- How many effects of a thread nobody knows the outcome of.
+SELECT count(*) AS effects FROM effect WHERE thread_id = %(thread_id)s AND state = 'unknown';

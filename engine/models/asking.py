@@ -32,6 +32,7 @@ from engine.models.route import Route, chat_model
 from engine.runs.model import Run
 from engine.runs.runs import count_model_call
 from engine.store.database import Database
+from engine.store.journal import Journal
 from engine.traces.metrics import MODEL_CALLS, MODEL_SECONDS, counted
 
 _REPAIRS = 2
@@ -54,8 +55,11 @@ class ModelSources:
 class RunModels:
     """`contracts.context.Models` for one claimed run."""
 
-    def __init__(self, database: Database, sources: ModelSources, workflow: Workflow, run: Run) -> None:
+    def __init__(
+        self, database: Database, journal: Journal, sources: ModelSources, workflow: Workflow, run: Run
+    ) -> None:
         self._database = database
+        self._journal = journal
         self._sources = sources
         self._workflow = workflow
         self._run = run
@@ -136,7 +140,7 @@ class RunModels:
 
     async def _spend(self) -> None:
         limit = self._workflow.policy.budget.model_calls
-        async with self._database.transaction() as conn:
+        async with self._journal.transaction() as conn:
             if await count_model_call(conn, self._run) > limit:
                 raise BudgetExceeded(f"The case has made {limit} model calls, its budget.")
 

@@ -83,7 +83,10 @@ class Notices:
 
     @contextlib.contextmanager
     def woken(self, key: str) -> Iterator[asyncio.Event]:
-        """An event that is set when something is told about a run or a thread, by its id."""
+        """An event that is set when something is told about a run or a thread, by its id.
+
+        `cancel:<run id>` hears of wishes to cancel the run.
+        """
         event = asyncio.Event()
         self._waiting[key].add(event)
         try:

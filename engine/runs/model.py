@@ -21,6 +21,14 @@ ENDED: tuple[RunStatus, ...] = ("error", "success", "timeout", "interrupted")
 
 
 @dataclass(frozen=True)
+class Cancellation:
+    """Somebody's wish that a run end. `rollback`: as if it had never been, which a run that acted cannot be."""
+
+    by: str
+    action: CancelAction = "interrupt"
+
+
+@dataclass(frozen=True)
 class RunOptions:
     """How a run is executed, as far as the caller may say; kept as JSON beside the run."""
 
@@ -34,21 +42,40 @@ class RunOptions:
     checkpoint_id: str | None = None
     """Start from this earlier checkpoint instead of the newest one; such a run does not act."""
     update: JsonValue = None
-    goto: tuple[str, ...] = ()
-    """`command.update` and `command.goto` of a thread without a gate."""
+    goto: tuple[JsonValue, ...] = ()
+    """`command.update` and `command.goto` of a thread without a gate: names of stages, or `{"node", "input"}`."""
+    durability: Literal["sync", "async", "exit"] = "sync"
     stream_subgraphs: bool = False
+
+    @property
+    def edits(self) -> bool:
+        """Whether the run does not simply go on from what its thread's own runs left."""
+        return bool(self.checkpoint_id or self.update is not None or self.goto)
 
     @classmethod
     def of(cls, stored: Mapping[str, Any]) -> Self:
-        values = {name: stored[name] for name in cls.__dataclass_fields__ if name in stored}
-        lists: dict[str, Any] = {
-            name: tuple(values[name]) for name in ("interrupt_before", "interrupt_after", "goto") if name in values
-        }
-        return cls(**values | lists)
+        values: dict[str, Any] = {name: stored[name] for name in cls.__dataclass_fields__ if name in stored}
+        for name in ("interrupt_before", "interrupt_after", "goto"):
+            values[name] = tuple(stored.get(name, ()))
+        return cls(**values)
 
     def stored(self) -> dict[str, Any]:
         """Only what differs from the default."""
-        return {name: value for name, value in vars(self).items() if value}
+        defaults = vars(type(self)())
+        return {name: value for name, value in vars(self).items() if value != defaults[name]}
+
+
+@dataclass(frozen=True)
+class NewThread:
+    """A thread to make."""
+
+    id: str
+    tenant: str
+    metadata: dict[str, JsonValue] = field(default_factory=dict)
+    workflow: str | None = None
+    ephemeral: bool = False
+    ttl_minutes: float | None = None
+    on_expiry: Literal["delete", "keep_latest"] | None = None
 
 
 @dataclass(frozen=True)
@@ -97,6 +124,8 @@ class Run:
     metadata: dict[str, JsonValue]
     multitask_strategy: MultitaskStrategy
     options: RunOptions
+    acts: bool
+    """False: the thread's state was edited from outside, so the gateway refuses every write."""
     webhook: str | None
     priority: int
     start_at: datetime | None

@@ -1,15 +1,66 @@
 -- name: insert_thread
 -- Make a thread unless its id is taken.
-INSERT INTO thread (id, tenant, metadata) VALUES (%(id)s, %(tenant)s, %(metadata)s)
+INSERT INTO thread (id, tenant, metadata, workflow, ephemeral, ttl_minutes, on_expiry, expires_at)
+VALUES (%(id)s, %(tenant)s, %(metadata)s, %(workflow)s, %(ephemeral)s, %(ttl_minutes)s::double precision, %(on_expiry)s,
+        now() + make_interval(secs => %(ttl_minutes)s::double precision * 60))
 ON CONFLICT DO NOTHING RETURNING *;
 
 -- name: thread
 -- One thread of a tenant.
-SELECT * FROM thread WHERE id = %(id)s AND tenant = %(tenant)s;
+SELECT * FROM thread WHERE id = %(id)s AND tenant = %(tenant)s AND deleted_at IS NULL;
 
 -- name: lock_thread
 -- One thread, held until the transaction ends. Locks are taken in the order run, thread, approval, audit.
-SELECT * FROM thread WHERE id = %(id)s AND tenant = %(tenant)s FOR NO KEY UPDATE;
+SELECT * FROM thread WHERE id = %(id)s AND tenant = %(tenant)s AND deleted_at IS NULL FOR NO KEY UPDATE;
+
+-- name: search_threads
+-- Threads of a tenant that fit, in the order asked for.
+SELECT * FROM thread
+WHERE tenant = %(tenant)s AND deleted_at IS NULL AND NOT ephemeral
+  AND (%(metadata)s::jsonb IS NULL OR metadata @> %(metadata)s)
+  AND (%(status)s::text IS NULL OR status = %(status)s)
+  AND (%(ids)s::uuid[] IS NULL OR id = ANY (%(ids)s))
+ORDER BY CASE %(sort)s::text WHEN '+created_at' THEN created_at WHEN '+updated_at' THEN updated_at
+                       WHEN '+state_updated_at' THEN updated_at END,
+         CASE %(sort)s::text WHEN '-created_at' THEN created_at WHEN '-updated_at' THEN updated_at
+                       WHEN '-state_updated_at' THEN updated_at END DESC,
+         CASE %(sort)s::text WHEN '+thread_id' THEN id::text WHEN '+status' THEN status END,
+         CASE %(sort)s::text WHEN '-thread_id' THEN id::text WHEN '-status' THEN status END DESC,
+         id
+LIMIT %(limit)s OFFSET %(offset)s;
+
+-- name: count_threads
+-- How many threads of a tenant fit.
+SELECT count(*) AS threads FROM thread
+WHERE tenant = %(tenant)s AND deleted_at IS NULL AND NOT ephemeral
+  AND (%(metadata)s::jsonb IS NULL OR metadata @> %(metadata)s)
+  AND (%(status)s::text IS NULL OR status = %(status)s)
+  AND (%(ids)s::uuid[] IS NULL OR id = ANY (%(ids)s));
+
+-- name: update_thread
+-- Merge metadata; set the thread's end if one is given.
+UPDATE thread SET metadata = metadata || %(metadata)s, updated_at = now(),
+                  ttl_minutes = coalesce(%(ttl_minutes)s::double precision, ttl_minutes), on_expiry = coalesce(%(on_expiry)s::text, on_expiry),
+                  expires_at = coalesce(now() + make_interval(secs => %(ttl_minutes)s::double precision * 60), expires_at)
+WHERE id = %(id)s RETURNING *;
+
+-- name: mark_edited
+-- Remember who first changed a thread's state from outside.
+UPDATE thread SET edited_by = coalesce(edited_by, %(by)s), workflow = %(workflow)s, updated_at = now()
+WHERE id = %(id)s;
+
+-- name: mark_deleted
+-- Hide a thread and what its caller said of it.
+UPDATE thread SET deleted_at = now(), metadata = '{}', updated_at = now() WHERE id = %(id)s;
+
+-- name: empty_runs
+-- Hide a deleted thread's runs and what their callers sent.
+UPDATE run SET deleted_at = now(), input = NULL, metadata = '{}', options = '{}'
+WHERE thread_id = %(thread_id)s AND deleted_at IS NULL;
+
+-- name: delete_events
+-- Drop what was streamed on a thread.
+DELETE FROM run_event e USING run r WHERE r.id = e.run_id AND r.thread_id = %(thread_id)s;
 
 -- name: touch_thread
 -- Give a thread the status that its newest run left.
@@ -22,10 +73,11 @@ UPDATE thread SET workflow = %(workflow)s, status = 'busy', updated_at = now() W
 -- name: insert_run
 -- Accept a run. One that goes on where the case or the thread stands pins what that stands under.
 INSERT INTO run (id, thread_id, case_id, tenant, workflow, version, earlier_versions, kind, input, stream_modes, requester,
-                 actor, assistant_id, metadata, multitask_strategy, options, webhook, priority, start_at)
+                 actor, assistant_id, metadata, multitask_strategy, options, acts, webhook, priority, start_at)
 SELECT %(id)s, %(thread_id)s, %(case_id)s, %(tenant)s, %(workflow)s, coalesce(leg.version, %(version)s),
        coalesce(leg.earlier_versions, '{}'), %(kind)s, %(input)s, %(stream_modes)s, %(requester)s, %(actor)s,
-       %(assistant_id)s, %(metadata)s, %(multitask_strategy)s, %(options)s, %(webhook)s, %(priority)s, %(start_at)s
+       %(assistant_id)s, %(metadata)s, %(multitask_strategy)s, %(options)s, %(acts)s, %(webhook)s, %(priority)s,
+       %(start_at)s
 FROM (VALUES (1)) AS new LEFT JOIN LATERAL (
     SELECT version, earlier_versions, status, outcome FROM run
     WHERE thread_id = %(thread_id)s AND %(kind)s <> 'input' AND (%(kind)s = 'proceed' OR case_id = %(case_id)s)
@@ -35,17 +87,17 @@ RETURNING *;
 
 -- name: run
 -- One run of a tenant.
-SELECT * FROM run WHERE id = %(id)s AND tenant = %(tenant)s;
+SELECT * FROM run WHERE id = %(id)s AND tenant = %(tenant)s AND deleted_at IS NULL;
 
 -- name: runs_of_thread
 -- A thread's runs, newest first.
-SELECT * FROM run WHERE thread_id = %(thread_id)s AND tenant = %(tenant)s
+SELECT * FROM run WHERE thread_id = %(thread_id)s AND tenant = %(tenant)s AND deleted_at IS NULL
   AND (%(status)s::text IS NULL OR status = %(status)s)
 ORDER BY seq DESC LIMIT %(limit)s OFFSET %(offset)s;
 
 -- name: active_runs
 -- Runs of a thread that have not ended.
-SELECT id FROM run WHERE thread_id = %(thread_id)s AND status IN ('pending', 'running') ORDER BY seq;
+SELECT * FROM run WHERE thread_id = %(thread_id)s AND status IN ('pending', 'running') ORDER BY seq;
 
 -- name: claim
 -- Take a run if its time has come, nobody holds it and no earlier run of its thread is unfinished and due.
@@ -61,7 +113,7 @@ RETURNING *;
 -- name: renew
 -- Hold a run longer, and hear whether somebody wants it cancelled.
 UPDATE run SET lease_until = now() + %(lease)s WHERE id = %(id)s AND epoch = %(epoch)s AND status = 'running'
-RETURNING cancel_requested_by;
+RETURNING cancel_requested_by, cancel_action;
 
 -- name: release
 -- Give a run back unfinished.
@@ -92,7 +144,8 @@ ORDER BY priority DESC, seq LIMIT 100;
 
 -- name: request_cancel
 -- Ask the worker that holds a run to stop it.
-UPDATE run SET cancel_requested_by = %(by)s WHERE id = %(id)s AND status = 'running' RETURNING id;
+UPDATE run SET cancel_requested_by = %(by)s, cancel_action = %(action)s
+WHERE id = %(id)s AND status = 'running' RETURNING id;
 
 -- name: cancel_idle
 -- End a run that no worker holds: one that has not begun, or the last one of a case, waiting for somebody.
@@ -101,6 +154,21 @@ WHERE id = %(id)s AND (status = 'pending' OR (status = 'interrupted' AND outcome
                        AND NOT EXISTS (SELECT 1 FROM run later WHERE later.thread_id = run.thread_id
                                        AND later.seq > run.seq)))
 RETURNING thread_id;
+
+-- name: delete_run
+-- Hide a run that has ended.
+UPDATE run SET deleted_at = now() WHERE id = %(id)s AND status NOT IN ('pending', 'running') RETURNING id;
+
+-- name: delete_run_events
+-- Drop what one run streamed.
+DELETE FROM run_event WHERE run_id = %(id)s;
+
+-- name: cancellable
+-- Unfinished runs of a tenant by thread, ids or status.
+SELECT * FROM run WHERE tenant = %(tenant)s AND status = ANY (%(statuses)s) AND deleted_at IS NULL
+  AND (%(thread_id)s::uuid IS NULL OR thread_id = %(thread_id)s)
+  AND (%(ids)s::uuid[] IS NULL OR id = ANY (%(ids)s))
+ORDER BY seq LIMIT 1000;
 
 -- name: count_model_call
 -- Count one more model call of a run.
@@ -135,6 +203,10 @@ ORDER BY page.seq;
 -- name: notify
 -- Wake whoever waits for this run or follows its thread.
 SELECT pg_notify('gatehouse_run', id || ' ' || thread_id) FROM run WHERE id = %(run_id)s;
+
+-- name: notify_cancel
+-- Tell the worker that holds this run that somebody wants it cancelled.
+SELECT pg_notify('gatehouse_run', 'cancel:' || %(run_id)s);
 
 -- name: backlog
 -- Unfinished runs by workflow and by what they wait for.

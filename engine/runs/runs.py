@@ -6,34 +6,35 @@ from datetime import UTC, datetime, timedelta
 
 from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
+from pydantic import JsonValue
 
 from contracts.errors import InvalidRequest, LeaseLost, NotFound, ThreadBusy
 from contracts.event import Event
 from engine.audit import audit
 from engine.runs.dispatch import Dispatcher
-from engine.runs.model import NewRun, Outcome, Run, RunKind, RunOptions, RunStatus, ThreadStatus
-from engine.runs.threads import get_thread, set_thread_status
+from engine.runs.model import Cancellation, NewRun, Outcome, Run, RunKind, RunOptions, RunStatus, ThreadStatus
+from engine.runs.threads import mark_edited, set_thread_status
 from engine.store.database import Connection
 from engine.store.sql import load_queries
 
 _SQL = load_queries(__file__)
 
 
-async def create_run(conn: Connection, new: NewRun, dispatcher: Dispatcher) -> Run:
-    """Accept a run and wake a worker, in one transaction; the caller has checked that no gate is open.
+async def create_run(conn: Connection, new: NewRun, thread: DictRow, dispatcher: Dispatcher) -> Run:
+    """Accept a run on a locked thread and wake a worker, in one transaction; the caller has checked its gates.
 
-    Raises `NotFound` for the thread, `InvalidRequest` when the thread belongs to another workflow, `ThreadBusy` under
-    the strategy `reject`.
+    Raises `InvalidRequest` when the thread belongs to another workflow.
     """
-    thread = await get_thread(conn, new.thread_id, tenant=new.tenant, lock=True)
     if thread["workflow"] not in (None, new.workflow):
         raise InvalidRequest(
             f"Thread {new.thread_id} belongs to the workflow {thread['workflow']!r}, not {new.workflow!r}.",
             hint="Create a new thread for another workflow.",
         )
-    if new.multitask_strategy == "reject" and await active_runs(conn, new.thread_id):
-        raise ThreadBusy(f"Thread {new.thread_id} has an unfinished run.", hint="Join it, or use the strategy enqueue.")
-    return await _insert(conn, new, dispatcher, kind="input" if new.input is not None else "proceed")
+    if new.options.edits:
+        await mark_edited(conn, new.thread_id, by=new.requester, workflow=new.workflow)
+    acts = thread["edited_by"] is None and not new.options.edits
+    kind: RunKind = "proceed" if new.input is None else "input"
+    return await _insert(conn, new, dispatcher, kind=kind, acts=acts)
 
 
 async def create_resume(
@@ -54,10 +55,12 @@ async def create_resume(
         webhook=run.webhook,
         priority=run.priority,
     )
-    return await _insert(conn, new, dispatcher, kind="resume", case_id=run.case_id)
+    return await _insert(conn, new, dispatcher, kind="resume", case_id=run.case_id, acts=run.acts)
 
 
-async def _insert(conn: Connection, new: NewRun, dispatcher: Dispatcher, *, kind: RunKind, case_id: str = "") -> Run:
+async def _insert(
+    conn: Connection, new: NewRun, dispatcher: Dispatcher, *, kind: RunKind, acts: bool, case_id: str = ""
+) -> Run:
     """A run that opens a case, or the next leg of the case `case_id`, whose id is that of its first run."""
     run_id = str(uuid.uuid4())
     row = {
@@ -76,6 +79,7 @@ async def _insert(conn: Connection, new: NewRun, dispatcher: Dispatcher, *, kind
         "metadata": Jsonb(new.metadata),
         "multitask_strategy": new.multitask_strategy,
         "options": Jsonb(new.options.stored()),
+        "acts": acts,
         "webhook": new.webhook,
         "priority": new.priority,
         "start_at": datetime.now(UTC) + timedelta(seconds=new.after_s) if new.after_s else None,
@@ -109,10 +113,17 @@ async def list_runs(
     return [Run.of(row) for row in await (await conn.execute(_SQL["runs_of_thread"], params)).fetchall()]
 
 
-async def active_runs(conn: Connection, thread_id: str) -> list[str]:
-    """Ids of a thread's runs that are pending or running, oldest first."""
-    rows = await (await conn.execute(_SQL["active_runs"], {"thread_id": thread_id})).fetchall()
-    return [str(row["id"]) for row in rows]
+async def active_runs(conn: Connection, thread_id: str) -> list[Run]:
+    """A thread's runs that are pending or running, oldest first."""
+    return [Run.of(row) for row in await (await conn.execute(_SQL["active_runs"], {"thread_id": thread_id})).fetchall()]
+
+
+async def cancellable_runs(
+    conn: Connection, *, tenant: str, statuses: list[str], thread_id: str | None = None, ids: list[str] | None = None
+) -> list[Run]:
+    """Unfinished runs, oldest first, at most a thousand."""
+    params = {"tenant": tenant, "statuses": statuses, "thread_id": thread_id, "ids": ids}
+    return [Run.of(row) for row in await (await conn.execute(_SQL["cancellable"], params)).fetchall()]
 
 
 async def claim(conn: Connection, run_id: str, *, owner: str, lease_s: float) -> Run | None:
@@ -122,14 +133,14 @@ async def claim(conn: Connection, run_id: str, *, owner: str, lease_s: float) ->
     return Run.of(row) if row else None
 
 
-async def renew(conn: Connection, run: Run, *, lease_s: float) -> str | None:
+async def renew(conn: Connection, run: Run, *, lease_s: float) -> Cancellation | None:
     """Hold the run longer; returns who asked to cancel it, if anybody. Raises `LeaseLost`."""
     params = {"id": run.id, "epoch": run.epoch, "lease": timedelta(seconds=lease_s)}
     row = await (await conn.execute(_SQL["renew"], params)).fetchone()
     if row is None:
         raise LeaseLost(f"Run {run.id} was taken over.")
-    cancelled_by: str | None = row["cancel_requested_by"]
-    return cancelled_by
+    asked = row["cancel_requested_by"]
+    return Cancellation(asked, row["cancel_action"] or "interrupt") if asked else None
 
 
 async def release(conn: Connection, run: Run, dispatcher: Dispatcher) -> None:
@@ -142,10 +153,9 @@ async def finish(
     conn: Connection,
     run: Run,
     dispatcher: Dispatcher,
-    *,
     status: RunStatus,
     outcome: Outcome | None,
-    error: dict[str, object] | None = None,
+    error: dict[str, JsonValue] | None = None,
 ) -> None:
     """End the run, free its thread for the next one and wake waiters. Raises `LeaseLost`."""
     params = {"id": run.id, "epoch": run.epoch, "status": status, "outcome": outcome, "stands_at": list(run.stands_at)}
@@ -156,19 +166,29 @@ async def finish(
     await conn.execute(_SQL["notify"], {"run_id": run.id})
 
 
-async def cancel(conn: Connection, run: Run, dispatcher: Dispatcher, *, by: str) -> bool:
+async def cancel(conn: Connection, run: Run, dispatcher: Dispatcher, asked: Cancellation) -> bool:
     """Cancel a run that waits, at once (True); ask the holder of a running one to stop (False).
 
     Raises `ThreadBusy` when the run has ended.
     """
-    if await (await conn.execute(_SQL["request_cancel"], {"id": run.id, "by": by})).fetchone():
+    params = {"id": run.id, "by": asked.by, "action": asked.action}
+    if await (await conn.execute(_SQL["request_cancel"], params)).fetchone():
+        await conn.execute(_SQL["notify_cancel"], {"run_id": run.id})
         return False
     if not await (await conn.execute(_SQL["cancel_idle"], {"id": run.id})).fetchone():
         raise ThreadBusy(f"Run {run.id} has ended with status {run.status!r}; there is nothing to cancel.")
     await _free_thread(conn, run.thread_id, "idle", dispatcher)
-    await audit.append(conn, run.subject(by), Event.RUN_CANCELLED, {})
+    await audit.append(conn, run.subject(asked.by), Event.RUN_CANCELLED, {"action": asked.action})
     await conn.execute(_SQL["notify"], {"run_id": run.id})
     return True
+
+
+async def delete_run(conn: Connection, run: Run, *, by: str) -> None:
+    """Hide a run that has ended; its audit records and its ledger stay. Raises `ThreadBusy` while it is active."""
+    if not await (await conn.execute(_SQL["delete_run"], {"id": run.id})).fetchone():
+        raise ThreadBusy(f"Run {run.id} is {run.status!r}; cancel it first.")
+    await conn.execute(_SQL["delete_run_events"], {"id": run.id})
+    await audit.append(conn, run.subject(by), Event.RUN_DELETED, {})
 
 
 async def lost_runs(conn: Connection, *, loaded: Collection[str]) -> list[str]:

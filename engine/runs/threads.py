@@ -1,39 +1,101 @@
-"""Threads: the durable state of one case each."""
+"""Threads: the durable state of one case each. Checkpoints are not in here."""
 
-from typing import Any
-from uuid import UUID
+from dataclasses import dataclass
+from typing import Any, Literal
 
 from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
 from contracts.errors import AlreadyExists, NotFound
-from engine.runs.model import ThreadStatus
+from engine.runs.model import NewThread, ThreadStatus
 from engine.store.database import Connection
 from engine.store.sql import load_queries
 
 _SQL = load_queries(__file__)
 
+SortBy = Literal["thread_id", "status", "created_at", "updated_at", "state_updated_at"]
 
-async def create_thread(
-    conn: Connection, thread_id: UUID, *, tenant: str, metadata: dict[str, Any], or_existing: bool = False
-) -> DictRow:
+
+@dataclass(frozen=True)
+class ThreadFilter:
+    """Which threads are looked for; None and empty mean any."""
+
+    tenant: str
+    metadata: dict[str, Any] | None = None
+    status: ThreadStatus | None = None
+    ids: tuple[str, ...] = ()
+
+    @property
+    def params(self) -> dict[str, Any]:
+        return {
+            "tenant": self.tenant,
+            "metadata": Jsonb(self.metadata) if self.metadata else None,
+            "status": self.status,
+            "ids": list(self.ids) or None,
+        }
+
+
+async def create_thread(conn: Connection, new: NewThread, *, or_existing: bool = False) -> DictRow:
     """Make a thread. A taken id raises `AlreadyExists`, or returns the thread when `or_existing`."""
-    row = {"id": thread_id, "tenant": tenant, "metadata": Jsonb(metadata)}
+    row = vars(new) | {"metadata": Jsonb(new.metadata)}
     created = await (await conn.execute(_SQL["insert_thread"], row)).fetchone()
     if created:
         return created
     if or_existing:
-        return await get_thread(conn, str(thread_id), tenant=tenant)
-    raise AlreadyExists(f"There is a thread {thread_id} already.", hint="Pass if_exists='do_nothing' to get it.")
+        return await get_thread(conn, new.id, tenant=new.tenant)
+    raise AlreadyExists(f"There is a thread {new.id} already.", hint="Pass if_exists='do_nothing' to get it.")
 
 
 async def get_thread(conn: Connection, thread_id: str, *, tenant: str, lock: bool = False) -> DictRow:
-    """Raises `NotFound`, also for another tenant's thread."""
+    """Raises `NotFound`, also for another tenant's thread and a deleted one."""
     query = _SQL["lock_thread" if lock else "thread"]
     row = await (await conn.execute(query, {"id": thread_id, "tenant": tenant})).fetchone()
     if row is None:
         raise NotFound(f"There is no thread {thread_id}.", hint="Create it with POST /threads.")
     return row
+
+
+async def search_threads(
+    conn: Connection,
+    where: ThreadFilter,
+    *,
+    sort_by: SortBy = "created_at",
+    descending: bool = True,
+    limit: int = 10,
+    offset: int = 0,
+) -> list[DictRow]:
+    """Threads that fit, without those made for a single run."""
+    params = where.params | {"sort": ("-" if descending else "+") + sort_by, "limit": limit, "offset": offset}
+    return await (await conn.execute(_SQL["search_threads"], params)).fetchall()
+
+
+async def count_threads(conn: Connection, where: ThreadFilter) -> int:
+    """How many threads `search_threads` would find without a limit."""
+    row = await (await conn.execute(_SQL["count_threads"], where.params)).fetchone()
+    return int(row["threads"]) if row else 0
+
+
+async def update_thread(
+    conn: Connection, thread_id: str, metadata: dict[str, Any], ttl_minutes: float | None, on_expiry: str | None
+) -> DictRow:
+    """Merge metadata and set when the thread ends, if that is given; expects the caller's `get_thread` before it."""
+    params = {"id": thread_id, "metadata": Jsonb(metadata), "ttl_minutes": ttl_minutes, "on_expiry": on_expiry}
+    row = await (await conn.execute(_SQL["update_thread"], params)).fetchone()
+    if row is None:
+        raise NotFound(f"There is no thread {thread_id}.")
+    return row
+
+
+async def mark_edited(conn: Connection, thread_id: str, *, by: str, workflow: str) -> None:
+    """From now on the thread's runs do not act: its state is not only what its own stages made of it."""
+    await conn.execute(_SQL["mark_edited"], {"id": thread_id, "by": by, "workflow": workflow})
+
+
+async def mark_deleted(conn: Connection, thread_id: str) -> None:
+    """Hide the thread and its runs and drop what callers sent; ledger and audit trail stay."""
+    await conn.execute(_SQL["delete_events"], {"thread_id": thread_id})
+    await conn.execute(_SQL["empty_runs"], {"thread_id": thread_id})
+    await conn.execute(_SQL["mark_deleted"], {"id": thread_id})
 
 
 async def set_thread_status(conn: Connection, thread_id: str, status: ThreadStatus) -> None:

@@ -1,6 +1,6 @@
 """One pool of Postgres connections and the transactions opened on it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, LiteralString
 
@@ -53,14 +53,36 @@ class Database:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
         """A connection in a transaction: committed at the end, rolled back by any exception."""
+        async with self._errors_explained(), self.pool.connection() as conn, conn.transaction():
+            yield conn
+
+    @asynccontextmanager
+    async def _errors_explained(self) -> AsyncIterator[None]:
         try:
-            async with self.pool.connection() as conn, conn.transaction():
-                yield conn
+            yield
         except (psycopg.OperationalError, psycopg.errors.IdleInTransactionSessionTimeout) as error:
             raise StoreUnavailable(f"The database went away: {type(error).__name__}.") from error
         except psycopg.Error as error:
             raise_if_fenced(error)
             raise
+
+    @asynccontextmanager
+    async def transaction_after(self, first: Callable[[Connection], Awaitable[None]]) -> AsyncIterator[Connection]:
+        """A transaction that begins with statements that answer nothing, sent together with its start.
+
+        Only these are pipelined: between statements of a pipeline Postgres does not count a client as idle, and one
+        that is stopped there would hold its locks.
+        """
+        # BEGIN by hand: psycopg keeps pipelining to the end of a transaction that it began in a pipeline. The pool's
+        # connection commits or rolls back.
+        async with self._errors_explained(), self.pool.connection() as conn:
+            async with conn.pipeline() as pipeline:
+                await conn.execute("BEGIN")
+                await first(conn)
+                # Leaving the pipeline asks for a flush, which ends Postgres's watch for idle clients if it is read
+                # after the answer; after a sync there is nothing left to wait for.
+                await pipeline.sync()
+            yield conn
 
     async def fetch(self, query: LiteralString, params: dict[str, Any] | None = None) -> list[DictRow]:
         """Rows of one read statement, without a transaction around it."""

@@ -22,3 +22,66 @@ SELECT current_setting('server_version') AS version, current_setting('server_ver
 -- name: sample_value
 -- One stored value of a thread.
 SELECT type, blob FROM checkpoint_blobs WHERE thread_id = %(thread_id)s AND type <> 'empty' AND blob IS NOT NULL LIMIT 1;
+
+-- name: fence
+-- Refuse to write for a run that another worker holds by now.
+SELECT fence(%s, %s);
+
+-- name: insert_checkpoints
+-- Keep checkpoints, given by columns.
+INSERT INTO checkpoints (thread_id, checkpoint_ns, checkpoint_id, parent_checkpoint_id, checkpoint, metadata)
+SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::jsonb[], %s::jsonb[])
+ON CONFLICT (thread_id, checkpoint_ns, checkpoint_id)
+DO UPDATE SET checkpoint = excluded.checkpoint, metadata = excluded.metadata;
+
+-- name: insert_blobs
+-- Keep the values of checkpoints, given by columns; a version of a value never changes.
+INSERT INTO checkpoint_blobs (thread_id, checkpoint_ns, channel, version, type, blob)
+SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::bytea[])
+ON CONFLICT DO NOTHING;
+
+-- name: insert_writes
+-- Keep what stages wrote, given by columns; interrupts, errors and answers (negative idx) replace earlier ones.
+INSERT INTO checkpoint_writes AS kept (thread_id, checkpoint_ns, checkpoint_id, task_id, task_path, idx, channel, type,
+                                       blob)
+SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::integer[], %s::text[], %s::text[],
+                     %s::bytea[])
+ON CONFLICT (thread_id, checkpoint_ns, checkpoint_id, task_id, idx)
+DO UPDATE SET channel = excluded.channel, type = excluded.type, blob = excluded.blob WHERE kept.idx < 0;
+
+-- name: delete_checkpoints
+-- Forget a thread's checkpoints.
+DELETE FROM checkpoints WHERE thread_id = %(thread_id)s;
+
+-- name: delete_blobs
+-- Forget the values of a thread's checkpoints.
+DELETE FROM checkpoint_blobs WHERE thread_id = %(thread_id)s;
+
+-- name: delete_writes
+-- Forget what a thread's stages wrote.
+DELETE FROM checkpoint_writes WHERE thread_id = %(thread_id)s;
+
+-- name: delete_writes_of_run
+-- Forget what the stages of one run wrote.
+DELETE FROM checkpoint_writes w USING checkpoints c
+WHERE c.thread_id = %(thread_id)s AND c.metadata ->> 'run_id' = %(run_id)s AND w.thread_id = c.thread_id
+  AND w.checkpoint_ns = c.checkpoint_ns AND w.checkpoint_id = c.checkpoint_id;
+
+-- name: delete_checkpoints_of_run
+-- Forget the checkpoints that one run made; retention collects the values that only they used.
+DELETE FROM checkpoints WHERE thread_id = %(thread_id)s AND metadata ->> 'run_id' = %(run_id)s;
+
+-- name: blobs
+-- The values of a thread's checkpoints.
+SELECT checkpoint_ns, channel, version, type, blob FROM checkpoint_blobs WHERE thread_id = %(old)s;
+
+-- name: writes
+-- What a thread's stages wrote.
+SELECT checkpoint_ns, checkpoint_id, task_id, task_path, idx, channel, type, blob FROM checkpoint_writes
+WHERE thread_id = %(old)s;
+
+-- name: copy_checkpoints
+-- Give another thread the same checkpoints; their values are sealed and copied by hand.
+INSERT INTO checkpoints (thread_id, checkpoint_ns, checkpoint_id, parent_checkpoint_id, type, checkpoint, metadata)
+SELECT %(new)s, checkpoint_ns, checkpoint_id, parent_checkpoint_id, type, checkpoint, metadata
+FROM checkpoints WHERE thread_id = %(old)s;

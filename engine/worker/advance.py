@@ -9,13 +9,12 @@ import psycopg
 from langchain_core.runnables import RunnableConfig
 from langgraph.errors import GraphDrained
 from langgraph.runtime import RunControl
-from langgraph.types import Interrupt, StateSnapshot
+from langgraph.types import All, Interrupt, StateSnapshot
 
 from contracts.approval import JsonObject
 from contracts.context import Context
 from contracts.errors import GatehouseError, LeaseLost, RunGivenUp, StoreUnavailable, VersionChanged, VersionDrained
 from contracts.event import Event
-from engine.approvals.decisions import cancel_requests
 from engine.approvals.questions import ask_question
 from engine.approvals.requests import ask
 from engine.audit import audit
@@ -29,18 +28,21 @@ from engine.gateway.systems import Systems
 from engine.models.asking import ModelSources, RunModels
 from engine.runs import pins, runs
 from engine.runs.dispatch import Dispatcher
-from engine.runs.model import Outcome, Run, RunStatus
+from engine.runs.events import Notices
+from engine.runs.model import Cancellation, Outcome, Run, RunStatus
 from engine.store.checkpointer import FencedSaver, Holder
 from engine.store.database import Connection, Database
+from engine.store.journal import Journal, Note
 from engine.store.seal import SealedSerializer
 from engine.traces.metrics import LEASES_LOST, RUNS_ENDED
+from engine.worker.admission import after_cancel
 from engine.worker.case import case_of
 from engine.worker.intake import Intake
 from engine.worker.lease import CancelRequested, Lease, held
 from engine.worker.migration import Migrator
 from engine.worker.observed import observed
-from engine.worker.relay import Outbox, Relay
-from engine.worker.resume import Next, pending_interrupts, plan
+from engine.worker.relay import Relay
+from engine.worker.resume import Next, Standing, plan
 
 _LOG = logging.getLogger("gatehouse.worker")
 _MAX_ATTEMPTS = 5
@@ -53,6 +55,7 @@ class Carrier:
 
     database: Database
     dispatcher: Dispatcher
+    notices: Notices
     catalog: Catalog
     migrator: Migrator
     systems: Systems
@@ -76,9 +79,10 @@ class Carrier:
                 await self._advance(run)
 
     async def _advance(self, run: Run) -> None:
+        journal = Journal(self.database, run.id, run.epoch)
         try:
-            async with held(self.database, run, self.lease):
-                await self._carry(run)
+            async with held(self.database, self.notices, run, self.lease):
+                await self._carry(run, journal)
         except LeaseLost:
             LEASES_LOST.inc()
             _LOG.warning("run %s was taken over by another worker", run.id)
@@ -86,64 +90,65 @@ class Carrier:
             async with self.database.transaction() as conn:
                 await pins.hold(conn, run, self.catalog[run.workflow].version, because=error.detail)
         except GraphDrained:
-            async with self.database.transaction() as conn:
+            async with journal.transaction() as conn:
                 await runs.release(conn, run, self.dispatcher)
         except CancelRequested as request:
-            await self._finish(run, "interrupted", "cancelled", by=request.by)
+            await self._finish(run, journal, _Ending("interrupted", "cancelled", asked=request.asked))
         except (psycopg.OperationalError, StoreUnavailable):
             # Nothing can be written now: the lease runs out and a worker with a database goes on.
             _LOG.exception("the database went away while run %s was carried", run.id)
         except Exception as error:  # noqa: BLE001  # the worker's edge: any failure of a workflow ends its run, not the worker
-            await self._fail(run, error)
+            await self._fail(run, journal, error)
 
-    async def _carry(self, run: Run) -> None:
+    async def _carry(self, run: Run, journal: Journal) -> None:
         if run.attempts > _MAX_ATTEMPTS:
             raise RunGivenUp(f"Run {run.id} was given up after {_MAX_ATTEMPTS} attempts.", hint="A person looks at it.")
         workflow = self.catalog[run.workflow]
         if run.version != workflow.version or run.refused_by == workflow.version:
             run = await self.migrator.adopt(run)
-        saver = self._saver(run, workflow)
+        saver = self._saver(run, journal, workflow)
         graph = workflow.graph.copy({"checkpointer": saver})
         snapshot = await graph.aget_state(_config(run))
-        async with self.database.transaction() as conn:
-            todo = await plan(conn, run, workflow, snapshot, saver.stands_at)
+        todo = await plan(self.database, run, workflow, Standing(snapshot, saver.stands_at, _config(run)))
         if todo.next is Next.GO:
-            context = self._context(run, workflow)
-            outbox = Outbox(self.database, run)
-            try:
-                relay, how = Relay(run, outbox.hold), {"context": context, "control": self.control}
-                await relay.carry(graph, todo.input, _config(run), durability="sync", **how)
-            finally:
-                await outbox.flush()
+            options = run.options
+            await Relay(run, journal.note).carry(
+                graph,
+                todo.input,
+                todo.config or _config(run),
+                context=self._context(run, journal, workflow),
+                interrupt_before=_stages(options.interrupt_before),
+                interrupt_after=_stages(options.interrupt_after),
+                durability=options.durability,
+                control=self.control,
+            )
             snapshot = await graph.aget_state(_config(run))
-        await self._settle(run, snapshot)
+        await self._settle(run, journal, snapshot)
 
-    async def _settle(self, run: Run, snapshot: StateSnapshot) -> None:
+    async def _settle(self, run: Run, journal: Journal, snapshot: StateSnapshot) -> None:
         """Park at what waits, or finish with the outcome that the workflow declared."""
-        if pending_interrupts(snapshot):
+        if snapshot.tasks:  # at interrupts, or stopped before or after a stage as the caller asked
             stands_at = tuple(task.name for task in snapshot.tasks)
-            await self._finish(replace(run, stands_at=stands_at), "interrupted", None)
+            await self._finish(replace(run, stands_at=stands_at), journal, _Ending("interrupted", None))
         else:
             outcome = cast(Outcome, snapshot.values.get("outcome") or "completed")
-            await self._finish(run, "success", outcome)
+            await self._finish(run, journal, _Ending("success", outcome))
 
-    async def _finish(
-        self, run: Run, status: RunStatus, outcome: Outcome | None, *, by: str = "", error: JsonObject | None = None
-    ) -> None:
-        event = Event.RUN_FAILED if error else Event.RUN_PARKED if outcome is None else Event.RUN_FINISHED
-        async with self.database.transaction() as conn:
-            await runs.finish(
-                conn, run, self.dispatcher, status=status, outcome=outcome, error=cast("dict[str, object]", error)
-            )
+    async def _finish(self, run: Run, journal: Journal, ending: "_Ending") -> None:
+        """End the run in the transaction that writes the last that it did."""
+        asked, by = ending.asked, ending.asked.by if ending.asked else ""
+        data: JsonObject = {"status": ending.status, "outcome": ending.outcome, "error": ending.error}
+        async with journal.transaction() as conn:
+            await runs.finish(conn, run, self.dispatcher, ending.status, ending.outcome, ending.error)
             await abandon(conn, run)
-            if outcome == "cancelled":
-                event = Event.RUN_CANCELLED
-                await cancel_requests(conn, run.subject(by))
-            await audit.append(conn, run.subject(by), event, {"status": status, "outcome": outcome, "error": error})
-        RUNS_ENDED.labels(run.workflow, status, outcome or "").inc()
-        _LOG.info("run ended", extra={"facts": {"status": status, "outcome": outcome}})
+            if asked:
+                data["action"] = asked.action
+                await after_cancel(conn, run, asked)
+            await audit.append(conn, run.subject(by), ending.event, data)
+        RUNS_ENDED.labels(run.workflow, ending.status, ending.outcome or "").inc()
+        _LOG.info("run ended", extra={"facts": {"status": ending.status, "outcome": ending.outcome}})
 
-    async def _fail(self, run: Run, error: Exception) -> None:
+    async def _fail(self, run: Run, journal: Journal, error: Exception) -> None:
         _LOG.exception("run %s failed", run.id)
         known = isinstance(error, GatehouseError)
         problem: JsonObject = {
@@ -152,42 +157,80 @@ class Carrier:
             "message": str(error) if known else f"The workflow raised {type(error).__name__}; see the worker's log.",
         }
         try:
-            await self._finish(run, "error", "failed_safe", error=problem)
+            try:
+                await journal.flush()
+            except psycopg.DataError:
+                journal.discard()  # what cannot be written is what failed; the run ends where it last stood
+            await self._finish(run, journal, _Ending("error", "failed_safe", problem))
         except LeaseLost:
             LEASES_LOST.inc()
             _LOG.warning("run %s was taken over by another worker", run.id)
 
-    def _saver(self, run: Run, workflow: Workflow) -> FencedSaver:
-        async def on_stages(conn: Connection, stages: list[str]) -> None:
-            for stage in stages:
-                kind = workflow.stages[stage].kind if stage in workflow.stages else "code"
-                await audit.append(conn, run.subject(), Event.STAGE_FINISHED, {"stage": stage, "kind": kind})
+    def _saver(self, run: Run, journal: Journal, workflow: Workflow) -> FencedSaver:
+        def on_stages(stages: list[str]) -> Note:
+            async def note(conn: Connection) -> None:
+                for stage in stages:
+                    kind = workflow.stages[stage].kind if stage in workflow.stages else "code"
+                    await audit.append(conn, run.subject(), Event.STAGE_FINISHED, {"stage": stage, "kind": kind})
 
-        async def on_interrupts(conn: Connection, interrupts: Sequence[Interrupt]) -> None:
-            for interrupt in interrupts:
-                if interrupt.value["kind"] == "approval":
-                    await ask(conn, run, interrupt.id, interrupt.value, workflow.policy.queue)
-                elif interrupt.value["kind"] == "unknown_effect":
-                    await park(conn, run, interrupt.id, interrupt.value, self.dispatcher)
-                else:
-                    await ask_question(conn, run, interrupt.id, interrupt.value)
+            return note
+
+        def on_interrupts(interrupts: Sequence[Interrupt]) -> Note:
+            async def note(conn: Connection) -> None:
+                for interrupt in interrupts:
+                    if interrupt.value["kind"] == "approval":
+                        await ask(conn, run, interrupt.id, interrupt.value, workflow.policy.queue)
+                    elif interrupt.value["kind"] == "unknown_effect":
+                        await park(conn, run, interrupt.id, interrupt.value, self.dispatcher)
+                    else:
+                        await ask_question(conn, run, interrupt.id, interrupt.value)
+
+            return note
 
         serde = SealedSerializer(self.seal_key, tenant=run.tenant, thread_id=run.thread_id)
-        return FencedSaver(self.database, serde, Holder(run.id, run.epoch, on_stages, on_interrupts))
+        return FencedSaver(self.database, serde, Holder(journal.hold, on_stages, on_interrupts))
 
-    def _context(self, run: Run, workflow: Workflow) -> Context:
+    def _context(self, run: Run, journal: Journal, workflow: Workflow) -> Context:
         send_within_s = self.lease.send_within_s
         return Context(
             case=case_of(run, self.opened_on),
-            tools=RunTools(self.database, self.systems, workflow, run, send_within_s=send_within_s),
-            models=RunModels(self.database, self.models, workflow, run),
-            gates=RunGates(self.database, workflow, run),
+            tools=RunTools(self.database, journal, self.systems, workflow, run, send_within_s=send_within_s),
+            models=RunModels(self.database, journal, self.models, workflow, run),
+            gates=RunGates(self.database, journal, workflow, run),
         )
 
 
+@dataclass(frozen=True)
+class _Ending:
+    """How a run ends, or parks: without an outcome."""
+
+    status: RunStatus
+    outcome: Outcome | None
+    error: JsonObject | None = None
+    asked: Cancellation | None = None
+
+    @property
+    def event(self) -> Event:
+        if self.asked:
+            return Event.RUN_CANCELLED
+        return Event.RUN_FAILED if self.error else Event.RUN_PARKED if self.outcome is None else Event.RUN_FINISHED
+
+
 def _config(run: Run) -> RunnableConfig:
+    asked = run.options.config
+    ids: JsonObject = {"run_id": run.id, "thread_id": run.thread_id, "workflow": run.workflow, "version": run.version}
     return {
-        "configurable": {"thread_id": run.thread_id, "__pregel_strict_resume": True},
-        "metadata": {"run_id": run.id, "thread_id": run.thread_id, "workflow": run.workflow, "version": run.version},
-        "recursion_limit": _MAX_STEPS,
+        "configurable": {
+            **cast(JsonObject, asked.get("configurable", {})),
+            "thread_id": run.thread_id,
+            "__pregel_strict_resume": True,
+        },
+        "metadata": ids,
+        "tags": cast("list[str]", asked.get("tags", [])),
+        "recursion_limit": min(cast(int, asked.get("recursion_limit", _MAX_STEPS)), _MAX_STEPS),
     }
+
+
+def _stages(named: tuple[str, ...]) -> All | list[str]:
+    """As LangGraph wants them: `*` alone, or a list."""
+    return "*" if "*" in named else list(named)

@@ -15,4 +15,5 @@ def case_of(run: Run, opened_on: str = "") -> Case:
         actor=run.actor,
         requester=run.requester,
         opened_on=opened_on or run.created_at.date().isoformat(),
+        context=run.options.context,
     )

@@ -7,13 +7,14 @@ from pydantic import JsonValue
 from contracts.approval import Decision
 from contracts.errors import (
     AmbiguousResume,
+    BypassRefused,
     DigestMismatch,
     GateOpen,
     InvalidRequest,
     NothingToResume,
 )
 from engine.access.keys import Principal
-from engine.approvals.decisions import Submission, cancel_requests, decide, require_reviewer
+from engine.approvals.decisions import Submission, decide, require_reviewer
 from engine.approvals.model import ApprovalRequest
 from engine.approvals.payloads import read_answer, read_decision
 from engine.approvals.questions import Question, answer_question, questions_of_thread
@@ -23,10 +24,11 @@ from engine.catalog.versions import require_not_drained
 from engine.gateway.outcomes import Effect, Resolution, get_effect, parked_effects, require_resolver, resolve
 from engine.gateway.payloads import read_resolution
 from engine.runs.dispatch import Dispatcher
-from engine.runs.model import NewRun, Run
-from engine.runs.runs import cancel, create_run
-from engine.runs.threads import get_thread
+from engine.runs.model import Cancellation, NewRun, NewThread, Run
+from engine.runs.runs import create_run
+from engine.runs.threads import create_thread, get_thread
 from engine.store.database import Connection, Database
+from engine.worker.admission import cancel_now, make_room, require_options
 from engine.worker.migration import Migrator
 from engine.worker.resume import pending_interrupts
 from engine.worker.screening import screen, screen_text
@@ -43,26 +45,42 @@ class Intake:
     states: StateReader
     migrator: Migrator
 
-    async def accept(self, new: NewRun) -> Run:
-        """Accept a run with new input. Raises `GateOpen` while the thread waits for somebody, `InvalidRequest`."""
+    async def accept(self, new: NewRun, *, thread: NewThread | None = None, operator: bool = False) -> Run:
+        """Accept a run with new input, or one that goes on from where its thread stands.
+
+        `thread` is made first if it does not exist; an `operator` may interrupt runs of others. Raises `GateOpen` while
+        the thread waits for somebody, `BypassRefused`, `InvalidRequest`, `ThreadBusy`, `Forbidden`.
+        """
         ready = self.prepared(new)
         async with self.database.transaction() as conn:
-            return await self.accept_in(conn, ready)
+            return await self.accept_in(conn, ready, thread=thread, operator=operator)
 
     def prepared(self, new: NewRun) -> NewRun:
-        """The run with its version, and its input as the workflow's guards leave it. Raises `InvalidRequest`."""
-        if not new.input:
-            raise InvalidRequest("A new run needs an input.", hint="To go on after an interrupt, send command.resume.")
-        workflow = self.catalog[new.workflow]
-        workflow.require_input(new.input)
-        return replace(new, version=workflow.version, input=screen(workflow.policy, new.input))
+        """The run with its version, and its input as the workflow's guards leave it.
 
-    async def accept_in(self, conn: Connection, ready: NewRun) -> Run:
+        Raises `InvalidRequest`, `BypassRefused`, `NotSupported`.
+        """
+        workflow = self.catalog[new.workflow]
+        require_options(workflow, new)
+        if new.input is not None:
+            workflow.require_input(new.input)
+            new = replace(new, input=screen(workflow.policy, new.input))
+        return replace(new, version=workflow.version)
+
+    async def accept_in(
+        self, conn: Connection, ready: NewRun, *, thread: NewThread | None = None, operator: bool = False
+    ) -> Run:
         """Accept a run that is prepared in the caller's transaction; otherwise as `accept`."""
         await require_not_drained(conn, ready.version, tenant=ready.tenant)
-        await get_thread(conn, ready.thread_id, tenant=ready.tenant, lock=True)
-        await require_no_open_gate(conn, ready.thread_id)
-        return await create_run(conn, ready, self.dispatcher)
+        if thread:
+            await create_thread(conn, thread, or_existing=True)
+        row = await get_thread(conn, ready.thread_id, tenant=ready.tenant, lock=True)
+        options = ready.options
+        await require_no_open_gate(conn, ready.thread_id, command=options.update is not None or options.goto)
+        if ready.input is None and row["workflow"] is None and not options.edits:
+            raise InvalidRequest("A new run needs an input.", hint="The thread has had no run to go on with.")
+        await make_room(conn, ready, self.dispatcher, operator=operator)
+        return await create_run(conn, ready, row, self.dispatcher)
 
     async def decide(self, request_id: str, submission: Submission, reviewer: Principal) -> tuple[Decision, Run]:
         """Decide one request; see `engine.approvals.decisions.decide` for what is refused."""
@@ -103,14 +121,13 @@ class Intake:
         _, run = await self.decide(target.id, submission, principal)
         return run
 
-    async def cancel(self, run: Run, *, by: str) -> None:
+    async def cancel(self, run: Run, asked: Cancellation) -> None:
         """Cancel a run; one that waits at a gate ends at once and its requests are closed.
 
-        Raises `ThreadBusy` for a run that has ended.
+        Raises `ThreadBusy` for a run that has ended, `CannotRollBack` for one that acted.
         """
         async with self.database.transaction() as conn:
-            if await cancel(conn, run, self.dispatcher, by=by):
-                await cancel_requests(conn, run.subject(by))
+            await cancel_now(conn, run, self.dispatcher, asked)
 
     async def settle(self, call_key: str, resolution: Resolution, person: Principal) -> tuple[Effect, Run | None]:
         """Take what a person found out about an effect; the leg of the case that goes on with it, if one waits for it.
@@ -142,10 +159,15 @@ class Intake:
             )
 
 
-async def require_no_open_gate(conn: Connection, thread_id: str) -> None:
-    """Raises `GateOpen` naming what the thread waits for."""
+async def require_no_open_gate(conn: Connection, thread_id: str, *, command: object = None) -> None:
+    """Raises `GateOpen` naming what the thread waits for; `BypassRefused` where a command would move past it."""
     for item in await _asked(conn, thread_id):
         if _waits(item):
+            if command:
+                raise BypassRefused(
+                    "A run that waits takes neither `update` nor `goto`: they can move it past its gate.",
+                    hint="Send `command.resume` alone, or cancel the run and start the case again.",
+                )
             what = "a decision" if isinstance(item, ApprovalRequest) else "an answer"
             if isinstance(item, Effect):
                 what = "somebody to find out what became of an effect"

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import psycopg
 
 from contracts.errors import LeaseLost, StoreUnavailable
-from engine.runs.model import Run
+from engine.runs.events import Notices
+from engine.runs.model import Cancellation, Run
 from engine.runs.runs import renew
 from engine.store.database import Database
 
@@ -17,9 +18,9 @@ from engine.store.database import Database
 class CancelRequested(Exception):
     """Somebody asked to cancel the run that is being carried."""
 
-    def __init__(self, by: str) -> None:
-        super().__init__(by)
-        self.by = by
+    def __init__(self, asked: Cancellation) -> None:
+        super().__init__(asked.by)
+        self.asked = asked
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,8 @@ class Lease:
 
 
 @asynccontextmanager
-async def held(database: Database, run: Run, lease: Lease) -> AsyncIterator[None]:
-    """Renew the lease while the block runs.
+async def held(database: Database, notices: Notices, run: Run, lease: Lease) -> AsyncIterator[None]:
+    """Renew the lease while the block runs, and hear at once of a wish to cancel the run.
 
     Raises `LeaseLost` or `CancelRequested` in the block's place when the block had to be stopped for it.
     """
@@ -47,17 +48,20 @@ async def held(database: Database, run: Run, lease: Lease) -> AsyncIterator[None
     reason: list[Exception] = []
 
     async def beat() -> None:
-        while True:
-            await asyncio.sleep(lease.renew_every_s)
-            try:
-                await _renew(database, run, lease)
-            except (LeaseLost, CancelRequested) as error:
-                reason.append(error)
-                if block:
-                    block.cancel()
-                return
-            except (psycopg.OperationalError, StoreUnavailable):
-                continue  # the lease decides: if the database stays away, somebody else takes over
+        with notices.woken(f"cancel:{run.id}") as wish:
+            while True:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(wish.wait(), lease.renew_every_s)
+                wish.clear()
+                try:
+                    await _renew(database, run, lease)
+                except (LeaseLost, CancelRequested) as error:
+                    reason.append(error)
+                    if block:
+                        block.cancel()
+                    return
+                except (psycopg.OperationalError, StoreUnavailable):
+                    continue  # the lease decides: if the database stays away, somebody else takes over
 
     if run.epoch > 1:
         await _renew(database, run, lease)  # who held the run before may have died with somebody's wish to cancel it
@@ -77,5 +81,5 @@ async def held(database: Database, run: Run, lease: Lease) -> AsyncIterator[None
 
 async def _renew(database: Database, run: Run, lease: Lease) -> None:
     async with database.transaction() as conn:
-        if by := await renew(conn, run, lease_s=lease.seconds):
-            raise CancelRequested(by)
+        if asked := await renew(conn, run, lease_s=lease.seconds):
+            raise CancelRequested(asked)

@@ -16,6 +16,7 @@ from engine.gateway.gates import RunGates
 from engine.runs.model import Run
 from engine.store.checkpointer import FencedSaver
 from engine.store.database import Database
+from engine.store.journal import Journal
 from engine.worker.case import case_of
 
 _UNFINISHED = ("__error__", "__interrupt__", "__resume__", "__scheduled__")
@@ -57,7 +58,12 @@ async def ask_again(
     Raises `NotCompatible` when one fails, calls a tool or a model, or freezes an action.
     """
     nothing = _Nothing()
-    context = Context(case_of(run), tools=nothing, models=nothing, gates=_Gates(database, workflow, run))
+    context = Context(
+        case_of(run),
+        tools=nothing,
+        models=nothing,
+        gates=_Gates(database, Journal(database, run.id, run.epoch), workflow, run),
+    )
     graph = workflow.graph.copy({"checkpointer": saver})
     shown: dict[str, JsonValue] = {}
     try:

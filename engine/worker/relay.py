@@ -2,11 +2,10 @@
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any, cast
 from uuid import UUID
 
-import psycopg
 from langchain_core.messages import BaseMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.config import get_config
@@ -15,18 +14,16 @@ from langgraph.pregel._tools import StreamToolCallHandler
 from langgraph.pregel.protocol import StreamProtocol
 from langgraph.runtime import Runtime
 
-from contracts.errors import GatehouseError
 from engine.catalog.workflow import Graph
 from engine.runs.events import Named, append_events
 from engine.runs.model import Run
-from engine.store.database import Connection, Database
+from engine.store.database import Connection
+from engine.store.journal import Note
 from engine.worker.wire import encode
 
 _LOOP_MODES = frozenset({"values", "updates", "tasks", "checkpoints", "debug"})
-_HOLD_S = 0.03
 
 Chunk = tuple[tuple[str, ...], str, Any]
-Note = Callable[[Connection], Awaitable[None]]
 
 
 class Relay:
@@ -132,39 +129,3 @@ def _named(checkpoint: dict[str, Any]) -> dict[str, Any]:
         "checkpoint": checkpoint["config"]["configurable"],
         "parent_checkpoint": parent["configurable"] if parent else None,
     }
-
-
-class Outbox:
-    """Writes what is held for a run, in turn, each time behind its fence."""
-
-    def __init__(self, database: Database, run: Run) -> None:
-        self._database = database
-        self._run = run
-        self._notes: list[Note] = []
-        self._lock = asyncio.Lock()
-        self._late: asyncio.Task[None] | None = None
-
-    def hold(self, note: Note) -> None:
-        self._notes.append(note)
-        if self._late is None or self._late.done():
-            self._late = asyncio.create_task(self._write_late(), name="outbox")
-
-    async def flush(self) -> None:
-        """Write what is held. Raises `LeaseLost`."""
-        async with self._lock:
-            if not self._notes:
-                return
-            async with self._database.transaction() as conn:
-                await conn.execute("SELECT fence(%s, %s)", (self._run.id, self._run.epoch))
-                notes = list(self._notes)
-                for note in notes:
-                    await note(conn)
-            del self._notes[: len(notes)]
-
-    async def _write_late(self) -> None:
-        await asyncio.sleep(_HOLD_S)
-        try:
-            await self.flush()
-        except (psycopg.Error, GatehouseError):
-            # It is still held: whoever needs it written tries again and hears why it cannot be.
-            return

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, cast
 
-from langgraph.types import Command, Interrupt, StateSnapshot
+from langchain_core.runnables import RunnableConfig
+from langgraph.types import Command, Interrupt, Send, StateSnapshot
 from pydantic import JsonValue
 
 from contracts.approval import JsonObject
@@ -16,7 +17,7 @@ from engine.approvals.requests import asked_of_thread
 from engine.catalog.workflow import Workflow
 from engine.gateway.outcomes import parked_effects
 from engine.runs.model import Run
-from engine.store.database import Connection
+from engine.store.database import Connection, Database
 
 
 class Next(Enum):
@@ -29,10 +30,25 @@ class Next(Enum):
 
 @dataclass(frozen=True)
 class Plan:
-    """`GO` with `input` for LangGraph; `PARK` at undecided interrupts; `DONE`."""
+    """`GO` with `input` for LangGraph, under `config` where it starts from an earlier checkpoint; `PARK`; `DONE`."""
 
     next: Next
     input: Any = None
+    config: RunnableConfig | None = None
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where a thread stands when its run is claimed."""
+
+    snapshot: StateSnapshot
+    stands_at: set[str]
+    """Stages that the checkpoint itself says come next."""
+    config: RunnableConfig
+
+    def made_by(self, run: Run) -> bool:
+        """Whether this run made the newest checkpoint."""
+        return (self.snapshot.metadata or {}).get("run_id") == run.id
 
 
 def pending_interrupts(snapshot: StateSnapshot) -> dict[str, Interrupt]:
@@ -40,25 +56,41 @@ def pending_interrupts(snapshot: StateSnapshot) -> dict[str, Interrupt]:
     return {interrupt.id: interrupt for task in snapshot.tasks for interrupt in task.interrupts}
 
 
-async def plan(conn: Connection, run: Run, workflow: Workflow, snapshot: StateSnapshot, stands_at: set[str]) -> Plan:
+async def plan(database: Database, run: Run, workflow: Workflow, standing: Standing) -> Plan:
     """Decide from what is stored; correct after any crash, because nothing else is remembered.
 
-    `stands_at` are the stages that the checkpoint itself says come next.
-
-    Raises `StageGone` when the run waits at a stage that the workflow lacks, `GateOpen` when a run with new input meets
-    an open gate.
+    Raises `StageGone` when the run waits at a stage that the workflow lacks, `GateOpen` when a run that brings no
+    answer meets an open gate.
     """
-    pending = pending_interrupts(snapshot)
-    if run.kind == "input" and (snapshot.metadata or {}).get("run_id") != run.id:
-        if pending:
-            raise GateOpen(f"Thread {run.thread_id} waits at a gate; new input would walk around it.")
-        return Plan(Next.GO, run.input)
-    require_stages(run, workflow, stands_at)
+    snapshot, pending = standing.snapshot, pending_interrupts(standing.snapshot)
+    if run.kind != "resume" and not standing.made_by(run):
+        if pending and not run.options.checkpoint_id:
+            raise GateOpen(f"Thread {run.thread_id} waits at a gate; this run would walk around it.")
+        return _begin(run, workflow, standing)
+    require_stages(run, workflow, standing.stands_at)
     if not pending:
         # Not `snapshot.next`: it leaves out stages whose writes are saved already, although no checkpoint has them yet.
         return Plan(Next.GO) if snapshot.tasks else Plan(Next.DONE)
-    answers = await _answers(conn, run, set(pending))
+    async with database.transaction() as conn:
+        answers = await _answers(conn, run, set(pending))
     return Plan(Next.GO, Command(resume=answers)) if answers else Plan(Next.PARK)
+
+
+def _begin(run: Run, workflow: Workflow, standing: Standing) -> Plan:
+    """The first step of a run: its input, its command, or simply on from where the thread or a checkpoint stands."""
+    options, config = run.options, standing.config
+    if options.checkpoint_id:
+        config = {**config, "configurable": {**config["configurable"], "checkpoint_id": options.checkpoint_id}}
+    if options.update is not None or options.goto:
+        goto = [Send(str(g["node"]), g.get("input")) if isinstance(g, dict) else str(g) for g in options.goto]
+        return Plan(Next.GO, Command(update=options.update, goto=goto), config)
+    if run.kind == "input":
+        return Plan(Next.GO, run.input, config)
+    if not options.checkpoint_id:
+        require_stages(run, workflow, standing.stands_at)
+        if not standing.snapshot.tasks:
+            return Plan(Next.DONE)
+    return Plan(Next.GO, None, config)
 
 
 async def _answers(conn: Connection, run: Run, interrupt_ids: set[str]) -> dict[str, JsonValue]:

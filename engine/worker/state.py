@@ -7,6 +7,7 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.types import StateSnapshot
 from psycopg.rows import DictRow
 
+from contracts.approval import JsonObject
 from contracts.errors import NotFound
 from engine.catalog.catalog import Catalog
 from engine.catalog.workflow import Graph
@@ -23,27 +24,39 @@ class StateReader:
     catalog: Catalog
     seal_key: bytes
 
-    async def latest(self, thread: DictRow) -> StateSnapshot | None:
-        """The newest state; None for a thread that has had no run."""
+    async def latest(self, thread: DictRow, *, subgraphs: bool = False) -> StateSnapshot | None:
+        """The newest state, with those of subgraphs that wait; None for a thread that has had no run."""
         if thread["workflow"] is None:
             return None
-        return await self._graph(thread).aget_state(_config(thread))
+        return await self._graph(thread).aget_state(_config(thread), subgraphs=subgraphs)
 
-    async def at(self, thread: DictRow, checkpoint_id: str) -> StateSnapshot:
-        """The state at one checkpoint. Raises `NotFound`."""
+    async def at(self, thread: DictRow, checkpoint_id: str, *, ns: str = "", subgraphs: bool = False) -> StateSnapshot:
+        """The state at one checkpoint, of the subgraph `ns` if it names one. Raises `NotFound`."""
         config = _config(thread)
-        config["configurable"]["checkpoint_id"] = checkpoint_id
-        snapshot = await self._graph(thread).aget_state(config) if thread["workflow"] else None
+        config["configurable"] |= {"checkpoint_id": checkpoint_id} | ({"checkpoint_ns": ns} if ns else {})
+        graph = self._graph(thread) if thread["workflow"] else None
+        snapshot = await graph.aget_state(config, subgraphs=subgraphs) if graph else None
         if snapshot is None or snapshot.created_at is None:
             raise NotFound(f"Thread {thread['id']} has no checkpoint {checkpoint_id!r}.")
         return snapshot
 
-    async def history(self, thread: DictRow, *, limit: int, before: str | None = None) -> AsyncIterator[StateSnapshot]:
-        """States, newest first; only those before the checkpoint `before`."""
+    async def history(
+        self,
+        thread: DictRow,
+        *,
+        limit: int,
+        before: str | None = None,
+        metadata: JsonObject | None = None,
+        ns: str = "",
+    ) -> AsyncIterator[StateSnapshot]:
+        """States, newest first; only those before the checkpoint `before`, with this metadata, of the subgraph `ns`."""
         if thread["workflow"] is None:
             return
         earlier: RunnableConfig | None = {"configurable": {"checkpoint_id": before}} if before else None
-        async for snapshot in self._graph(thread).aget_state_history(_config(thread), limit=limit, before=earlier):
+        config = _config(thread)
+        config["configurable"] |= {"checkpoint_ns": ns} if ns else {}
+        found = self._graph(thread).aget_state_history(config, limit=limit, before=earlier, filter=metadata)
+        async for snapshot in found:
             yield snapshot
 
     def _graph(self, thread: DictRow) -> Graph:

@@ -10,8 +10,7 @@ from contracts.errors import Forbidden, GatehouseError, NotFound, StoreUnavailab
 from engine.access.keys import Principal, principal_of
 from engine.assistants.assistants import find_assistant
 from engine.assistants.model import Setup, with_setup
-from engine.runs.model import NewRun, RunOptions
-from engine.runs.threads import create_thread
+from engine.runs.model import NewRun, NewThread, RunOptions
 from engine.schedules.model import Plan, Schedule
 from engine.schedules.schedules import end_schedule, next_due, note_failure, note_run
 from engine.store.database import Connection
@@ -62,9 +61,8 @@ async def _fire(conn: Connection, intake: Intake, schedule: Schedule, now: datet
         return
     metadata = plan.metadata | {"cron_id": schedule.id}
     new = new_run(replace(plan, metadata=metadata), principal, workflow.name, assistant.setup)
-    if not plan.thread_id:
-        await create_thread(conn, uuid.UUID(new.thread_id), tenant=new.tenant, metadata=metadata)
-    run = await intake.accept_in(conn, intake.prepared(new))
+    made = NewThread(new.thread_id, new.tenant, metadata, ephemeral=plan.on_run_completed == "delete")
+    run = await intake.accept_in(conn, intake.prepared(new), thread=None if plan.thread_id else made)
     await note_run(conn, schedule, run.id, now=now)
 
 

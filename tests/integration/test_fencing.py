@@ -16,7 +16,7 @@ from contracts.context import Context
 from contracts.errors import AlreadyDecided, LeaseLost, ThreadBusy
 from engine.approvals.decisions import Submission
 from engine.runs import runs
-from engine.runs.model import Run
+from engine.runs.model import Cancellation, Run
 from engine.worker.lease import Lease
 from engine.worker.worker import sweep
 from evals.worlds.faults import Fault
@@ -181,19 +181,19 @@ async def test_a_run_that_kills_every_worker_ends_safe_and_frees_its_thread(benc
 async def test_cancelling_a_run_that_was_not_begun_ends_it(bench: Bench) -> None:
     run = await bench.open_case()
 
-    await bench.engine.intake.cancel(run, by="key:ada")
+    await bench.engine.intake.cancel(run, Cancellation("key:ada"))
     await bench.go_on()
 
     ended = await bench.again(run)
     assert (ended.status, ended.outcome, ended.attempts) == ("interrupted", "cancelled", 0)
     with pytest.raises(ThreadBusy):
-        await bench.engine.intake.cancel(ended, by="key:ada")
+        await bench.engine.intake.cancel(ended, Cancellation("key:ada"))
 
 
 async def test_cancelling_a_parked_run_closes_its_request_for_good(bench: Bench) -> None:
     run, request = await bench.parked_case()
 
-    await bench.engine.intake.cancel(run, by="key:ada")
+    await bench.engine.intake.cancel(run, Cancellation("key:ada"))
     with pytest.raises(AlreadyDecided) as refused:
         await bench.engine.intake.decide(request.id, Submission("approve", request.action_digest), FIN)
     with pytest.raises(AlreadyDecided):
@@ -221,7 +221,7 @@ async def test_cancelling_a_running_run_stops_it_within_a_heartbeat(bench: Bench
     await begun.wait()
 
     started = time.monotonic()
-    await trial.engine.intake.cancel(await trial.again(run), by="key:ada")
+    await trial.engine.intake.cancel(await trial.again(run), Cancellation("key:ada"))
     await work
 
     ended = await trial.again(run)
@@ -234,7 +234,7 @@ async def test_a_wish_to_cancel_outlives_the_worker_that_should_have_obeyed(benc
     leg = await bench.approve(run)
     held = await claim(bench, leg.id, owner=DEAD)
     assert held
-    await bench.engine.intake.cancel(held, by="key:ada")
+    await bench.engine.intake.cancel(held, Cancellation("key:ada"))
     await bench.rows("UPDATE run SET lease_until = now() - interval '1 second' WHERE id = %s", leg.id)
 
     await bench.go_on()
@@ -252,7 +252,7 @@ async def test_a_write_under_way_when_its_run_is_cancelled_is_unknown(postgres: 
         work = asyncio.create_task(trial.go_on())
         await trial.until("SELECT 1 FROM effect WHERE tool = 'billing.issue_refund'")
 
-        await trial.engine.intake.cancel(await trial.again(leg), by="key:ada")
+        await trial.engine.intake.cancel(await trial.again(leg), Cancellation("key:ada"))
         await work
 
         rows = await trial.rows("SELECT state FROM effect WHERE tool = 'billing.issue_refund'")

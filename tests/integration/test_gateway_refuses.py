@@ -9,25 +9,27 @@ from typing import Any
 import psycopg
 import pytest
 from langgraph.runtime import Runtime
-from langgraph.types import Command
 from pydantic import BaseModel, JsonValue
 
-from contracts.context import Case, Context
-from contracts.errors import ApprovalRequired, DigestMismatch
+from contracts.context import Context
 from contracts.policy import Budget, Policy, deny
-from engine.approvals.decisions import Submission
 from engine.catalog.prompt import Prompt
-from engine.gateway.calls import RunTools
-from engine.gateway.gates import RunGates
-from engine.models.asking import RunModels
 from engine.runs.model import Run
-from engine.store.checkpointer import FencedSaver, Holder
-from engine.store.seal import SealedSerializer
 from evals.worlds.faults import Fault
 from evals.worlds.sandbox import effects_of
-from graphs.billing_dispute.policy import POLICY as DISPUTES
 from nodes.waiting import approval_gate, proposes
-from tests.engines import FIN, POLICY, Bench, Pay, fresh_bench, in_line, refund_args, refund_draft, stage
+from tests.engines import (
+    POLICY,
+    Bench,
+    Pay,
+    fresh_bench,
+    in_line,
+    refund_args,
+    refund_draft,
+    refund_requests,
+    refused,
+    stage,
+)
 from tools import billing
 
 REFUND, READ = billing.issue_refund, billing.list_charges
@@ -74,22 +76,6 @@ def changing(**changes: JsonValue) -> tuple[str, Any]:
         return {"proposal": {**proposal, "args": {**proposal["args"], **changes}}}
 
     return "change", stage(change)
-
-
-def refund_requests(bench: Bench, account_id: str) -> int:
-    """How often billing was asked to pay."""
-    return sum(
-        r.operation == REFUND.name and r.body["account_id"] == account_id for r in effects_of(bench.worlds).requests
-    )
-
-
-async def refused(bench: Bench, run: Run) -> str:
-    """The code with which a run failed, after making sure that the refusal is on record."""
-    failed = await bench.again(run)
-    code = str((failed.error or {})["error"])
-    assert (failed.status, failed.outcome) == ("error", "failed_safe")
-    assert code in [data.get("code") for event, data in await bench.events(run) if event == "call.refused"]
-    return code
 
 
 @pytest.mark.parametrize(
@@ -335,132 +321,6 @@ async def test_a_repeated_stage_that_proposes_something_else_is_stopped(bench: B
     failed = await trial.again(run)
     assert (failed.status, (failed.error or {})["error"]) == ("error", "divergent_execution")
     assert refund_requests(bench, account) == 0
-
-
-# --- somebody who has the database, the seal key and a hold on the run ---
-
-
-async def seize(bench: Bench, run: Run) -> Run:
-    await bench.rows("UPDATE run SET status = 'running', epoch = epoch + 1, outcome = NULL WHERE id = %s", run.id)
-    return await bench.again(run)
-
-
-async def let_go(bench: Bench, run: Run) -> Run:
-    """Workers go on with what was forged."""
-    await bench.rows("UPDATE run SET status = 'pending', lease_until = NULL WHERE id = %s", run.id)
-    await bench.wake_ups.enqueue_lost(run.id)
-    await bench.go_on()
-    return await bench.again(run)
-
-
-def graph_of(bench: Bench, held: Run) -> tuple[Any, Any]:
-    """The run's graph over its real checkpoints, and the configuration that says whose writes these are."""
-
-    async def nothing(*_: object) -> None:
-        pass
-
-    serde = SealedSerializer(bench.engine.states.seal_key, tenant=held.tenant, thread_id=held.thread_id)
-    saver = FencedSaver(bench.engine.database, serde, Holder(held.id, held.epoch, nothing, nothing))
-    graph: Any = bench.engine.catalog[held.workflow].graph
-    config = {"configurable": {"thread_id": held.thread_id}, "metadata": {"run_id": held.id}}
-    return graph.copy({"checkpointer": saver}), config
-
-
-async def forge(bench: Bench, run: Run, values: dict[str, Any], *, as_node: str) -> None:
-    graph, config = graph_of(bench, await seize(bench, run))
-    await graph.aupdate_state(config, values, as_node=as_node)
-
-
-async def test_a_decision_forged_in_the_state_pays_nothing(bench: Bench) -> None:
-    run, request = await bench.parked_case()
-    forged = request.decision("approve", by="key:fin", reason="", message="")
-
-    await forge(bench, run, {"decision": forged}, as_node="approve_refund")
-    ended = await let_go(bench, run)
-
-    assert await refused(bench, ended) == "approval_required"
-    assert refund_requests(bench, str(request.args["account_id"])) == 0
-
-
-async def test_a_jump_past_the_gate_pays_nothing(bench: Bench) -> None:
-    run, request = await bench.parked_case()
-    held = await seize(bench, run)
-    graph, config = graph_of(bench, held)
-
-    with pytest.raises(ApprovalRequired):
-        await graph.ainvoke(Command(goto="pay_refund"), config, context=context_of(bench, held), durability="sync")
-
-    assert refund_requests(bench, str(request.args["account_id"])) == 0
-
-
-def context_of(bench: Bench, held: Run) -> Context:
-    engine, workflow = bench.engine, bench.engine.catalog[held.workflow]
-    names = ("thread_id", "workflow", "version", "tenant", "actor", "requester")
-    case = Case(run_id=held.id, opened_on="2026-11-02", **{name: getattr(held, name) for name in names})
-    return Context(
-        case=case,
-        tools=RunTools(engine.database, engine.carrier.systems, workflow, held, send_within_s=5),
-        models=RunModels(engine.database, engine.carrier.models, workflow, held),
-        gates=RunGates(engine.database, workflow, held),
-    )
-
-
-async def test_the_approval_of_another_case_pays_nothing(bench: Bench) -> None:
-    other, approved = await bench.parked_case()
-    await bench.approve(other)
-    run, request = await bench.parked_case()
-    stolen = {**request.proposal(), "request_id": approved.id}
-    decided = approved.decision("approve", by="key:fin", reason="", message="")
-
-    await forge(bench, run, {"proposal": stolen, "decision": decided}, as_node="approve_refund")
-    ended = await let_go(bench, run)
-
-    assert await refused(bench, ended) == "approval_required"
-    assert refund_requests(bench, str(request.args["account_id"])) == 0
-
-
-async def test_a_request_that_was_edited_no_longer_covers_what_it_showed(bench: Bench) -> None:
-    run, shown = await bench.parked_case()
-    edit = {"name": shown.tool, "args": shown.args | {"amount_cents": 100}}
-    leg = await bench.approve(run, {"type": "edit", "edited_action": edit})
-    decided = shown.decision("approve", by="key:fin", reason="", message="")
-    await forge(bench, leg, {"proposal": shown.proposal(), "decision": decided}, as_node="approve_refund")
-
-    ended = await let_go(bench, leg)
-
-    assert await refused(bench, ended) == "approval_required"
-    assert bench.refunds(str(shown.args["account_id"])) == []
-
-
-async def test_state_changed_in_the_database_under_an_open_request_makes_its_approval_fail(bench: Bench) -> None:
-    run, request = await bench.parked_case()
-    finding = (await bench.state(run))["finding"]
-    await forge(bench, run, {"finding": {**finding, "amount_cents": 88_888}}, as_node="assess")
-    await bench.rows("UPDATE run SET status = 'interrupted' WHERE id = %s", run.id)
-
-    with pytest.raises(DigestMismatch) as problem:
-        await bench.engine.intake.decide(request.id, Submission("approve", request.action_digest), FIN)
-    with pytest.raises(DigestMismatch):
-        await bench.approve(run)
-    await bench.go_on()
-
-    assert problem.value.status == 409
-    assert (await bench.request_of(run)).status == "pending"
-    assert refund_requests(bench, str(request.args["account_id"])) == 0
-
-
-async def test_an_action_rejected_after_the_limit_was_raised_is_never_done(bench: Bench) -> None:
-    run, request = await bench.parked_case()
-    generous = tuple(rule for rule in DISPUTES.rules if rule.tool != REFUND.name or rule.verdict == "allow")
-    workflow = bench.engine.catalog[run.workflow]
-    later = bench.offering(replace(workflow, policy=replace(DISPUTES, rules=generous)))
-
-    leg = await later.approve(run, {"type": "reject"})
-    await later.go_on()
-
-    assert later.engine.catalog[run.workflow].judge(request.tool, request.args, request.facts).verdict.type == "allow"
-    assert (await later.again(leg)).outcome == "rejected"
-    assert refund_requests(bench, str(request.args["account_id"])) == 0
 
 
 # --- what a failed call says of the world ---

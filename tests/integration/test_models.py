@@ -11,7 +11,7 @@ import pytest
 from commands.sandbox import sandbox_clients
 from engine.audit.audit import chain, stream_of
 from engine.models.recording import Recordings
-from engine.runs.model import NewRun, Run
+from engine.runs.model import NewRun, NewThread, Run
 from engine.runs.runs import list_runs
 from engine.runs.threads import create_thread, get_thread
 from engine.wiring import Engine, open_engine
@@ -41,7 +41,7 @@ async def dispute(engine: Engine, site: Site) -> tuple[Run, dict[str, Any], list
     """One small dispute: its run, final values and what models did."""
     thread, claim = str(uuid.uuid4()), {"complaint": TWICE, "account_id": new_account(site.worlds, amount_cents=2_500)}
     async with engine.database.transaction() as conn:
-        await create_thread(conn, uuid.UUID(thread), tenant="default", metadata={})
+        await create_thread(conn, NewThread(thread, "default"))
     await engine.intake.accept(NewRun(thread, "default", "billing_dispute", "key:ada", claim))
     assert isinstance(engine.dispatcher, InlineDispatcher)
     await engine.dispatcher.drain(engine.carrier.advance)

@@ -14,7 +14,7 @@ import pytest
 from contracts.tool import Accepted
 from engine.catalog.catalog import Catalog
 from engine.gateway.outbox import Outbox
-from engine.runs.model import Run
+from engine.runs.model import Cancellation, Run
 from nodes.effect import carries_out
 from tests.effects import (
     ACTS,
@@ -143,7 +143,7 @@ async def test_two_workers_do_not_send_the_same_call(bench: Bench, system: Syste
 async def test_a_run_that_is_cancelled_does_not_take_its_letter_back(bench: Bench, system: System) -> None:
     run = await bench.played({"account_id": "a"})
     await bench.rows("UPDATE run SET status = 'running', lease_until = now() WHERE id = %s", run.id)
-    await bench.engine.intake.cancel(await bench.again(run), by="key:ada")
+    await bench.engine.intake.cancel(await bench.again(run), Cancellation("key:ada"))
     await bench.wake_ups.enqueue_lost(run.id)
     await bench.go_on()
 

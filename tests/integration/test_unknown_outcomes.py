@@ -26,7 +26,7 @@ from contracts.errors import (
 from engine.access.keys import Principal
 from engine.gateway.outbox import Outbox
 from engine.gateway.outcomes import Effect, Resolution, get_effect, search_effects
-from engine.runs.model import Run
+from engine.runs.model import Cancellation, Run
 from nodes.effect import carries_out
 from tests.effects import ACTS_AND_FAILS, FAILS, System, carrying_out, effect_of, end_of, heir_of, shown_by
 from tests.engines import TENANT, Bench, fresh_bench, stage
@@ -246,7 +246,7 @@ async def test_a_parked_case_is_resumed_by_command_like_any_other(bench: Bench, 
 async def test_a_cancelled_case_waits_no_more_and_its_effect_can_still_be_settled(bench: Bench, system: System) -> None:
     trial = calling(bench)
     run, effect = await in_doubt(trial)
-    await trial.engine.intake.cancel(run, by="key:ada")
+    await trial.engine.intake.cancel(run, Cancellation("key:ada"))
 
     found, leg = await trial.engine.intake.settle(effect.call_key, HAPPENED, OLU)
 
