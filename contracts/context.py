@@ -1,13 +1,14 @@
 """What a stage may reach: the case it works on, tools, models and gates. Nothing else."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Generic, Literal, Protocol, TypeVar
+from typing import Annotated, Any, Generic, Literal, Protocol, TypeVar
 
 from pydantic import BaseModel, GetPydanticSchema, JsonValue, WithJsonSchema
 from pydantic_core import core_schema
 
 from contracts.approval import Decision, Draft, JsonObject, Proposal
+from contracts.errors import NotCarried
 from contracts.tool import Reply, Request, Tool
 
 Typed = TypeVar("Typed", bound=BaseModel)
@@ -98,11 +99,43 @@ _PORT = GetPydanticSchema(lambda _source, _handler: core_schema.any_schema())
 _PORT_SCHEMA = WithJsonSchema({"type": "object", "description": "Given by the engine."})
 
 
-@dataclass(frozen=True)
-class Context:
-    """LangGraph's runtime context of every Gatehouse workflow."""
+class Ports(Protocol):
+    """What stages reach on a server that hands its graphs no context of ours."""
 
     case: Case
-    tools: Annotated[Tools, _PORT, _PORT_SCHEMA]
-    models: Annotated[Models, _PORT, _PORT_SCHEMA]
-    gates: Annotated[Gates, _PORT, _PORT_SCHEMA]
+    tools: Tools
+    models: Models
+    gates: Gates
+
+
+_offered: list[Ports] = []
+
+
+def offer(ports: Ports | None) -> None:
+    """From now on, in this process, a context that is made of nothing reaches `ports`."""
+    _offered[:] = [ports] if ports else []
+
+
+def _reach(name: str) -> Callable[[], Any]:
+    def port() -> Any:
+        if not _offered:
+            raise NotCarried(
+                "This server runs the graph without Gatehouse, so its stages reach no tool, no model and no gate.",
+                hint='Name the engine in langgraph.json: "http": {"app": "./api/beside.py:app"}.',
+            )
+        return getattr(_offered[0], name)
+
+    return port
+
+
+@dataclass(frozen=True)
+class Context:
+    """LangGraph's runtime context of every Gatehouse workflow. Our workers hand it to the graph.
+
+    Another server makes it of nothing: its members are those that were offered in its process, if any were.
+    """
+
+    case: Case = field(default_factory=_reach("case"))
+    tools: Annotated[Tools, _PORT, _PORT_SCHEMA] = field(default_factory=_reach("tools"))
+    models: Annotated[Models, _PORT, _PORT_SCHEMA] = field(default_factory=_reach("models"))
+    gates: Annotated[Gates, _PORT, _PORT_SCHEMA] = field(default_factory=_reach("gates"))

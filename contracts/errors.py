@@ -310,6 +310,12 @@ class NotCompatible(GatehouseError):
     code, status, category = "not_compatible", 409, "logic"
 
 
+class NotCarried(GatehouseError):
+    """No engine of Gatehouse stands behind this run."""
+
+    code, status, category = "not_carried", 409, "engine"
+
+
 class SealBroken(GatehouseError):
     """Stored state is not what this installation wrote."""
 

@@ -1,5 +1,6 @@
 """The only place where objects are made and joined."""
 
+import asyncio
 import os
 import socket
 from collections.abc import AsyncIterator
@@ -82,7 +83,7 @@ async def open_engine(
         http = await stack.enter_async_context(httpx.AsyncClient())
         if recordings is None:
             recordings = Recordings(read_recordings(settings.recordings))
-        key = seal_key(settings.seal_key.get_secret_value(), settings.home)
+        key = await asyncio.to_thread(seal_key, settings.seal_key.get_secret_value(), settings.home)
         states = StateReader(database, catalog, key)
         automatic = settings.version_change == "migrate-compatible"
         migrator = Migrator(database, catalog, dispatcher, key, automatic=automatic)

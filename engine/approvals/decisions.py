@@ -65,7 +65,7 @@ async def decide(
     `DigestMismatch`, `InvalidDecision`; then nothing is changed.
     """
     require_reviewer(request, reviewer)
-    await get_thread(conn, request.thread_id, tenant=request.tenant, lock=True)
+    thread = await get_thread(conn, request.thread_id, tenant=request.tenant, lock=True)
     row = await _lock(conn, request.id)
     _require_open(ApprovalRequest.of(row), too_late=bool(row["too_late"]))
     if submission.action_digest not in (None, request.action_digest):
@@ -78,20 +78,22 @@ async def decide(
     covered = request
     if submission.type == "edit":
         covered = await _store_edit(conn, run, request, submission, reviewer, judge)
-    return await _conclude(conn, run, _Ending(request, covered, submission, reviewer.name), dispatcher)
+    ending = _Ending(request, covered, submission, reviewer.name, elsewhere=bool(thread["carried_by"]))
+    return await _conclude(conn, run, ending, dispatcher)
 
 
 async def expire(
     conn: Connection, request: ApprovalRequest, dispatcher: Dispatcher, *, now: datetime | None = None
 ) -> bool:
     """End a request whose time is over, which means reject; False when somebody was faster."""
-    await get_thread(conn, request.thread_id, tenant=request.tenant, lock=True)
+    thread = await get_thread(conn, request.thread_id, tenant=request.tenant, lock=True)
     row = await _lock(conn, request.id, now)
     if row["status"] != "pending" or not row["too_late"]:
         return False
     run = await get_run(conn, request.run_id, tenant=request.tenant)
     expired = Submission("expired", reason="nobody decided in time")
-    await _conclude(conn, run, _Ending(request, request, expired, _BY_SYSTEM), dispatcher)
+    ending = _Ending(request, request, expired, _BY_SYSTEM, elsewhere=bool(thread["carried_by"]))
+    await _conclude(conn, run, ending, dispatcher)
     return True
 
 
@@ -106,7 +108,10 @@ async def decision_of(conn: Connection, request_id: str, *, tenant: str) -> Deci
     request = await get_request(conn, request_id, tenant=tenant)
     decision_type = DECISION_OF.get(request.status)
     if decision_type is None:
-        raise ApprovalRequired(f"Request {request_id} has not been decided.")
+        raise ApprovalRequired(
+            f"Request {request_id} has not been decided.",
+            hint=f"A reviewer decides it: gatehouse approvals approve {request_id}",
+        )
     covered = await get_request(conn, request.replaced_by, tenant=tenant) if request.replaced_by else request
     by, reason, message = request.decided_by or "", request.reason, request.message
     return covered.decision(decision_type, by=by, reason=reason, message=message)
@@ -169,6 +174,8 @@ class _Ending:
     covered: ApprovalRequest
     submission: Submission
     by: str
+    elsewhere: bool
+    """Another server goes on with the run, when somebody resumes it there."""
 
 
 async def _conclude(conn: Connection, run: Run, ending: _Ending, dispatcher: Dispatcher) -> tuple[Decision, Run]:
@@ -185,6 +192,8 @@ async def _conclude(conn: Connection, run: Run, ending: _Ending, dispatcher: Dis
     decision = covered.decision(submission.type, by=ending.by, reason=submission.reason, message=submission.message)
     data = cast(JsonObject, {"decided_request": request.id, **decision})
     await audit.append(conn, run.subject(ending.by), Event.APPROVAL_DECIDED, data)
+    if ending.elsewhere:
+        return decision, run
     return decision, await create_resume(conn, run, dispatcher, stream_modes=submission.stream_modes)
 
 

@@ -337,3 +337,25 @@ FROM (
 -- name: newest_thread
 -- The thread that changed last.
 SELECT id, tenant FROM thread WHERE workflow IS NOT NULL AND deleted_at IS NULL ORDER BY updated_at DESC LIMIT 1;
+
+-- name: visit_thread
+-- Make a thread whose state another server keeps.
+INSERT INTO thread (id, tenant, workflow, status, carried_by)
+VALUES (%(id)s, %(tenant)s, %(workflow)s, 'busy', %(carried_by)s) ON CONFLICT DO NOTHING;
+
+-- name: leave_visits
+-- Put an end to what another server carried: on a thread but for one run, or all that one process did.
+UPDATE run SET status = 'interrupted', lease_owner = NULL, lease_until = NULL, updated_at = now()
+WHERE status = 'running' AND id <> %(but)s
+  AND ((%(thread_id)s::uuid IS NOT NULL AND thread_id = %(thread_id)s) OR lease_owner = %(owner)s);
+
+-- name: visit
+-- The run that another server carries, held by this process from now on; nobody of ours takes it over.
+INSERT INTO run (id, thread_id, case_id, tenant, workflow, version, kind, status, requester, actor, epoch, lease_owner,
+                 lease_until)
+SELECT %(id)s, %(thread_id)s, coalesce((SELECT case_id FROM run WHERE thread_id = %(thread_id)s ORDER BY seq LIMIT 1),
+       %(id)s), %(tenant)s, %(workflow)s, %(version)s, 'proceed', 'running', %(requester)s, %(actor)s, 1, %(owner)s,
+       now() + interval '100 years'
+ON CONFLICT (id) DO UPDATE SET epoch = run.epoch + 1, status = 'running', version = excluded.version,
+       lease_owner = excluded.lease_owner, lease_until = excluded.lease_until
+WHERE run.thread_id = excluded.thread_id RETURNING *;

@@ -11,6 +11,7 @@ from contracts.errors import (
     DigestMismatch,
     GateOpen,
     InvalidRequest,
+    NotCarried,
     NothingToResume,
 )
 from engine.access.keys import Principal
@@ -75,6 +76,8 @@ class Intake:
         if thread:
             await create_thread(conn, thread, or_existing=True)
         row = await get_thread(conn, ready.thread_id, tenant=ready.tenant, lock=True)
+        if row["carried_by"]:
+            raise NotCarried(f"The runs of thread {ready.thread_id} are carried by {row['carried_by']!r}.")
         options = ready.options
         await require_no_open_gate(conn, ready.thread_id, command=options.update is not None or options.goto)
         if ready.input is None and row["workflow"] is None and not options.edits:
@@ -87,8 +90,6 @@ class Intake:
         async with self.database.transaction() as conn:
             request = await get_request(conn, request_id, tenant=reviewer.tenant)
         require_reviewer(request, reviewer)
-        if request.status == "pending":
-            await self.migrator.require_loaded(request.run_id)
         await self._require_unchanged(request)
         async with self.database.transaction() as conn:
             judge = self.catalog[request.workflow].judge
@@ -149,6 +150,9 @@ class Intake:
             return
         async with self.database.transaction() as conn:
             thread = await get_thread(conn, request.thread_id, tenant=request.tenant)
+        if thread["carried_by"]:
+            return  # its state is with another server, and decides nothing there either
+        await self.migrator.require_loaded(request.run_id)
         snapshot = await self.states.latest(thread)
         waiting = pending_interrupts(snapshot) if snapshot else {}
         shown = waiting.get(request.interrupt_id or "")
