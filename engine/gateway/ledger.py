@@ -168,7 +168,7 @@ async def count_calls(conn: Connection, run: Run) -> int:
 
 
 async def consumed_approvals(conn: Connection, thread_id: str) -> set[str]:
-    """Approvals of a thread whose calls have ended, one way or another."""
+    """Approvals of a thread whose calls have ended with a reply or a refusal."""
     rows = await (await conn.execute(_SQL["consumed_approvals"], {"thread_id": thread_id})).fetchall()
     return {str(row["approval_id"]) for row in rows}
 

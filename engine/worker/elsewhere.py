@@ -21,6 +21,7 @@ from engine.gateway.gates import RunGates
 from engine.models.asking import RunModels
 from engine.runs.elsewhere import leave_all, visit
 from engine.runs.model import NewRun, Run
+from engine.store.journal import Journal
 from engine.worker.advance import Carrier
 
 _TENANT = "default"
@@ -32,6 +33,7 @@ class _Leg:
 
     run: Run
     workflow: Workflow
+    journal: Journal
     tools: RunTools
     models: RunModels
     gates: RunGates
@@ -73,19 +75,20 @@ class Elsewhere:
         async with carrier.database.transaction() as conn:
             run = await visit(conn, new, run_id, carried_by=self._server, owner=carrier.name)
         database, send_within_s = carrier.database, carrier.lease.send_within_s
+        journal = Journal(database, run.id, run.epoch)
         return _Leg(
             run,
             workflow,
-            RunTools(database, carrier.systems, workflow, run, send_within_s=send_within_s),
-            RunModels(database, carrier.models, workflow, run),
-            RunGates(database, workflow, run),
+            journal,
+            RunTools(database, journal, carrier.systems, workflow, run, send_within_s=send_within_s),
+            RunModels(database, journal, carrier.models, workflow, run),
+            RunGates(database, journal, workflow, run),
         )
 
     async def register(self, leg: _Leg, card: JsonObject) -> None:
         """Open the request that a card shows, as our own checkpointer does when it saves the interrupt."""
         shown: Interrupt[Any] = Interrupt.from_ns(card, ns=str(get_config()["configurable"]["checkpoint_ns"]))
-        async with self._carrier.database.transaction() as conn:
-            await conn.execute("SELECT fence(%s, %s)", (leg.run.id, leg.run.epoch))
+        async with leg.journal.transaction() as conn:
             await ask(conn, leg.run, shown.id, card, leg.workflow.policy.queue)
 
     def _new_run(self) -> tuple[NewRun, str]:
@@ -149,6 +152,9 @@ class _Gates:
         card = await leg.gates.card(request_id)
         await self.elsewhere.register(leg, card)
         return card
+
+    async def doubt(self, request_id: str) -> JsonObject:
+        return await (await self.elsewhere.leg()).gates.doubt(request_id)
 
     async def question(self, text: str) -> JsonObject:
         return await (await self.elsewhere.leg()).gates.question(text)

@@ -1,18 +1,20 @@
 """Has the stages at which a case waits ask once more, under the loaded graph, without anything being done or kept."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import ChannelVersions, Checkpoint, CheckpointMetadata, CheckpointTuple
 from pydantic import JsonValue
 
-from contracts.approval import Draft, Proposal
+from contracts.approval import Draft, JsonObject, Proposal
 from contracts.context import Context, ModelReply, Typed
-from contracts.errors import NotCompatible
+from contracts.errors import NotCompatible, NotFound, ToolOutcomeUnknown
 from contracts.tool import Reply, Request, Tool
 from engine.catalog.workflow import Workflow
 from engine.gateway.gates import RunGates
+from engine.gateway.outcomes import effect_of_approval
 from engine.runs.model import Run
 from engine.store.checkpointer import FencedSaver
 from engine.store.database import Database
@@ -21,6 +23,10 @@ from engine.worker.case import case_of
 
 _UNFINISHED = ("__error__", "__interrupt__", "__resume__", "__scheduled__")
 """Channels of writes that a stage leaves which has not come to its end."""
+
+
+_WHAT_MATTERS = {"approval": ("request_id", "action_digest"), "unknown_effect": ("call_key", "tool", "args")}
+"""By kind of card: what makes it the same question."""
 
 
 class ForgetfulSaver(FencedSaver):
@@ -57,7 +63,7 @@ async def ask_again(
 
     Raises `NotCompatible` when one fails, calls a tool or a model, or freezes an action.
     """
-    nothing = _Nothing()
+    nothing = _Nothing(database, run)
     context = Context(
         case_of(run),
         tools=nothing,
@@ -80,16 +86,30 @@ async def ask_again(
 
 def _question(value: JsonValue) -> JsonValue:
     """What a person is asked. A card repeats its row and its tool's contract, which are compared by themselves."""
-    if isinstance(value, dict) and value.get("kind") == "approval":
-        return {name: value.get(name) for name in ("kind", "stage", "request_id", "action_digest")}
-    return value
+    if not isinstance(value, dict) or value.get("kind") not in _WHAT_MATTERS:
+        return value
+    return {name: value.get(name) for name in ("kind", "stage", *_WHAT_MATTERS[str(value["kind"])])}
 
 
+@dataclass(frozen=True)
 class _Nothing:
-    """Tools and models of a rehearsal."""
+    """Tools and models of a rehearsal: a call of which nobody knows the outcome is as it was, no other is made."""
+
+    database: Database
+    run: Run
 
     async def call(self, tool: Tool[Request, Reply], request: Request, *, request_id: str = "") -> Reply:
+        if request_id and await self._is_in_doubt(tool.name, request.model_dump(mode="json"), request_id):
+            raise ToolOutcomeUnknown(f"Nobody knows what became of {tool.name!r}.")
         raise NotCompatible(f"The stage at which the case waits calls {tool.name!r} before it asks.")
+
+    async def _is_in_doubt(self, tool: str, args: JsonObject, request_id: str) -> bool:
+        try:
+            async with self.database.transaction() as conn:
+                effect = await effect_of_approval(conn, request_id, tenant=self.run.tenant)
+        except NotFound:
+            return False
+        return effect.parked and (effect.tool, effect.args) == (tool, args)
 
     async def ask(self, prompt: str, returns: type[Typed], **values: JsonValue) -> ModelReply[Typed]:
         raise NotCompatible(f"The stage at which the case waits asks a model ({prompt!r}) before it asks a person.")

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,14 @@ from contracts.errors import (
     NotFound,
     NothingToResume,
     ToolOutcomeUnknown,
+    VersionChanged,
 )
 from engine.access.keys import Principal
+from engine.catalog.versions import register_versions
 from engine.gateway.outbox import Outbox
 from engine.gateway.outcomes import Effect, Resolution, get_effect, search_effects
 from engine.runs.model import Cancellation, Run
+from engine.worker.migration import Move
 from nodes.effect import carries_out
 from tests.effects import ACTS_AND_FAILS, FAILS, System, carrying_out, effect_of, end_of, heir_of, shown_by
 from tests.engines import TENANT, Bench, fresh_bench, stage
@@ -305,3 +309,21 @@ async def test_the_versions_of_a_tool_do_not_matter_to_who_says_no(bench: Bench,
     leg = await settled(trial, effect, ABORT)
 
     assert (leg.outcome, await end_of(trial, leg)) == ("completed", ("refused", "tool_refused"))
+
+
+async def test_a_case_in_doubt_is_moved_to_another_version_and_goes_on_with_what_was_found(
+    bench: Bench, system: System
+) -> None:
+    trial = calling(bench)
+    run, effect = await in_doubt(trial)
+    newer = trial.offering(replace(trial.engine.catalog[trial.workflow], version="v2"))
+    async with bench.engine.database.transaction() as conn:
+        await register_versions(conn, trial.engine.catalog)
+        await register_versions(conn, newer.engine.catalog)
+
+    with pytest.raises(VersionChanged):
+        await newer.engine.intake.settle(effect.call_key, HAPPENED, OLU)
+    await newer.engine.migrator.migrate(run, Move("v1", "v2", "key:olu", "it is better"))
+    leg = await settled(newer, effect, HAPPENED)
+
+    assert (leg.version, leg.outcome, await end_of(newer, run)) == ("v2", "completed", ("resolved_done", ""))
