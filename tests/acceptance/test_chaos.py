@@ -15,7 +15,7 @@ def test_nothing_is_lost_and_nothing_happens_twice_whatever_is_killed() -> None:
 
     assert told.verdict.holds, told.verdict
     assert set(told.happened) == set(get_args(Kind))
-    assert len(told.evidence.runs) > 15
+    assert len(told.evidence.cases) > 15
     assert told.takeovers
 
 

@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import httpx
 import psycopg
 
 from commands.serving import free_port
@@ -74,14 +73,6 @@ class Rig:
         dsn = embedded.start(self.site.home, notify=lambda _: None).dsn
         if dsn != self.site.dsn:
             raise AssertionError("Postgres came back at another address; nobody would find it")
-
-    def result_of(self, thread: str) -> str:
-        """What a caller reads as the summary of a thread."""
-        for _ in range(20):
-            reply = httpx.get(f"{self.url}/threads/{thread}", headers={"x-api-key": self.people.ada}, timeout=30)
-            if reply.status_code != 503:
-                break
-        return str(reply.raise_for_status().json()["values"].get("summary", ""))
 
     async def audit_findings(self) -> int:
         """How many breaks the audit trail has."""

@@ -15,6 +15,7 @@ from rich.console import Console
 
 from tests.chaos.load import Load
 from tests.chaos.misfortunes import Kind, Misfortunes
+from tests.chaos.person import find_out
 from tests.chaos.rig import open_rig
 from tests.chaos.verdict import Evidence, Takeover, Verdict, judge, quantile, read_evidence, takeovers
 from tests.conftest import pytest_configure
@@ -55,7 +56,9 @@ def play(plan: Plan, say: Callable[[str], None]) -> Told:
         load = Load(rig, plan.runs)
         misfortunes = Misfortunes(rig, random.Random(plan.seed), plan.every_s, plan.kinds)
         asyncio.run(_play(load, misfortunes, plan, say))
-        evidence = read_evidence(rig, load.accepted)
+        doubts = find_out(rig)
+        asyncio.run(_settle(load, say))
+        evidence = read_evidence(rig, load.accepted, doubts)
         taken = takeovers(rig, misfortunes.silenced, misfortunes.outages)
     return Told(judge(evidence), evidence, misfortunes.happened, taken, time.monotonic() - began)
 
@@ -93,17 +96,15 @@ class Say:
 def show(told: Told, plan: Plan) -> None:
     """The verdict on standard output."""
     console, verdict, evidence = Console(), told.verdict, told.evidence
-    outcomes = Counter(run.outcome or run.status for run in evidence.runs)
-    unknown = [effect for effect in evidence.effects if effect.state == "unknown"]
-    real = sum(1 for effect in unknown if evidence.counted.get((effect.case, effect.number)))
+    outcomes, doubts = Counter(case.outcome or "none" for case in evidence.cases), evidence.doubts
     console.print(f"seed {plan.seed}, {plan.workers} workers, {told.seconds:.0f} s, {os.cpu_count()} cores")
     console.print(f"misfortunes: {_counted(told.happened)}")
-    console.print(f"runs: {len(evidence.runs)} ({_counted(outcomes)})")
+    console.print(f"cases: {len(evidence.cases)} ({_counted(outcomes)})")
     console.print(f"effects: {sum(evidence.counted.values())} happened, {len(evidence.effects)} in the ledger")
-    console.print(f"unknown outcomes: {len(unknown)}, of which {real} had happened; all of them handed to a person")
+    console.print(f"unknown until a person found out: {doubts.happened} had happened, {doubts.did_not} had not")
     console.print(f"takeovers: {_timing(told.takeovers, outage=False)}")
     console.print(f"takeovers while Postgres was killed, too: {_timing(told.takeovers, outage=True)}")
-    console.print(f"runs lost: {len(verdict.lost)}, effects twice: {len(verdict.twice)}")
+    console.print(f"cases lost: {len(verdict.lost)}, effects twice: {len(verdict.twice)}")
     for name, found in vars(verdict).items():
         if found:
             console.print(f"[red]{name}[/red] ({len(found)}): {found[:5]}")

@@ -6,27 +6,30 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from tests.chaos.person import Doubts
 from tests.chaos.rig import Rig
 
 CLOSED = ("completed", "rejected", "handed_off", "failed_safe", "cancelled", "expired")
-_RUNS = "SELECT id::text, thread_id::text, input ->> 'case', (input ->> 'effects')::int, status, outcome FROM run"
-_EFFECTS = "SELECT run_id::text, args ->> 'case', (args ->> 'number')::int, state FROM effect"
+_CASES = """
+SELECT first.id::text, first.input ->> 'case', (first.input ->> 'effects')::int, last.outcome
+FROM run first
+JOIN LATERAL (SELECT outcome FROM run WHERE case_id = first.id ORDER BY seq DESC LIMIT 1) last ON true
+WHERE first.id = first.case_id
+"""
+_EFFECTS = "SELECT args ->> 'case', (args ->> 'number')::int, state FROM effect"
 _TAKEOVERS = "SELECT owner, extract(epoch FROM at)::float FROM takeover"
 _OUTAGE_S = 5.0
-_UNKNOWN = "tool_outcome_unknown"
-_HAPPENED = ("done", "unknown", "resolved_done")
-_DID_NOT = ("refused", "unknown", "resolved_not_done")
+_HAPPENED = ("done", "resolved_done")
+_DID_NOT = ("refused", "resolved_not_done")
 
 
 @dataclass(frozen=True)
-class RunRow:
-    """A run as it is stored."""
+class CaseRow:
+    """A run that brought an input, and the outcome of the last run that went on with it."""
 
-    id: str
-    thread: str
+    run_id: str
     case: str
     effects: int
-    status: str
     outcome: str | None
 
 
@@ -34,7 +37,6 @@ class RunRow:
 class EffectRow:
     """A row of the ledger."""
 
-    run_id: str
     case: str
     number: int
     state: str
@@ -42,16 +44,15 @@ class EffectRow:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the tables, the outside system and the callers say."""
+    """What the tables, the outside system, the callers and the person to whom doubts go say."""
 
-    runs: Sequence[RunRow]
+    cases: Sequence[CaseRow]
     effects: Sequence[EffectRow]
     counted: Mapping[tuple[str, int], int]
     """How often each number of each case was counted outside."""
     accepted: frozenset[str]
     """Runs that the server told a caller it accepted."""
-    told: frozenset[str]
-    """Runs whose result tells a person that an outcome is unknown."""
+    doubts: Doubts
     audit_findings: int = 0
 
 
@@ -66,9 +67,9 @@ class Verdict:
     missing: list[tuple[str, int]]
     """Effects of completed cases that did not happen."""
     false: list[tuple[str, int]]
-    """Effects of which the ledger says something else than the outside system."""
+    """Effects of which the ledger says something else than the outside system, after people had found out."""
     hidden: list[str]
-    """Runs with an effect of unknown outcome whose result says nothing of it."""
+    """Effects of unknown outcome that no person was shown."""
     tampered: int
     """Breaks in the audit trail."""
 
@@ -77,24 +78,22 @@ class Verdict:
         return not any(vars(self).values())
 
 
-def read_evidence(rig: Rig, accepted: Iterable[str]) -> Evidence:
-    """What is left on the rig. A run that ended `failed_safe` is a person's in itself."""
+def read_evidence(rig: Rig, accepted: Iterable[str], doubts: Doubts) -> Evidence:
+    """What is left on the rig."""
     with rig.connect() as conn:
-        runs = [RunRow(*row) for row in conn.execute(_RUNS).fetchall()]  # type: ignore[arg-type]
+        cases = [CaseRow(*row) for row in conn.execute(_CASES).fetchall()]  # type: ignore[arg-type]
         effects = [EffectRow(*row) for row in conn.execute(_EFFECTS).fetchall()]  # type: ignore[arg-type]
-    unknown = {effect.run_id for effect in effects if effect.state == "unknown"}
-    told = frozenset(run.id for run in runs if run.id in unknown and _UNKNOWN in rig.result_of(run.thread))
-    return Evidence(runs, effects, rig.outside.counted(), frozenset(accepted), told, asyncio.run(rig.audit_findings()))
+    findings = asyncio.run(rig.audit_findings())
+    return Evidence(cases, effects, rig.outside.counted(), frozenset(accepted), doubts, findings)
 
 
 def judge(evidence: Evidence) -> Verdict:
     """Compare what each side says."""
-    runs = {run.id: run for run in evidence.runs}
-    counted = Counter(evidence.counted)
-    unknown = {effect.run_id for effect in evidence.effects if effect.state == "unknown"}
-    wanted = [(run.case, n) for run in evidence.runs if run.outcome == "completed" for n in range(1, run.effects + 1)]
+    counted, known = Counter(evidence.counted), {case.run_id for case in evidence.cases}
+    completed = [case for case in evidence.cases if case.outcome == "completed"]
+    wanted = [(case.case, number) for case in completed for number in range(1, case.effects + 1)]
     return Verdict(
-        lost=[*evidence.accepted - set(runs), *(run.id for run in evidence.runs if run.outcome not in CLOSED)],
+        lost=[*evidence.accepted - known, *(case.run_id for case in evidence.cases if case.outcome not in CLOSED)],
         twice=[which for which, times in counted.items() if times > 1],
         missing=[which for which in wanted if counted[which] == 0],
         false=[
@@ -102,7 +101,7 @@ def judge(evidence: Evidence) -> Verdict:
             for effect in evidence.effects
             if effect.state not in (_HAPPENED if counted[effect.case, effect.number] else _DID_NOT)
         ],
-        hidden=[id_ for id_ in unknown - evidence.told if runs[id_].outcome != "failed_safe"],
+        hidden=evidence.doubts.hidden,
         tampered=evidence.audit_findings,
     )
 

@@ -1,4 +1,7 @@
-"""Effects one after another, by turns one that may be repeated under its key and one that may not."""
+"""Effects one after another, by turns one that may be repeated under its key and one that may not.
+
+A case parks at an effect of which nobody knows the outcome, and goes on with what a person found out.
+"""
 
 from typing import Literal
 
@@ -56,10 +59,10 @@ flow = StateGraph(State, context_schema=Context, input_schema=Asked)
 flow.add_node("open_case", open_case)
 flow.add_node("freeze_add", **proposes(add, draft))
 flow.add_node("approve_add", **approval_gate(add))
-flow.add_node("add", **carries_out(add, into="receipt"))
+flow.add_node("add", **carries_out(add, into="receipt", unknown="park"))
 flow.add_node("freeze_press", **proposes(press, draft))
 flow.add_node("approve_press", **approval_gate(press))
-flow.add_node("press", **carries_out(press, into="receipt"))
+flow.add_node("press", **carries_out(press, into="receipt", unknown="park"))
 flow.add_node("close", close)
 flow.add_node("hand_off", hand_off)
 
