@@ -26,6 +26,12 @@ async def newest_leg(conn: Connection, run_id: str) -> Run:
     return Run.of(row)
 
 
+async def parked_leg(conn: Connection, thread_id: str) -> Run | None:
+    """The last run of a thread if it waits for somebody."""
+    row = await (await conn.execute(_SQL["parked_leg"], {"thread_id": thread_id})).fetchone()
+    return Run.of(row) if row else None
+
+
 async def repin(conn: Connection, run: Run, version: str, dispatcher: Dispatcher) -> Run | None:
     """Move a run that waits, or that nobody holds, to `version`, and wake a worker for it if one has to go on.
 

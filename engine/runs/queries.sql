@@ -231,6 +231,11 @@ FROM (
 SELECT leg.* FROM run asked JOIN run leg ON leg.case_id = asked.case_id
 WHERE asked.id = %(id)s ORDER BY leg.seq DESC LIMIT 1;
 
+-- name: parked_leg
+-- The last run of a thread if it waits for somebody.
+SELECT * FROM (SELECT * FROM run WHERE thread_id = %(thread_id)s ORDER BY seq DESC LIMIT 1) AS leg
+WHERE leg.status = 'interrupted' AND leg.outcome IS NULL;
+
 -- name: repin
 -- Move a run that nobody holds to another version.
 UPDATE run SET version = %(version)s, earlier_versions = array_append(earlier_versions, version), refused_by = NULL

@@ -50,9 +50,12 @@ class Intake:
         """Accept a run with new input, or one that goes on from where its thread stands.
 
         `thread` is made first if it does not exist; an `operator` may interrupt runs of others. Raises `GateOpen` while
-        the thread waits for somebody, `BypassRefused`, `InvalidRequest`, `ThreadBusy`, `Forbidden`.
+        the thread waits for somebody, `BypassRefused`, `InvalidRequest`, `ThreadBusy`, `Forbidden`, `VersionChanged`
+        for one that would go on with what stands under another version.
         """
         ready = self.prepared(new)
+        if ready.input is None:
+            await self.migrator.require_loaded_where_it_stands(ready.thread_id)
         async with self.database.transaction() as conn:
             return await self.accept_in(conn, ready, thread=thread, operator=operator)
 
@@ -72,7 +75,8 @@ class Intake:
         self, conn: Connection, ready: NewRun, *, thread: NewThread | None = None, operator: bool = False
     ) -> Run:
         """Accept a run that is prepared in the caller's transaction; otherwise as `accept`."""
-        await require_not_drained(conn, ready.version, tenant=ready.tenant)
+        if ready.input is not None:
+            await require_not_drained(conn, ready.version, tenant=ready.tenant)
         if thread:
             await create_thread(conn, thread, or_existing=True)
         row = await get_thread(conn, ready.thread_id, tenant=ready.tenant, lock=True)

@@ -84,6 +84,13 @@ class Migrator:
         except (NotCompatible, StageGone) as error:
             raise _changed(leg, workflow, because=error) from error
 
+    async def require_loaded_where_it_stands(self, thread_id: str) -> None:
+        """The same for a thread whose last run was stopped and not ended, if it was."""
+        async with self.database.transaction() as conn:
+            leg = await pins.parked_leg(conn, thread_id)
+        if leg:
+            await self.require_loaded(leg.id)
+
     async def adopt(self, run: Run) -> Run:
         """The claimed run under the loaded version: one that has not begun starts there, others as settings say.
 

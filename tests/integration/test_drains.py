@@ -1,18 +1,20 @@
 """Which version a new run starts under, what stands on which, and a start without the stages at which cases stand."""
 
+import uuid
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from contracts.errors import NotFound, StageGone, VersionDrained
+from contracts.errors import NotFound, StageGone, VersionChanged, VersionDrained
 from engine.access.keys import Principal
 from engine.audit.verify import verify
 from engine.catalog.versions import compare, drain, end_drain, list_versions, require_standing_stages
-from engine.runs.model import Run
+from engine.runs.model import NewRun, NewThread, Run, RunOptions
 from engine.runs.runs import lost_runs
 from tests.engines import TENANT, Bench, fresh_bench, stage
-from tests.releases import FREEZE, GATE, PAY, A, B, automatic, release
+from tests.releases import FREEZE, GATE, PAY, A, B, automatic, moved, release
 
 OLU = Principal("key:olu", frozenset({"operator"}), frozenset(), TENANT)
 
@@ -216,3 +218,42 @@ async def test_settings_let_an_unfinished_run_go_on_where_its_stage_is_unchanged
     await newer.go_on()
 
     assert ((await newer.again(leg)).version, newer.refunds(account)) == (B, [25_000])
+
+
+def stopping(bench: Bench) -> NewRun:
+    """A run that is stopped before the stage `pay`."""
+    before, value = RunOptions(interrupt_before=("pay",)), {"account_id": bench.new_account()}
+    return NewRun(str(uuid.uuid4()), TENANT, bench.workflow, "key:ada", value, options=before)
+
+
+async def test_a_case_that_was_stopped_before_a_stage_keeps_its_version_too(bench: Bench) -> None:
+    older = await release(bench, A, ("pay", stage(lambda _: {"request_id": "begun"})))
+    new = stopping(older)
+    run = await older.engine.intake.accept(new, thread=NewThread(new.thread_id, TENANT))
+    await older.go_on()
+    newer = await release(bench, B, ("pay", stage(lambda _: {"request_id": "begun"})))
+    further = replace(new, input=None, options=RunOptions())
+
+    assert (await older.again(run)).stands_at == ("pay",)
+    with pytest.raises(VersionChanged):
+        await newer.engine.intake.accept(further)
+    with pytest.raises(StageGone, match="'pay'"):
+        await start(await release(bench, B, FREEZE, GATE))
+    await moved(newer, await newer.again(run))
+    await newer.engine.intake.accept(further)
+    await newer.go_on()
+
+    assert (await newer.state(run))["request_id"] == "begun"
+
+
+async def test_a_stopped_case_goes_on_under_a_drained_version(bench: Bench) -> None:
+    older = await release(bench, A, ("pay", stage(lambda _: {"request_id": "begun"})))
+    new = stopping(older)
+    await older.engine.intake.accept(new, thread=NewThread(new.thread_id, TENANT))
+    await older.go_on()
+    await drained(bench, A)
+
+    leg = await older.engine.intake.accept(replace(new, input=None, options=RunOptions()))
+    await older.go_on()
+
+    assert (await older.again(leg)).status == "success"
