@@ -4,7 +4,7 @@ import logging
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from a2a.helpers.proto_helpers import get_data_parts, new_data_artifact, new_data_message
 from a2a.server.context import ServerCallContext
@@ -91,7 +91,7 @@ class Agent(RequestHandler):
         data = [_whole(part) for part in get_data_parts(message.parts)]
         if len(data) != 1:
             raise errors.InvalidParamsError("Send the workflow's input as one data part.")
-        thread_id = UUID(message.context_id) if message.context_id else None
+        thread_id = UUID(message.context_id) if message.context_id else uuid4()
         return await start(self._engine, self._principal, self._assistant.id, data[0], thread_id=thread_id)
 
     async def _run(self, task_id: str) -> Run:

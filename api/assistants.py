@@ -17,8 +17,10 @@ from engine.access.keys import Principal
 from engine.assistants import assistants
 from engine.assistants.model import Setup, SortBy, Wanted
 from engine.catalog.workflow import Graph
+from engine.runs.threads import ThreadFilter, search_threads
 from engine.wiring import Engine
 
+_THREADS = 1000
 router = APIRouter(prefix="/assistants", tags=["assistants"])
 
 Object = dict[str, JsonValue]
@@ -152,9 +154,18 @@ async def change(assistant_id: AssistantId, body: ChangeBody, engine: TheEngine,
 async def delete(
     assistant_id: AssistantId, engine: TheEngine, principal: Operator, delete_threads: bool = False
 ) -> None:
-    """Remove an assistant with its versions; runs and audit trail stay."""
-    if delete_threads:
-        raise NotSupported("Threads are not deleted with an assistant.", hint="Delete or prune them by themselves.")
+    """Remove an assistant with its versions; runs and audit trail stay.
+
+    `delete_threads` deletes the threads of its runs before; one that waits or runs refuses it, and the assistant stays.
+    """
+    async with engine.database.transaction() as conn:
+        await assistants.hold_assistant(conn, engine.catalog, assistant_id, principal)
+        threads = ThreadFilter(principal.tenant, metadata={"assistant_id": str(UUID(assistant_id))})
+        found = await search_threads(conn, threads, limit=_THREADS) if delete_threads else []
+    if len(found) == _THREADS:
+        raise NotSupported(f"{_THREADS} threads or more belong to it.", hint="Delete them with POST /threads/prune.")
+    for thread in found:
+        await engine.editor.delete(str(thread["id"]), principal)
     async with engine.database.transaction() as conn:
         await assistants.delete_assistant(conn, engine.catalog, assistant_id, principal)
 

@@ -16,12 +16,12 @@ from engine.wiring import Engine
 async def start(
     engine: Engine, principal: Principal, assistant_id: str, value: Any, *, thread_id: UUID | None = None
 ) -> Run:
-    """Accept a run of this input on a thread, which is made if need be.
+    """Accept a run of this input on a thread, or without one on a thread that goes with the run.
 
     Raises `NotFound`, `InvalidRequest`, `GateOpen`.
     """
     try:
-        body = RunBody(assistant_id=assistant_id, input=value, if_not_exists="create", on_completion="keep")
+        body = RunBody(assistant_id=assistant_id, input=value, if_not_exists="create")
     except ValidationError as error:
         raise InvalidRequest(f"The input does not fit: {error.errors()[0]['msg']}.") from error
     return await accept(engine, principal, body, thread_id=thread_id)

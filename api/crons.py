@@ -12,7 +12,7 @@ from api.bodies import Body
 from api.door import Anybody, Caller, TheEngine
 from api.modes import StreamMode
 from api.pages import Limit, Offset, selected, set_page_headers
-from api.run_bodies import RunBody
+from api.run_bodies import ConfigBody, RunBody, Stages
 from contracts.errors import InvalidRequest, NotFound
 from engine.access.keys import Principal
 from engine.assistants.assistants import find_assistant
@@ -37,12 +37,17 @@ class _Runs(Body):
     """What each run of a cron gets, as in `RunBody`."""
 
     input: Object | None = None
-    config: Object | None = None
+    config: ConfigBody | None = None
+    context: Object | None = None
+    interrupt_before: Stages | None = None
+    interrupt_after: Stages | None = None
+    webhook: str | None = Field(None, max_length=2000)
     stream_mode: StreamMode | list[StreamMode] | None = None
     stream_subgraphs: bool | None = None
     stream_resumable: bool | None = None
-    durability: Literal["sync"] | None = None
-    multitask_strategy: Literal["enqueue", "reject"] | None = None
+    durability: Literal["sync", "async", "exit"] | None = None
+    multitask_strategy: Literal["enqueue", "reject", "interrupt", "rollback"] | None = None
+    checkpoint_during: bool | None = Field(None, deprecated="Use durability.")
 
     def runs(self) -> Object:
         """The members that were given."""
@@ -207,8 +212,9 @@ async def _checked(conn: Connection, engine: Engine, principal: Principal, plan:
     elif plan.payload.get("input") is None:
         raise InvalidRequest("A run on a thread of its own needs an input.")
     workflow, assistant = await find_assistant(conn, engine.catalog, plan.assistant_id, principal.tenant)
-    _run_body(plan).options()
-    kept = replace(plan, assistant_id=assistant.id)
+    options = vars(_run_body(plan).options())
+    asked = {name: value for name, value in options.items() if name in plan.payload}
+    kept = replace(plan, assistant_id=assistant.id, payload=plan.payload | asked)
     ready = engine.intake.prepared(new_run(kept, principal, workflow.name, assistant.setup))
     return replace(kept, payload=kept.payload | {"input": ready.input})
 

@@ -72,7 +72,7 @@ async def change_assistant(
 
     Raises `NotFound`, `SystemOwned`, `InvalidRequest`.
     """
-    await _hold(conn, catalog, assistant_id, principal)
+    await hold_assistant(conn, catalog, assistant_id, principal)
     setup = change((await get_assistant(conn, catalog, assistant_id, principal.tenant)).setup)
     _require_sound(catalog, setup)
     version = await _add_version(conn, assistant_id, setup, principal)
@@ -84,7 +84,7 @@ async def set_latest(
     conn: Connection, catalog: Catalog, assistant_id: str, version: int, principal: Principal
 ) -> Assistant:
     """Have runs get this version from now on. Raises `NotFound` for either, `SystemOwned`."""
-    await _hold(conn, catalog, assistant_id, principal)
+    await hold_assistant(conn, catalog, assistant_id, principal)
     params = {"id": assistant_id, "version": version}
     if not await (await conn.execute(_SQL["use_version"], params)).fetchone():
         raise NotFound(f"Assistant {assistant_id} has no version {version}.")
@@ -94,7 +94,7 @@ async def set_latest(
 
 async def delete_assistant(conn: Connection, catalog: Catalog, assistant_id: str, principal: Principal) -> None:
     """Remove an assistant with all versions; its runs stay. Raises `NotFound`, `SystemOwned`, `InUse`."""
-    await _hold(conn, catalog, assistant_id, principal)
+    await hold_assistant(conn, catalog, assistant_id, principal)
     await require_unscheduled(conn, assistant_id, tenant=principal.tenant)
     await conn.execute(_SQL["delete_assistant"], {"id": assistant_id, "tenant": principal.tenant})
     await _record(conn, assistant_id, principal, Event.ASSISTANT_DELETED, {})
@@ -123,7 +123,8 @@ async def search_assistants(
     return [Assistant.of(row) for row in rows if row["id"]], int(rows[0]["total"])
 
 
-async def _hold(conn: Connection, catalog: Catalog, assistant_id: str, principal: Principal) -> None:
+async def hold_assistant(conn: Connection, catalog: Catalog, assistant_id: str, principal: Principal) -> None:
+    """Hold an assistant until the transaction ends. Raises `NotFound`, `SystemOwned`."""
     if _system(catalog, assistant_id):
         raise SystemOwned(
             f"The assistant {assistant_id!r} is the workflow itself.", hint="Make one of your own for that graph."

@@ -67,8 +67,11 @@ DELETE FROM run_event e USING run r WHERE r.id = e.run_id AND r.thread_id = %(th
 UPDATE thread SET status = %(status)s, updated_at = now() WHERE id = %(id)s;
 
 -- name: claim_thread
--- Bind a thread to the workflow of its first run.
-UPDATE thread SET workflow = %(workflow)s, status = 'busy', updated_at = now() WHERE id = %(id)s;
+-- Bind a thread to the workflow of its first run; where it can be searched for, also in what clients search by.
+UPDATE thread SET workflow = %(workflow)s, status = 'busy', updated_at = now(),
+                  metadata = CASE WHEN ephemeral THEN metadata ELSE metadata || jsonb_strip_nulls(jsonb_build_object(
+                      'graph_id', %(workflow)s::text, 'assistant_id', %(assistant_id)s::text)) END
+WHERE id = %(id)s;
 
 -- name: insert_run
 -- Accept a run. One that goes on where the case or the thread stands pins what that stands under.

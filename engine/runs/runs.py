@@ -85,7 +85,8 @@ async def _insert(
         "start_at": datetime.now(UTC) + timedelta(seconds=new.after_s) if new.after_s else None,
     }
     run = Run.of(await _one(conn, "insert_run", row))
-    await conn.execute(_SQL["claim_thread"], {"id": run.thread_id, "workflow": run.workflow})
+    claim = {"id": run.thread_id, "workflow": run.workflow, "assistant_id": run.assistant_id}
+    await conn.execute(_SQL["claim_thread"], claim)
     await audit.append(
         conn,
         run.subject("system" if kind == "resume" else run.requester),

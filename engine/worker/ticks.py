@@ -62,7 +62,9 @@ async def _fire(conn: Connection, intake: Intake, schedule: Schedule, now: datet
     metadata = plan.metadata | {"cron_id": schedule.id}
     new = new_run(replace(plan, metadata=metadata), principal, workflow.name, assistant.setup)
     made = NewThread(new.thread_id, new.tenant, metadata, ephemeral=plan.on_run_completed == "delete")
-    run = await intake.accept_in(conn, intake.prepared(new), thread=None if plan.thread_id else made)
+    operator = "operator" in principal.roles
+    ready = intake.prepared(new)
+    run = await intake.accept_in(conn, ready, thread=None if plan.thread_id else made, operator=operator)
     await note_run(conn, schedule, run.id, now=now)
 
 

@@ -175,6 +175,37 @@ async def test_every_change_is_in_the_audit_trail(url: str, site: Site, people: 
     assert not any(b"mine" in link.canon for link in links)
 
 
+async def test_threads_are_found_by_graph_and_assistant_and_deleted_with_it(
+    url: str, site: Site, people: People
+) -> None:
+    operator, client = client_of(url, people.olu), client_of(url, people.ada)
+    made = (await operator.assistants.create(GRAPH))["assistant_id"]
+    threads = [(await client.threads.create(metadata={"mark": made}))["thread_id"] for _ in range(2)]
+    await client.runs.wait(threads[0], made, input=claim_of(site.worlds))
+    await client.runs.wait(threads[1], GRAPH, input=claim_of(site.worlds))
+
+    of_graph = await client.threads.search(metadata={"graph_id": GRAPH, "mark": made})
+    of_assistant = await client.threads.search(metadata={"assistant_id": made})
+    await operator.assistants.delete(made.upper(), delete_threads=True)
+    left = await client.threads.search(metadata={"mark": made})
+
+    assert {thread["thread_id"] for thread in of_graph} == set(threads)
+    assert [thread["thread_id"] for thread in of_assistant] == [threads[0]]
+    assert [thread["thread_id"] for thread in left] == [threads[1]]
+
+
+async def test_an_assistant_whose_thread_waits_stays(url: str, site: Site, people: People) -> None:
+    operator, client = client_of(url, people.olu), client_of(url, people.ada)
+    made = (await operator.assistants.create(GRAPH))["assistant_id"]
+    thread = (await client.threads.create())["thread_id"]
+    await client.runs.wait(thread, made, input=claim_of(site.worlds, amount_cents=25_000))
+
+    with pytest.raises(ConflictError, match="waits"):
+        await operator.assistants.delete(made, delete_threads=True)
+
+    assert (await operator.assistants.get(made))["assistant_id"] == made
+
+
 async def test_only_operators_change_assistants(url: str, people: People) -> None:
     made = (await client_of(url, people.olu).assistants.create(GRAPH))["assistant_id"]
 
@@ -261,7 +292,8 @@ BAD: list[tuple[str, str, Any, tuple[int, str]]] = [
     ("POST", f"/assistants/{NOBODY}/latest", {"version": 1}, (404, "not_found")),
     ("POST", f"/assistants/{NOBODY}/latest", {"version": 10**20}, (422, "invalid_request")),
     ("POST", f"/assistants/{NOBODY}/versions", {}, (404, "not_found")),
-    ("DELETE", f"/assistants/{NOBODY}?delete_threads=true", None, (422, "not_supported")),
+    ("DELETE", f"/assistants/{NOBODY}?delete_threads=true", None, (404, "not_found")),
+    ("DELETE", f"/assistants/{NOBODY}?delete_threads=perhaps", None, (422, "invalid_request")),
 ]
 
 

@@ -24,7 +24,7 @@ async def test_a_cron_is_made_read_changed_and_deleted(url: str, people: People)
     client, end = client_of(url, people.ada), datetime(2999, 1, 1, tzinfo=UTC)
     made: Any = await client.crons.create(
         GRAPH, schedule="0 9 * * 1", timezone="Europe/Berlin", input=CLAIM, metadata={"a": 1}, end_time=end,
-        on_run_completed="keep", multitask_strategy="enqueue",
+        context={"region": "eu"}, on_run_completed="keep", multitask_strategy="enqueue", interrupt_after=["assess"],
     )  # fmt: skip
 
     changed: Any = await client.crons.update(made["cron_id"], schedule="0 10 * * 1", metadata={"b": 2}, end_time=None)
@@ -35,7 +35,9 @@ async def test_a_cron_is_made_read_changed_and_deleted(url: str, people: People)
         "0 9 * * 1", "Europe/Berlin", "key:ada", True,
     )  # fmt: skip
     assert (made["thread_id"], made["on_run_completed"]) == (None, "keep")
-    assert {"input": CLAIM, "multitask_strategy": "enqueue"}.items() <= made["payload"].items()
+    assert {"input": CLAIM, "context": {"region": "eu"}, "interrupt_after": ["assess"]}.items() <= made[
+        "payload"
+    ].items()
     assert datetime.fromisoformat(made["next_run_date"]).astimezone(UTC).hour in (7, 8)
     assert (changed["end_time"], changed["metadata"], changed["payload"]["input"]) == (None, {"a": 1, "b": 2}, CLAIM)
     assert changed["next_run_date"] > made["next_run_date"]
@@ -62,17 +64,21 @@ async def test_a_cron_starts_runs_on_its_thread(url: str, site: Site, people: Pe
     assert datetime.fromisoformat(after["next_run_date"]) == datetime.fromisoformat(cron["next_run_date"])
 
 
-async def test_a_cron_without_a_thread_gets_one_for_each_run(url: str, site: Site, people: People, due: Any) -> None:
+@pytest.mark.parametrize("stays", [True, False])
+async def test_a_cron_without_a_thread_gets_one_for_each_run(
+    url: str, site: Site, people: People, due: Any, stays: bool
+) -> None:
     client = client_of(url, people.ada)
-    cron: Any = await client.crons.create(GRAPH, schedule=YEARLY, input=claim_of(site.worlds))
-    threads = set()
+    completed: Any = "keep" if stays else "delete"
+    cron: Any = await client.crons.create(
+        GRAPH, schedule=YEARLY, input=claim_of(site.worlds), on_run_completed=completed
+    )
 
     for _ in range(2):
         await due(cron["cron_id"])
-        run_id = (await client.http.get(f"/runs/crons/{cron['cron_id']}"))["last_run_id"]
-        threads.add((await client.http.get(f"/audit/runs/{run_id}"))["thread_id"])
+    kept = await client.threads.search(metadata={"cron_id": cron["cron_id"]})
 
-    assert len(threads) == 2
+    assert len({thread["thread_id"] for thread in kept}) == (2 if stays else 0)
 
 
 async def test_crons_are_searched_sorted_counted_and_paged(url: str, people: People) -> None:
@@ -162,11 +168,12 @@ BAD: list[tuple[str, str, Any, tuple[int, str]]] = [
             {"metadata": {"a": "\0"}},
             {"on_run_completed": "burn"},
             {"multitask_strategy": "fight"},
+            {"interrupt_before": ["nowhere"]},
             {"command": {"resume": 1}},
             {"checkpoint_id": NOBODY},
         )
     ),
-    ("POST", "/runs/crons", BASE | {"durability": "exit"}, (422, "invalid_request")),
+    ("POST", "/runs/crons", BASE | {"durability": "exit"}, (422, "not_supported")),
     ("POST", "/runs/crons", BASE | {"config": {"configurable": {"__pregel_x": 1}}}, (422, "not_supported")),
     ("POST", "/runs/crons", BASE | {"assistant_id": "nothing"}, (404, "not_found")),
     ("POST", f"/threads/{NOBODY}/runs/crons", BASE, (404, "not_found")),
@@ -192,7 +199,9 @@ async def test_bad_input_is_a_clear_problem(
     assert problem_of(reply) == expected
 
 
-@pytest.mark.parametrize("wrong", [{"schedule": "x"}, {"timezone": "x"}, {"input": {"complaint": 1}}])
+@pytest.mark.parametrize(
+    "wrong", [{"schedule": "x"}, {"timezone": "x"}, {"input": {"complaint": 1}}, {"interrupt_after": ["nowhere"]}]
+)
 async def test_a_change_that_cannot_be_changes_nothing(
     url: str, http: httpx.AsyncClient, people: People, wrong: Any
 ) -> None:

@@ -69,6 +69,19 @@ async def test_many_workers_make_one_run_of_each_time(bench: Bench) -> None:
     assert [len(await runs_of(bench, schedule)) for schedule in schedules] == [1] * 5
 
 
+async def test_a_run_gets_what_the_schedule_says_of_it(bench: Bench) -> None:
+    said = {"context": {"region": "eu"}, "interrupt_after": ["assess"], "stream_mode": "updates", "webhook": None}
+    schedule = await planned(bench, payload=CLAIM | said | {"config": {"tags": ["nightly"]}}, metadata={"a": 1})
+
+    await fire_due(bench.engine.intake, now=when(schedule, seconds=1))
+    run = (await runs_of(bench, schedule))[0]
+
+    assert (run.input, run.requester, run.stream_modes) == (CLAIM["input"], "key:ada", ("updates",))
+    assert (run.options.context, run.options.interrupt_after) == ({"region": "eu"}, ("assess",))
+    assert (run.options.config, run.metadata) == ({"tags": ["nightly"]}, {"a": 1, "cron_id": schedule.id})
+    assert run.assistant_id == schedule.plan.assistant_id
+
+
 async def test_times_that_were_missed_come_once(bench: Bench) -> None:
     schedule = await planned(bench)
 
@@ -127,7 +140,7 @@ async def test_a_schedule_does_not_walk_around_a_gate(bench: Bench) -> None:
 async def test_a_schedule_ends_with_its_thread(bench: Bench) -> None:
     run = await bench.open_case()
     schedule = await planned(bench, thread_id=run.thread_id)
-    await bench.rows("UPDATE thread SET tenant = 'elsewhere' WHERE id = %s", run.thread_id)
+    await bench.rows("UPDATE thread SET deleted_at = now() WHERE id = %s", run.thread_id)
 
     await fire_due(bench.engine.intake, now=when(schedule, seconds=1))
     after = await now_of(bench, schedule)
