@@ -2,12 +2,13 @@
 
 import logging
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from fastapi import FastAPI
 from httpx import AsyncClient
 
 from api.app import create_app
+from api.watched import watched
 from contracts.errors import ConfigurationError
 from engine.access.addresses import is_loopback
 from engine.access.keys import any_keys
@@ -25,15 +26,15 @@ def build(settings: Settings, systems: Mapping[str, AsyncClient] | None = None) 
 
     @asynccontextmanager
     async def opened() -> AsyncIterator[Engine]:
-        async with open_engine(settings, notify=_LOG.info) as engine:
+        async with AsyncExitStack() as stack:
+            engine = await stack.enter_async_context(open_engine(settings, notify=_LOG.info))
             await _refuse_open_door(engine)
             for name, client in (systems or {}).items():
                 engine.carrier.systems.use(name, client)
-            if not settings.worker:
-                yield engine
-                return
-            async with running_worker(engine):
-                yield engine
+            await stack.enter_async_context(watched(engine))
+            if settings.worker:
+                await stack.enter_async_context(running_worker(engine))
+            yield engine
 
     return create_app(opened, max_body_bytes=settings.max_body_bytes)
 

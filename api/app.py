@@ -63,13 +63,3 @@ def create_app(open_engine: Callable[[], AbstractAsyncContextManager[Engine]], *
     for room in _ROOMS:
         app.include_router(room.router)
     return app
-
-
-def create_watched(engine: Engine) -> FastAPI:
-    """What a worker without the API answers: metrics and health."""
-    app = FastAPI(title="Gatehouse worker", openapi_url=None)
-    app.state.engine = engine
-    app.add_middleware(Traffic)
-    add_problem_handlers(app)
-    app.include_router(operations.router)
-    return app

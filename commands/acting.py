@@ -17,6 +17,12 @@ Json = dict[str, Any]
 RunId = Annotated[UUID, typer.Argument(metavar="RUN", help="Id of a run.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Output for programs.")]
 
+_HOW = {
+    "approval": "Decide with: gatehouse approvals approve {id}",
+    "effect": "Say what became of it with: gatehouse effects resolve {id}",
+    "question": "Say it in words, behind the id of the run.",
+}
+
 
 @explained
 def resume(
@@ -75,8 +81,7 @@ def _how_it_goes_on(found: Json, answer: str, interrupt: str) -> Json:
 def _read(answer: str, item: Json) -> JsonValue:
     """An answer as the route takes it: words, or JSON for a decision."""
     if not answer:
-        what = "gatehouse approvals approve " + item["id"] if item["kind"] == "approval" else "say it in words"
-        raise NothingToResume(f"An answer is missing to: {item['asks']}", hint=f"To answer: {what}")
+        raise NothingToResume(f"An answer is missing to: {item['asks']}", hint=_HOW[item["kind"]].format(**item))
     try:
         read: JsonValue = json.loads(answer)
     except ValueError:

@@ -145,12 +145,14 @@ def stuck(
 
 def print_waiting(item: dict[str, Any]) -> None:
     """What a run waits for, and the command that answers it."""
-    if item["kind"] == "approval":
-        say(f"[cyan]waits for {item['role']}[/cyan] at {item['stage']}: {escape(item['asks'])}")
-        say(f"  gatehouse approvals approve {item['id']}")
-    else:
-        say(f"[cyan]waits for an answer[/cyan] at {item['stage']}: {escape(item['asks'])}")
-        say(f'  gatehouse runs resume {item["run_id"]} "YOUR ANSWER"')
+    match item["kind"]:
+        case "approval":
+            whom, how = f"for {item['role']}", f"gatehouse approvals approve {item['id']}"
+        case "effect":
+            whom, how = "until somebody finds out", f"gatehouse effects show {item['id']}"
+        case _:
+            whom, how = "for an answer", f'gatehouse runs resume {item["run_id"]} "YOUR ANSWER"'
+    say(f"[cyan]waits {whom}[/cyan] at {item['stage']}: {escape(item['asks'])}\n  {escape(how)}")
 
 
 def _show(run: UUID, where: Where) -> dict[str, Any]:

@@ -4,8 +4,6 @@ import asyncio
 import logging
 import signal
 import socket
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,12 +11,12 @@ import httpx
 import typer
 import uvicorn
 
-from api.app import create_watched
+from api.watched import watched
 from commands.sandbox import sandbox_clients, sandbox_recordings
 from commands.terminal import explained
 from engine.settings import Settings, read_settings
 from engine.traces.logs import set_up_logs
-from engine.wiring import Engine, open_engine, running_worker
+from engine.wiring import open_engine, running_worker
 from server import build
 
 _LOG = logging.getLogger("gatehouse.process")
@@ -61,7 +59,7 @@ async def _work(settings: Settings, clients: dict[str, httpx.AsyncClient]) -> No
     async with open_engine(settings, notify=_LOG.info) as engine:
         for system, client in clients.items():
             engine.carrier.systems.use(system, client)
-        async with _watched(engine), running_worker(engine) as running:
+        async with watched(engine), running_worker(engine) as running:
             _LOG.info("The worker is ready.")
             ends = [asyncio.create_task(stop.wait()), asyncio.create_task(running.wait())]
             done, waiting = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
@@ -70,30 +68,6 @@ async def _work(settings: Settings, clients: dict[str, httpx.AsyncClient]) -> No
             for task in done:
                 task.result()
             _LOG.info("Draining ...")
-
-
-class _Beside(uvicorn.Server):
-    """A server beside a worker: signals are the worker's."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-@asynccontextmanager
-async def _watched(engine: Engine) -> AsyncIterator[None]:
-    """Answer /metrics and /health while the block runs, if settings name a port for it."""
-    settings = engine.settings
-    if settings.metrics_port is None:
-        yield
-        return
-    server = _Beside(uvicorn.Config(create_watched(engine), settings.host, settings.metrics_port, **_PLAIN))
-    serving = asyncio.create_task(server.serve(), name="metrics and health")
-    try:
-        yield
-    finally:
-        server.should_exit = True
-        await serving
 
 
 def _settings(given: dict[str, object], sandbox: bool) -> Settings:

@@ -48,6 +48,12 @@ def settings_page() -> str:
     return page("Settings", lead, table(("variable", *head), rows), inner, table(("member", *head), parts))
 
 
+def settings_variables() -> set[str]:
+    """The name of every environment variable that is a setting."""
+    prefix = str(Settings.model_config.get("env_prefix", ""))
+    return {_variable(prefix, name, field) for name, field in Settings.model_fields.items()}
+
+
 def _variable(prefix: str, name: str, field: FieldInfo) -> str:
     return str(field.validation_alias or f"{prefix}{name}".upper())
 

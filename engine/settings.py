@@ -9,7 +9,7 @@ from typing import Literal
 import platformdirs
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from contracts.errors import ConfigurationError
@@ -32,7 +32,7 @@ class ModelSettings(BaseModel):
 class Settings(BaseSettings):
     """Every variable starts with GATEHOUSE_, but for DATABASE_URL. Objects are given as JSON."""
 
-    model_config = SettingsConfigDict(env_prefix="GATEHOUSE_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="GATEHOUSE_", frozen=True, extra="ignore", env_ignore_empty=True)
 
     database_url: SecretStr | None = Field(None, validation_alias="DATABASE_URL", description="Postgres to use.")
     secrets_dir: Path | None = Field(
@@ -66,8 +66,12 @@ class Settings(BaseSettings):
     models: dict[str, ModelSettings] = Field({}, description="Models by alias, where they differ.")
     recordings: list[Path] = Field([], description="JSON-lines files of recorded replies.")
     stand_ins: bool = Field(True, description="Whether a workflow's rules may stand in for a missing model.")
-    metrics_port: int | None = Field(None, description="Port on which a worker by itself answers /metrics and /health.")
-    metrics_open: bool = Field(False, description="Whether other machines may read /metrics without an operator's key.")
+    metrics_port: int | None = Field(
+        None, description="A port of its own for /metrics and /health; a worker has no other."
+    )
+    metrics_open: bool = Field(
+        False, description="Whether that port shows /metrics to others without an operator's key."
+    )
     log_format: LogFormat = Field("auto", description="Log lines; auto: text on a terminal, JSON elsewhere.")
     log_level: LogLevel = Field("INFO", description="The least serious log line that is written.")
 
@@ -77,6 +81,14 @@ class Settings(BaseSettings):
             return dict(self.models)
         default = ModelSettings(model=self.model, base_url=self.model_base_url, api_key=self.model_api_key)
         return {"*": default} | self.models
+
+    @field_validator("database_url")
+    @classmethod
+    def _not_empty(cls, value: SecretStr | None) -> SecretStr | None:
+        # An empty file of a secret would otherwise put the data into an embedded Postgres, in silence.
+        if value is not None and not value.get_secret_value():
+            raise ValueError("it is there and empty")
+        return value
 
     def secrets(self) -> set[str]:
         """Every secret value, and the database's password by itself: none of them belongs in a log line."""

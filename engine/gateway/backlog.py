@@ -16,3 +16,8 @@ async def effect_backlog(conn: Connection) -> list[DictRow]:
 async def unknown_effects(conn: Connection, *, tenant: str) -> list[DictRow]:
     """Effects of which nobody knows whether they happened, oldest first."""
     return await (await conn.execute(_SQL["unknown"], {"tenant": tenant})).fetchall()
+
+
+async def waiting_effects_of_thread(conn: Connection, thread_id: str) -> list[DictRow]:
+    """Effects of unknown outcome at which a thread waits for somebody who finds out, in the form of other waits."""
+    return await (await conn.execute(_SQL["waiting_effects"], {"thread_id": thread_id})).fetchall()

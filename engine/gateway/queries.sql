@@ -152,3 +152,9 @@ SELECT 1 FROM effect WHERE run_id = %(run_id)s AND effect_class <> 'read' AND st
 -- name: unknown_of_thread
 -- How many effects of a thread nobody knows the outcome of.
 SELECT count(*) AS effects FROM effect WHERE thread_id = %(thread_id)s AND state = 'unknown';
+
+-- name: waiting_effects
+-- Effects of a thread that wait for somebody who finds out what became of them.
+SELECT 'effect' AS kind, call_key AS id, run_id, interrupt_id, stage, 'what became of ' || tool AS asks, '' AS role,
+       '' AS queue, started_at AS since, NULL::timestamptz AS due_at, NULL::timestamptz AS expires_at
+FROM effect WHERE thread_id = %(thread_id)s AND state = 'unknown' AND interrupt_id IS NOT NULL ORDER BY started_at;

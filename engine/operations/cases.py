@@ -6,6 +6,7 @@ from psycopg.rows import DictRow
 
 from engine.approvals.backlog import waiting_of_thread
 from engine.audit.audit import chain, stream_of
+from engine.gateway.backlog import waiting_effects_of_thread
 from engine.runs.report import legs_of_case, run_facts
 from engine.store.database import Connection
 
@@ -15,7 +16,10 @@ Json = dict[str, Any]
 async def show_run(conn: Connection, run_id: str, *, tenant: str) -> Json:
     """One run with the legs of its case and what it waits for. Raises `NotFound`."""
     run = await run_facts(conn, run_id, tenant=tenant)
-    waiting = await waiting_of_thread(conn, str(run["thread_id"])) if run["waits"] else []
+    thread_id = str(run["thread_id"])
+    waiting: list[DictRow] = []
+    if run["waits"]:
+        waiting = [*await waiting_of_thread(conn, thread_id), *await waiting_effects_of_thread(conn, thread_id)]
     return {**run, "waits_for": waiting, "legs": await legs_of_case(conn, str(run["case_id"]))}
 
 

@@ -5,13 +5,9 @@ import os
 import re
 import shlex
 from collections.abc import Iterator
-from functools import cache
-from typing import Any
-
-import typer
-from typer.testing import CliRunner
 
 from docs.generate import SCHEMA_PAGE, pages
+from tests.house.commands import refusal
 from tests.house.tree import ROOT, files, shipped
 
 _FENCE = re.compile(r"^```.*?\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -71,19 +67,19 @@ def test_modules_that_are_run_by_name_exist() -> None:
 def test_commands_that_are_shown_exist() -> None:
     shown = [(page, words) for page, text in _texts().items() for words in _commands(text)]
 
-    assert [(page, said) for page, words in shown if (said := _refusal(words))] == []
+    assert [(page, said) for page, words in shown if (said := refusal(words))] == []
 
 
 def test_commands_that_messages_recommend_exist() -> None:
     named = {(m.path, words) for m in shipped() for text in _strings(m.tree) for words in _recommended(text)}
 
-    assert [(path, said) for path, words in sorted(named) if (said := _refusal([*words]))] == []
+    assert [(path, said) for path, words in sorted(named) if (said := refusal([*words]))] == []
 
 
 def test_commands_that_scripts_call_exist() -> None:
     called = [(name, words) for name, text in _scripts().items() for words in _recommended(text)]
 
-    assert [(name, said) for name, words in called if (said := _refusal([*words]))] == []
+    assert [(name, said) for name, words in called if (said := refusal([*words]))] == []
 
 
 def _commands(text: str) -> Iterator[list[str]]:
@@ -109,24 +105,3 @@ def _recommended(text: str) -> Iterator[tuple[str, ...]]:
     """Arguments of each `gatehouse …` in a sentence or a script; prose that follows is taken for arguments."""
     for found in re.findall(r"\bgatehouse ([a-z][^`'\"\n.;:)&|\[]*)", text):
         yield tuple(found.split())
-
-
-@cache
-def _app() -> typer.Typer:
-    from cli import app  # noqa: PLC0415  # read when a command is looked up, so that other checks do without it
-
-    return app
-
-
-def _refusal(words: list[str]) -> str:
-    """What the command line has against these arguments, "" if nothing. Nothing is run: help is asked for."""
-    command: Any = typer.main.get_command(_app())
-    path, rest = ["gatehouse"], [*words]
-    while rest and hasattr(command, "commands") and not rest[0].startswith("-"):
-        path.append(rest.pop(0))
-        found = command.get_command(typer.Context(command), path[-1])
-        if found is None:
-            return f"there is no command {' '.join(path)!r}"
-        command = found
-    answer = CliRunner().invoke(_app(), [*path[1:], "--help", *rest])
-    return "" if answer.exit_code == 0 else f"{' '.join([*path, *rest])!r}: {answer.output.strip()}"

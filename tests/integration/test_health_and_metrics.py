@@ -13,7 +13,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from api.app import create_watched
+from api.watched import create_watched
 from commands.serving import free_port
 from contracts.errors import NotReady
 from engine.operations import gauges, readiness

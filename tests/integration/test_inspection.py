@@ -139,6 +139,22 @@ async def test_a_case_shows_all_its_legs(bench: Bench) -> None:
     assert (shown["waits"], shown["waits_for"]) == (False, [])
 
 
+async def test_a_case_that_waits_for_the_outcome_of_an_effect_says_so(bench: Bench) -> None:
+    run, _ = await bench.parked_case()
+    leg = await bench.approve(run)
+    await bench.go_on()
+    waits = "UPDATE effect SET state = 'unknown', interrupt_id = 'i1' WHERE thread_id = %s AND effect_class <> 'read'"
+    await bench.rows(waits, run.thread_id)
+    await bench.rows("UPDATE run SET status = 'interrupted', outcome = NULL WHERE id = %s", leg.id)
+
+    async with bench.engine.database.transaction() as conn:
+        shown = await show_run(conn, leg.id, tenant=TENANT)
+
+    assert {(item["kind"], item["asks"]) for item in shown["waits_for"]} >= {
+        ("effect", "what became of billing.issue_refund")
+    }
+
+
 PATHS = ("", "/timeline", "/why")
 
 

@@ -28,3 +28,17 @@ def test_a_folder_of_secrets_that_is_missing_is_an_error(tmp_path: Path, monkeyp
 
     with pytest.raises(ConfigurationError, match="GATEHOUSE_SECRETS_DIR"):
         read_settings()
+
+
+def test_an_empty_variable_counts_as_missing_and_an_empty_secret_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GATEHOUSE_SYSTEMS", "")
+    monkeypatch.setenv("DATABASE_URL", "")
+
+    assert (read_settings().systems, read_settings().database_url) == ({}, None)
+
+    (tmp_path / "DATABASE_URL").write_text("\n")
+    monkeypatch.setenv("GATEHOUSE_SECRETS_DIR", str(tmp_path))
+    with pytest.raises(ConfigurationError, match="DATABASE_URL"):
+        read_settings()

@@ -94,7 +94,7 @@ def _stuck(stuck: Counter[str]) -> Iterator[Finding]:
     unknown = stuck.pop("unknown effect", 0)
     if unknown:
         says = f"Of {unknown} effect(s) nobody knows whether they happened."
-        yield Finding("effects", "warn", says, "Somebody finds out: gatehouse runs stuck")
+        yield Finding("effects", "warn", says, "Somebody finds out and says so: gatehouse effects list")
     else:
         yield Finding("effects", "ok", "The outcome of every effect is known.")
     if stuck:
