@@ -5,7 +5,7 @@ from uuid import UUID, uuid4
 from api.run_bodies import RunBody
 from contracts.errors import NothingToResume
 from engine.access.keys import Principal
-from engine.assistants.assistants import find_assistant
+from engine.assistants.assistants import find_assistant, workflows_own
 from engine.assistants.model import with_setup
 from engine.runs.model import NewRun, NewThread, Run
 from engine.wiring import Engine
@@ -19,8 +19,10 @@ async def accept(
     Raises `NotFound` for an unknown assistant or thread and what `Intake.accept` and `Intake.resume` raise.
     """
     options = body.options()
-    async with engine.database.transaction() as conn:
-        workflow, assistant = await find_assistant(conn, engine.catalog, body.assistant_id, principal.tenant)
+    assistant = workflows_own(engine.catalog, body.assistant_id)
+    if assistant is None:
+        async with engine.database.transaction() as conn:
+            _, assistant = await find_assistant(conn, engine.catalog, body.assistant_id, principal.tenant)
     if body.resumes and body.command:
         if thread_id is None:
             raise NothingToResume("An answer needs the thread that waits for it.", hint="POST /threads/{id}/runs")
@@ -30,7 +32,7 @@ async def accept(
     new = NewRun(
         thread_id=str(thread_id or uuid4()),
         tenant=principal.tenant,
-        workflow=workflow.name,
+        workflow=assistant.setup.workflow,
         requester=principal.name,
         input=body.input,
         assistant_id=assistant.id,

@@ -23,6 +23,15 @@ _CONFIG = {"configurable": dict, "tags": list, "recursion_limit": int}
 _RESERVED = ("__", "langgraph_", "checkpoint_", "thread_id", "run_id", "assistant_id", "graph_id", "user_id")
 
 
+def workflows_own(catalog: Catalog, assistant_id: str) -> Assistant | None:
+    """The assistant that a workflow has by itself, by its id or the workflow's name; it needs no database."""
+    found = _uuid(assistant_id)
+    for name, workflow in catalog.items():
+        if assistant_id == name or found == system_assistant_id(name):
+            return system_assistant(workflow)
+    return None
+
+
 async def find_assistant(
     conn: Connection, catalog: Catalog, assistant_id: str, tenant: str
 ) -> tuple[Workflow, Assistant]:
@@ -36,7 +45,7 @@ async def find_assistant(
 
 async def get_assistant(conn: Connection, catalog: Catalog, assistant_id: str, tenant: str) -> Assistant:
     """One assistant, by its id or by a workflow's name. Raises `NotFound`."""
-    if system := _system(catalog, assistant_id):
+    if system := workflows_own(catalog, assistant_id):
         return system
     row = None
     if found := _uuid(assistant_id):
@@ -56,7 +65,7 @@ async def create_assistant(
     """
     _require_sound(catalog, setup)
     params = {"id": assistant_id, "tenant": principal.tenant}
-    taken = _system(catalog, assistant_id) is not None
+    taken = workflows_own(catalog, assistant_id) is not None
     if taken or not await (await conn.execute(_SQL["insert_assistant"], params)).fetchone():
         raise AlreadyExists(
             f"There is an assistant {assistant_id} already.", hint="Pass if_exists='do_nothing' to get it."
@@ -105,7 +114,7 @@ async def list_versions(
 ) -> list[Assistant]:
     """The versions with this metadata, newest first; the system's assistants have one. Raises `NotFound`."""
     assistant = await get_assistant(conn, catalog, assistant_id, tenant)
-    if _system(catalog, assistant.id):
+    if workflows_own(catalog, assistant.id):
         fits = wanted.metadata.items() <= assistant.setup.metadata.items()
         return [assistant][wanted.offset : wanted.offset + wanted.limit] if fits else []
     params = {"metadata": Jsonb(wanted.metadata), "limit": wanted.limit, "offset": wanted.offset}
@@ -125,7 +134,7 @@ async def search_assistants(
 
 async def hold_assistant(conn: Connection, catalog: Catalog, assistant_id: str, principal: Principal) -> None:
     """Hold an assistant until the transaction ends. Raises `NotFound`, `SystemOwned`."""
-    if _system(catalog, assistant_id):
+    if workflows_own(catalog, assistant_id):
         raise SystemOwned(
             f"The assistant {assistant_id!r} is the workflow itself.", hint="Make one of your own for that graph."
         )
@@ -147,13 +156,6 @@ async def _add_version(conn: Connection, assistant_id: str, setup: Setup, princi
 
 async def _record(conn: Connection, assistant_id: str, principal: Principal, event: Event, data: JsonObject) -> None:
     await audit.append_to(conn, f"assistant:{assistant_id}", principal.name, event, data)
-
-
-def _system(catalog: Catalog, assistant_id: str) -> Assistant | None:
-    for workflow in catalog.values():
-        if assistant_id == workflow.name or _uuid(assistant_id) == system_assistant_id(workflow.name):
-            return system_assistant(workflow)
-    return None
 
 
 def _require_sound(catalog: Catalog, setup: Setup) -> None:

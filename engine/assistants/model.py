@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, Literal, Self, cast
 
 from pydantic import JsonValue
@@ -77,6 +78,7 @@ def with_setup(setup: Setup, options: RunOptions) -> RunOptions:
     )
 
 
+@cache
 def system_assistant_id(workflow: str) -> str:
     """Id of a workflow's own assistant: stable over servers, as in the reference server."""
     return str(uuid.uuid5(_NAMESPACE_GRAPH, workflow))
