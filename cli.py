@@ -15,6 +15,7 @@ _COMMANDS = {
     "approvals": "commands.approvals:app",
     "runs": "commands.runs:app",
     "effects": "commands.effects:app",
+    "webhooks": "commands.webhooks:app",
     "audit": "commands.audit:app",
     "eval": "evals.commands:app",
     "keys": "commands.keys:app",

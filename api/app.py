@@ -22,6 +22,7 @@ from api import (
     system,
     threads,
     versions,
+    webhooks,
 )
 from api.door import BodyLimit
 from api.problems import add_problem_handlers
@@ -44,6 +45,7 @@ _ROOMS = (
     audit,
     effects,
     versions,
+    webhooks,
 )
 
 

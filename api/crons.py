@@ -216,6 +216,8 @@ async def _checked(conn: Connection, engine: Engine, principal: Principal, plan:
     asked = {name: value for name, value in options.items() if name in plan.payload}
     kept = replace(plan, assistant_id=assistant.id, payload=plan.payload | asked)
     ready = engine.intake.prepared(new_run(kept, principal, workflow.name, assistant.setup))
+    if ready.webhook:
+        await engine.intake.targets.require_allowed(ready.webhook)
     return replace(kept, payload=kept.payload | {"input": ready.input})
 
 

@@ -52,6 +52,12 @@ class InvalidRequest(GatehouseError):
     code, status, category = "invalid_request", 422, "logic"
 
 
+class WebhookRefused(GatehouseError):
+    """Nothing is sent to this address."""
+
+    code, status, category = "webhook_refused", 422, "logic"
+
+
 class NotSupported(GatehouseError):
     """This server does not offer that operation."""
 

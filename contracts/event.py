@@ -32,6 +32,8 @@ class Event(StrEnum):
     CALL_REFUSED = "call.refused"
     CALL_RESOLVED = "call.resolved"
     OUTCOME_ASKED = "outcome.asked"
+    WEBHOOK_ENDED = "webhook.ended"
+    WEBHOOK_RETRIED = "webhook.retried"
     MODEL_CALLED = "model.called"
     VERSION_DRAINED = "version.drained"
     VERSION_DRAIN_ENDED = "version.drain_ended"

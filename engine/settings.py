@@ -72,6 +72,13 @@ class Settings(BaseSettings):
     metrics_open: bool = Field(
         False, description="Whether that port shows /metrics to others without an operator's key."
     )
+    webhook_secret: SecretStr = Field(
+        SecretStr(""), description='Signs webhooks: "whsec_" and base64 of 24 to 64 bytes; made if missing.'
+    )
+    webhook_allow: list[str] = Field([], description="Hosts and networks beside public addresses that webhooks reach.")
+    webhook_attempts: int = Field(8, ge=1, description="How often a webhook is sent before it is given up.")
+    webhook_retry_s: float = Field(5.0, gt=0, description="Pause after its first attempt; then four times as long.")
+    public_url: str = Field("", description="Where callers reach this server; begins the links in webhooks.")
     log_format: LogFormat = Field("auto", description="Log lines; auto: text on a terminal, JSON elsewhere.")
     log_level: LogLevel = Field("INFO", description="The least serious log line that is written.")
 
@@ -96,7 +103,8 @@ class Settings(BaseSettings):
 
     def _secrets(self) -> Iterator[str]:
         models = self.all_models().values()
-        given = (self.database_url, self.seal_key, *self.system_tokens.values(), *(m.api_key for m in models))
+        keys = (*self.system_tokens.values(), *(m.api_key for m in models))
+        given = (self.database_url, self.seal_key, self.webhook_secret, *keys)
         yield from (secret.get_secret_value() for secret in given if secret)
         if self.database_url:
             with contextlib.suppress(psycopg.ProgrammingError):  # an address that cannot be read is refused elsewhere

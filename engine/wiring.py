@@ -26,6 +26,9 @@ from engine.runs.events import Notices
 from engine.settings import Settings
 from engine.store.database import Database
 from engine.store.seal import seal_key
+from engine.webhooks.delivery import Courier
+from engine.webhooks.signing import webhook_secret
+from engine.webhooks.targets import Targets
 from engine.worker.advance import Carrier
 from engine.worker.dispatchers import ProcrastinateDispatcher
 from engine.worker.edits import Editor
@@ -87,7 +90,7 @@ async def open_engine(
         states = StateReader(database, catalog, key)
         automatic = settings.version_change == "migrate-compatible"
         migrator = Migrator(database, catalog, dispatcher, key, automatic=automatic)
-        intake = Intake(database, catalog, dispatcher, states, migrator)
+        intake = Intake(database, catalog, dispatcher, states, migrator, Targets.of(settings.webhook_allow))
         notices = await stack.enter_async_context(_notices(database))
         yield Engine(
             settings=settings,
@@ -148,9 +151,18 @@ async def _systems(settings: Settings) -> AsyncIterator[Systems]:
 
 
 def _errands(engine: Engine) -> list[Errand]:
-    carrier, often_s = engine.carrier, engine.settings.sweep_every_s
+    carrier, settings, often_s = engine.carrier, engine.settings, engine.settings.sweep_every_s
     outbox = Outbox(engine.database, engine.catalog, carrier.systems)
+    courier = Courier(
+        database=engine.database,
+        targets=engine.intake.targets,
+        secret=webhook_secret(settings.webhook_secret.get_secret_value(), settings.home),
+        public_url=settings.public_url,
+        attempts=settings.webhook_attempts,
+        retry_s=settings.webhook_retry_s,
+    )
     return [
+        Errand("webhooks", courier.deliver_due, often_s),
         Errand("outbox", outbox.deliver_due, often_s),
         Errand("orphans of the outbox", outbox.hand_over_orphans, 60 * often_s),
     ]

@@ -66,12 +66,13 @@ class Bench:
         open_account(self.worlds.store, account_id, amount_cents=amount_cents)
         return account_id
 
-    async def accept(self, value: Mapping[str, JsonValue], *, thread_id: str = "") -> Run:
-        """A run with this input, on a thread of its own unless one is named."""
+    async def accept(self, value: Mapping[str, JsonValue], *, thread_id: str = "", **options: Any) -> Run:
+        """A run with this input, on a thread of its own unless one is named; `options` are those of `NewRun`."""
         if not thread_id:
             async with self.engine.database.transaction() as conn:
                 thread_id = str((await create_thread(conn, NewThread(str(uuid.uuid4()), TENANT)))["id"])
-        return await self.engine.intake.accept(NewRun(thread_id, TENANT, self.workflow, "key:ada", dict(value)))
+        new = NewRun(thread_id, TENANT, self.workflow, "key:ada", dict(value), **options)
+        return await self.engine.intake.accept(new)
 
     async def open_case(self, *, amount_cents: int = 25_000) -> Run:
         """A dispute that is accepted and not begun."""

@@ -16,6 +16,7 @@ from engine.runs.model import Cancellation, NewRun, Outcome, Run, RunKind, RunOp
 from engine.runs.threads import mark_edited, set_thread_status
 from engine.store.database import Connection
 from engine.store.sql import load_queries
+from engine.webhooks.webhooks import EndedRun, enqueue_webhook
 
 _SQL = load_queries(__file__)
 
@@ -164,7 +165,7 @@ async def finish(
     if row is None:
         raise LeaseLost(f"Run {run.id} was taken over.")
     await _free_thread(conn, run.thread_id, _thread_status(status, outcome), dispatcher)
-    await conn.execute(_SQL["notify"], {"run_id": run.id})
+    await _tell(conn, run, status, outcome)
 
 
 async def cancel(conn: Connection, run: Run, dispatcher: Dispatcher, asked: Cancellation) -> bool:
@@ -180,7 +181,7 @@ async def cancel(conn: Connection, run: Run, dispatcher: Dispatcher, asked: Canc
         raise ThreadBusy(f"Run {run.id} has ended with status {run.status!r}; there is nothing to cancel.")
     await _free_thread(conn, run.thread_id, "idle", dispatcher)
     await audit.append(conn, run.subject(asked.by), Event.RUN_CANCELLED, {"action": asked.action})
-    await conn.execute(_SQL["notify"], {"run_id": run.id})
+    await _tell(conn, run, "interrupted", "cancelled")
     return True
 
 
@@ -209,6 +210,22 @@ async def _free_thread(conn: Connection, thread_id: str, status: ThreadStatus, d
     await set_thread_status(conn, thread_id, "busy" if following else status)
     if following:
         await dispatcher.enqueue(conn, str(following["id"]), priority=following["priority"])
+
+
+async def _tell(conn: Connection, run: Run, status: RunStatus, outcome: Outcome | None) -> None:
+    """Wake who waits for the run's end, and keep its webhook."""
+    await conn.execute(_SQL["notify"], {"run_id": run.id})
+    if run.webhook:
+        ended = EndedRun(
+            run_id=run.id,
+            thread_id=run.thread_id,
+            assistant_id=run.assistant_id,
+            workflow=run.workflow,
+            status=status,
+            outcome=outcome,
+            created_at=run.created_at,
+        )
+        await enqueue_webhook(conn, ended, run.webhook, tenant=run.tenant)
 
 
 def _thread_status(status: RunStatus, outcome: Outcome | None) -> ThreadStatus:

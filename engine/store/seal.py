@@ -1,7 +1,6 @@
 """Checkpoints are encrypted and authenticated: what this installation did not write is refused."""
 
 import os
-import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from langgraph.checkpoint.serde.base import SerializerProtocol
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
 from contracts.errors import ConfigurationError, SealBroken
+from engine.store.keyfile import read_or_make
 
 _MARK = "+gatehouse1"
 _NONCE_BYTES = 12
@@ -58,15 +58,7 @@ def seal_key(configured: str, home: Path) -> bytes:
     if configured:
         return _from_hex(configured, "GATEHOUSE_SEAL_KEY")
     path = home / "seal.key"
-    home.mkdir(parents=True, exist_ok=True)
-    try:
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(secrets.token_hex(32))
-            file.flush()
-            os.fsync(file.fileno())
-    except FileExistsError:
-        pass
-    return _from_hex(path.read_text().strip(), str(path))
+    return _from_hex(read_or_make(path, bytes.hex), str(path))
 
 
 def existing_seal_key(configured: str, home: Path) -> bytes | None:

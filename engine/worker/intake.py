@@ -29,6 +29,7 @@ from engine.runs.model import Cancellation, NewRun, NewThread, Run
 from engine.runs.runs import create_run
 from engine.runs.threads import create_thread, get_thread
 from engine.store.database import Connection, Database
+from engine.webhooks.targets import Targets
 from engine.worker.admission import cancel_now, make_room, require_options
 from engine.worker.migration import Migrator
 from engine.worker.resume import pending_interrupts
@@ -45,17 +46,20 @@ class Intake:
     dispatcher: Dispatcher
     states: StateReader
     migrator: Migrator
+    targets: Targets
 
     async def accept(self, new: NewRun, *, thread: NewThread | None = None, operator: bool = False) -> Run:
         """Accept a run with new input, or one that goes on from where its thread stands.
 
         `thread` is made first if it does not exist; an `operator` may interrupt runs of others. Raises `GateOpen` while
-        the thread waits for somebody, `BypassRefused`, `InvalidRequest`, `ThreadBusy`, `Forbidden`, `VersionChanged`
-        for one that would go on with what stands under another version.
+        the thread waits for somebody, `BypassRefused`, `InvalidRequest`, `ThreadBusy`, `Forbidden`, `WebhookRefused`,
+        `VersionChanged` for one that would go on with what stands under another version.
         """
         ready = self.prepared(new)
         if ready.input is None:
             await self.migrator.require_loaded_where_it_stands(ready.thread_id)
+        if ready.webhook:
+            await self.targets.require_allowed(ready.webhook)
         async with self.database.transaction() as conn:
             return await self.accept_in(conn, ready, thread=thread, operator=operator)
 

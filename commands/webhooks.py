@@ -1,0 +1,52 @@
+"""`gatehouse webhooks`: those that were given up, sending one again, and the secret that receivers check."""
+
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from commands.client import DEFAULT_URL, Key, Url, call
+from commands.terminal import explained, say, show_json, show_table
+from engine.settings import read_settings
+from engine.webhooks.signing import webhook_secret, written
+
+app = typer.Typer(no_args_is_help=True, help="Webhooks: list, retry, secret.")
+
+AsJson = Annotated[bool, typer.Option("--json", help="Output for programs.")]
+
+
+@app.command("list")
+@explained
+def list_(
+    status: Annotated[str, typer.Option(help="dead, pending, delivered or all.")] = "dead",
+    url: Url = DEFAULT_URL,
+    key: Key = "",
+    as_json: AsJson = False,
+) -> None:
+    """List webhooks, newest first."""
+    found = call("GET", "/webhooks", url=url, key=key, query={"status": status})
+    if as_json:
+        show_json(found)
+        return
+    show_table(
+        ["id", "status", "attempts", "said", "target", "run"],
+        [(w["webhook_id"], w["status"], w["attempts"], w["last_error"], w["target"], w["run_id"]) for w in found],
+    )
+
+
+@app.command()
+@explained
+def retry(
+    webhook: Annotated[str, typer.Argument(help="Id of a dead webhook.")], url: Url = DEFAULT_URL, key: Key = ""
+) -> None:
+    """Send a dead webhook again."""
+    again = call("POST", f"/webhooks/{webhook}/retry", url=url, key=key)
+    say(f"Webhook {again['webhook_id']} is sent again to {escape(again['target'])}.")
+
+
+@app.command()
+@explained
+def secret() -> None:
+    """Show the secret with which this installation signs; give it to receivers by a way you trust."""
+    settings = read_settings()
+    say(written(webhook_secret(settings.webhook_secret.get_secret_value(), settings.home)))

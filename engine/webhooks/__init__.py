@@ -1,0 +1,1 @@
+"""Webhooks: told when a run has ended; kept with its end, sent by workers, signed."""

@@ -1,0 +1,37 @@
+-- name: enqueue
+-- Keep a webhook, in the transaction that ends its run.
+INSERT INTO webhook (id, run_id, thread_id, tenant, url, payload)
+VALUES (%(id)s, %(run_id)s, %(thread_id)s, %(tenant)s, %(url)s, %(payload)s);
+
+-- name: due
+-- Webhooks whose time has come, held while they are taken.
+SELECT id FROM webhook WHERE status = 'pending' AND due_at <= now() ORDER BY due_at LIMIT %(limit)s
+FOR UPDATE SKIP LOCKED;
+
+-- name: take
+-- Begin an attempt; if its worker dies over it, the webhook is due again.
+UPDATE webhook SET attempts = attempts + 1, due_at = now() + %(silence)s WHERE id = ANY(%(ids)s) RETURNING *;
+
+-- name: end
+-- Deliver a webhook, or give it up.
+UPDATE webhook SET status = %(status)s, last_error = %(error)s, due_at = NULL, ended_at = now()
+WHERE id = %(id)s AND attempts = %(attempts)s AND status = 'pending' RETURNING id;
+
+-- name: postpone
+-- Try again later.
+UPDATE webhook SET due_at = now() + %(pause)s, last_error = %(error)s
+WHERE id = %(id)s AND attempts = %(attempts)s AND status = 'pending';
+
+-- name: search
+-- A tenant's webhooks, newest first.
+SELECT * FROM webhook WHERE tenant = %(tenant)s AND (%(status)s::text IS NULL OR status = %(status)s)
+ORDER BY created_at DESC, id LIMIT %(limit)s OFFSET %(offset)s;
+
+-- name: retry
+-- Send a dead webhook once more, from the start.
+UPDATE webhook SET status = 'pending', attempts = 0, due_at = now(), ended_at = NULL
+WHERE id = %(id)s AND tenant = %(tenant)s AND status = 'dead' RETURNING *;
+
+-- name: webhook
+-- One webhook of a tenant.
+SELECT * FROM webhook WHERE id = %(id)s AND tenant = %(tenant)s;
