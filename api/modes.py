@@ -24,7 +24,7 @@ StreamMode = Literal[
 ]
 
 END = "end"
-"""Id of the last event of a run that failed: nothing comes after it."""
+"""Id of the failure of a run that keeps no events: nothing comes after it."""
 _LARGEST = 2**63 - 1
 
 

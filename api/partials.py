@@ -5,7 +5,7 @@ from dataclasses import replace
 import orjson
 from langchain_core.messages import AIMessageChunk, message_chunk_to_message
 
-from engine.runs.events import StreamEvent
+from engine.runs.pages import StreamEvent
 from engine.worker.wire import encode
 
 

@@ -68,7 +68,8 @@ class RunBody(Body):
     @property
     def stream_modes(self) -> tuple[str, ...]:
         """What to stream; nothing where the caller did not say."""
-        return (self.stream_mode,) if isinstance(self.stream_mode, str) else tuple(self.stream_mode or ())
+        modes = (self.stream_mode,) if isinstance(self.stream_mode, str) else tuple(self.stream_mode or ())
+        return (*modes, "subgraphs") if self.stream_subgraphs and modes else modes
 
     @property
     def resumes(self) -> bool:
@@ -96,7 +97,6 @@ class RunBody(Body):
             update=command.update,
             goto=tuple(goto),
             durability=self.durability,
-            stream_subgraphs=self.stream_subgraphs,
         )
 
     def _config(self) -> dict[str, JsonValue]:

@@ -1,6 +1,6 @@
 """A run's events as server-sent events, while it goes on and afterwards, from any server."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 
 from sse_starlette import EventSourceResponse
 from starlette.types import Message
@@ -16,7 +16,7 @@ from engine.worker.wire import encode
 
 _PING_S = 15
 _GIVE_UP_READER_S = 120
-_ALWAYS = ("metadata",)
+_ALWAYS = ("metadata", "error")
 _FROM_START = Joining()
 
 
@@ -32,12 +32,20 @@ def streaming(
         if cancel_by:
             await abandon(engine, run, cancel_by)
 
+    headers = {"Content-Location": run_path(run), "Location": f"{run_path(run)}/stream"}
+    body = _events(engine, run, joining.position, joining.modes or run.stream_modes)
+    return event_stream(body, headers=headers, when_left=hung_up)
+
+
+def event_stream(
+    body: AsyncIterator[bytes],
+    *,
+    headers: Mapping[str, str] | None = None,
+    when_left: Callable[[Message], Awaitable[None]] | None = None,
+) -> EventSourceResponse:
+    """Send what `body` gives; a reader that takes nothing for two minutes is let go."""
     return EventSourceResponse(
-        _events(engine, run, joining.position, joining.modes or run.stream_modes),
-        headers={"Content-Location": run_path(run), "Location": f"{run_path(run)}/stream"},
-        ping=_PING_S,
-        send_timeout=_GIVE_UP_READER_S,
-        client_close_handler_callable=hung_up,
+        body, headers=headers, ping=_PING_S, send_timeout=_GIVE_UP_READER_S, client_close_handler_callable=when_left
     )
 
 
@@ -54,11 +62,12 @@ async def _events(engine: Engine, run: Run, position: Position, modes: Sequence[
         events = [partials.grown(event) for event in page] if partials else page
         if body := b"".join(sse(e.name, e.data, e.number) for e in events if e.number > position.number):
             yield body
-    if error := await _error(engine, run):
+    if not run.stream_modes and (error := await _error(engine, run)):
         yield sse("error", encode(error), END)
 
 
 async def _error(engine: Engine, run: Run) -> object:
+    """How a run failed that keeps no events."""
     try:
         async with engine.database.transaction() as conn:
             return (await get_run(conn, run.id, tenant=run.tenant)).error

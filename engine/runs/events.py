@@ -2,16 +2,15 @@
 
 import asyncio
 import contextlib
+import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Self
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 
 import psycopg
-from psycopg.rows import DictRow
 
 from contracts.errors import NotFound, StoreUnavailable
-from engine.runs.model import ENDED, Run
+from engine.runs.model import Run
+from engine.runs.pages import Event, Page, StreamEvent, ThreadEvent, page_of_run, page_of_thread, watch_thread
 from engine.runs.runs import get_run
 from engine.store.database import Connection, Database, connection_options
 from engine.store.sql import load_queries
@@ -19,24 +18,10 @@ from engine.store.sql import load_queries
 _SQL = load_queries(__file__)
 _POLL_S = 1.0
 _OUTAGE_S = 30.0
-_PAGE_ROWS = 500
-_PAGE_BYTES = 256 * 1024
+_WATCH_S = 60.0
 
 Named = tuple[str, str]
 """What is streamed: an event's name, with its namespace as in `values|stage:id`, and its data as JSON text."""
-
-
-@dataclass(frozen=True)
-class StreamEvent:
-    """An event as it is kept. Numbers grow over all runs; those of one run, and of one thread, in their order."""
-
-    number: int
-    name: str
-    data: str
-
-    @classmethod
-    def of(cls, row: DictRow) -> Self:
-        return cls(row["seq"], row["event"], row["data"])
 
 
 async def append_events(conn: Connection, run: Run, events: Sequence[Named]) -> None:
@@ -110,54 +95,61 @@ class Notices:
     async def follow(
         self, run_id: str, *, tenant: str, after: int = 0, names: Sequence[str] | None = None
     ) -> AsyncIterator[list[StreamEvent]]:
-        """Pages of a run's events after number `after`, as they come, until it has ended or was deleted.
+        """A run's events after number `after`, only those of these names, until it has ended or was deleted."""
 
-        `names`: only events of these names, whatever their namespace. A page holds at most some hundred kilobytes, or
-        one event; a database that is away for up to half a minute is waited for.
-        """
+        def read(after: int) -> Awaitable[Page[StreamEvent]]:
+            return page_of_run(self._database, run_id, tenant=tenant, after=after, names=names)
+
         with self.woken(run_id) as event:
-            failed = 0.0
-            while True:
-                event.clear()
-                try:
-                    page, more, ended = await self._page(run_id, tenant, after, names)
-                    failed = 0.0
-                except StoreUnavailable:
-                    if (failed := failed + _POLL_S) > _OUTAGE_S:
-                        raise
-                    await asyncio.sleep(_POLL_S)
-                    continue
-                except NotFound:
-                    return
-                if page:
-                    after = page[-1].number
-                    yield page
-                if ended and not more:
-                    return
-                if not more:
-                    await pause(event)
+            async for page in _pages(read, after, event):
+                yield page
 
-    async def _page(
-        self, run_id: str, tenant: str, after: int, names: Sequence[str] | None
-    ) -> tuple[list[StreamEvent], bool, bool]:
-        """Events, whether there may be more of them, and whether the run had ended before they were read."""
-        rows = await self._database.fetch(
-            _SQL["events_of_run"],
-            {
-                "run_id": run_id,
-                "tenant": tenant,
-                "after": after,
-                "names": list(names) if names is not None else None,
-                "rows": _PAGE_ROWS,
-                "bytes": _PAGE_BYTES,
-            },
-        )
-        if not rows:
-            raise NotFound(f"There is no run {run_id}.")
-        page = [StreamEvent.of(row) for row in rows if row["seq"] is not None]
-        # A character has at most four bytes: below a quarter nothing was cut off.
-        more = len(page) == _PAGE_ROWS or 4 * sum(len(event.data) for event in page) >= _PAGE_BYTES
-        return page, more, rows[0]["status"] in ENDED
+    async def follow_thread(
+        self, thread_id: str, *, tenant: str, after: int = 0, names: Sequence[str] | None = None
+    ) -> AsyncIterator[list[ThreadEvent]]:
+        """Events of all of a thread's runs as they come, after number `after`, until the thread is deleted.
+
+        While it is read, runs that begin on the thread are streamed although their callers do not ask for it.
+        """
+
+        watched = 0.0
+
+        async def read(after: int) -> Page[ThreadEvent]:
+            nonlocal watched
+            if time.monotonic() > watched:
+                await watch_thread(self._database, thread_id, for_s=2 * _WATCH_S)
+                watched = time.monotonic() + _WATCH_S
+            return await page_of_thread(self._database, thread_id, tenant=tenant, after=after, names=names)
+
+        with self.woken(thread_id) as event:
+            async for page in _pages(read, after, event):
+                yield page
+
+
+async def _pages(
+    read: Callable[[int], Awaitable[Page[Event]]], after: int, woken: asyncio.Event
+) -> AsyncIterator[list[Event]]:
+    """Pages as they come; a database that is away for up to half a minute is waited for."""
+    away_s = 0.0
+    while True:
+        woken.clear()
+        try:
+            page = await read(after)
+        except NotFound:
+            return
+        except StoreUnavailable:
+            if (away_s := away_s + _POLL_S) > _OUTAGE_S:
+                raise
+            await asyncio.sleep(_POLL_S)
+            continue
+        away_s = 0.0
+        if page.events:
+            after = page.events[-1].number
+            yield page.events
+        if not page.more:
+            if not page.come:
+                return
+            await pause(woken)
 
 
 async def pause(woken: asyncio.Event) -> None:

@@ -45,7 +45,6 @@ class RunOptions:
     goto: tuple[JsonValue, ...] = ()
     """`command.update` and `command.goto` of a thread without a gate: names of stages, or `{"node", "input"}`."""
     durability: Literal["sync", "async", "exit"] = "sync"
-    stream_subgraphs: bool = False
 
     @property
     def edits(self) -> bool:
@@ -92,6 +91,7 @@ class NewRun:
     version: str = ""
     """Digest that the run pins; intake fills it in."""
     stream_modes: tuple[str, ...] = ()
+    """What is streamed; `subgraphs` among them: that of subgraphs, too."""
     metadata: dict[str, JsonValue] = field(default_factory=dict)
     multitask_strategy: MultitaskStrategy = "enqueue"
     options: RunOptions = RunOptions()

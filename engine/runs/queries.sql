@@ -200,11 +200,59 @@ FROM run LEFT JOIN LATERAL (
           AND (%(names)s::text[] IS NULL OR split_part(event, '|', 1) = ANY (%(names)s))
         ORDER BY seq LIMIT %(rows)s) found
     WHERE bytes_before < %(bytes)s) page ON true
-WHERE run.id = %(run_id)s AND run.tenant = %(tenant)s
+WHERE run.id = %(run_id)s AND run.tenant = %(tenant)s AND run.deleted_at IS NULL
 ORDER BY page.seq;
 
+-- name: events_of_thread
+-- A page of the events of all of a thread's runs after one; always at least one row.
+SELECT page.* FROM thread LEFT JOIN LATERAL (
+    SELECT * FROM (
+        SELECT *, sum(octet_length(data)) OVER (ORDER BY seq) - octet_length(data) AS bytes_before
+        FROM (
+            SELECT found.*, run.workflow, CASE WHEN event = 'done' THEN EXISTS (
+                SELECT 1 FROM run later WHERE later.thread_id = run.thread_id AND later.seq > run.seq) END AS went_on
+            FROM run CROSS JOIN LATERAL (
+                SELECT * FROM run_event WHERE run_id = run.id AND seq > %(after)s
+                  AND (%(names)s::text[] IS NULL OR event = ANY (%(names)s))
+                ORDER BY seq LIMIT %(rows)s) found
+            WHERE run.thread_id = thread.id AND run.deleted_at IS NULL ORDER BY found.seq LIMIT %(rows)s) few) measured
+    WHERE bytes_before < %(bytes)s) page ON true
+WHERE thread.id = %(thread_id)s AND thread.tenant = %(tenant)s AND thread.deleted_at IS NULL
+ORDER BY page.seq;
+
+-- name: current_case
+-- The case that a thread works on, or worked on last: where its events begin, whether it goes on, and its age.
+SELECT case_id, bool_or(status IN ('pending', 'running') OR (status = 'interrupted' AND outcome IS NULL)) AS open,
+       extract(epoch FROM now() - max(created_at))::float8 AS age_s,
+       (SELECT min(seq) FROM run_event WHERE run_id IN (SELECT id FROM run leg WHERE leg.case_id = run.case_id)) AS first
+FROM run WHERE case_id = (
+    SELECT case_id FROM run WHERE thread_id = %(thread_id)s
+    ORDER BY status NOT IN ('pending', 'running'), CASE WHEN status IN ('pending', 'running') THEN seq ELSE -seq END
+    LIMIT 1)
+GROUP BY case_id;
+
+-- name: last_event
+-- The newest event of a thread up to one, and where its run's events begin.
+SELECT e.seq, (SELECT min(seq) FROM run_event WHERE run_id = e.run_id) AS first
+FROM run CROSS JOIN LATERAL (
+    SELECT seq, run_id FROM run_event WHERE run_id = run.id AND seq <= %(upto)s ORDER BY seq DESC LIMIT 1) e
+WHERE run.thread_id = %(thread_id)s ORDER BY e.seq DESC LIMIT 1;
+
+-- name: watch_thread
+-- Have what begins on a thread within the next time streamed, although its caller does not ask for it.
+UPDATE thread SET watched_until = now() + %(for)s WHERE id = %(thread_id)s;
+
 -- name: notify
--- Wake whoever waits for this run or follows its thread.
+-- Wake whoever waits for this run or follows its thread, and tell its end to those who follow its events.
+WITH told AS (
+    INSERT INTO run_event (run_id, event, data)
+    SELECT id, event, data FROM run CROSS JOIN LATERAL (VALUES
+        (1, 'error', error::text),
+        (2, 'done', jsonb_build_object('status', 'run_done', 'run_id', id, 'run_status', status, 'outcome', outcome)::text)
+    ) AS last (i, event, data)
+    WHERE id = %(run_id)s AND stream_modes <> '{}' AND status NOT IN ('pending', 'running') AND data IS NOT NULL
+    ORDER BY i
+)
 SELECT pg_notify('gatehouse_run', id || ' ' || thread_id) FROM run WHERE id = %(run_id)s;
 
 -- name: notify_cancel

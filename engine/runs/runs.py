@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from psycopg.rows import DictRow
@@ -13,7 +14,7 @@ from contracts.event import Event
 from engine.audit import audit
 from engine.runs.dispatch import Dispatcher
 from engine.runs.model import Cancellation, NewRun, Outcome, Run, RunKind, RunOptions, RunStatus, ThreadStatus
-from engine.runs.threads import mark_edited, set_thread_status
+from engine.runs.threads import is_watched, mark_edited, set_thread_status
 from engine.store.database import Connection
 from engine.store.sql import load_queries
 from engine.webhooks.webhooks import EndedRun, enqueue_webhook
@@ -31,6 +32,8 @@ async def create_run(conn: Connection, new: NewRun, thread: DictRow, dispatcher:
             f"Thread {new.thread_id} belongs to the workflow {thread['workflow']!r}, not {new.workflow!r}.",
             hint="Create a new thread for another workflow.",
         )
+    if not new.stream_modes and is_watched(thread):
+        new = replace(new, stream_modes=("values",))
     if new.options.edits:
         await mark_edited(conn, new.thread_id, by=new.requester, workflow=new.workflow)
     acts = thread["edited_by"] is None and not new.options.edits
@@ -41,7 +44,10 @@ async def create_run(conn: Connection, new: NewRun, thread: DictRow, dispatcher:
 async def create_resume(
     conn: Connection, run: Run, dispatcher: Dispatcher, *, stream_modes: tuple[str, ...] = ()
 ) -> Run:
-    """The next leg of the case that `run` belongs to; expects the transaction that stored the answer."""
+    """The next leg of the case that `run` belongs to; expects the transaction that stored the answer.
+
+    It streams what `run` did unless its caller asks for something else: who follows a case follows it to its end.
+    """
     new = NewRun(
         thread_id=run.thread_id,
         tenant=run.tenant,
@@ -50,7 +56,7 @@ async def create_resume(
         requester=run.requester,
         input=None,
         assistant_id=run.assistant_id,
-        stream_modes=stream_modes,
+        stream_modes=stream_modes or run.stream_modes,
         metadata=run.metadata,
         options=RunOptions(config=run.options.config, context=run.options.context),
         webhook=run.webhook,

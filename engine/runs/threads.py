@@ -1,6 +1,7 @@
 """Threads: the durable state of one case each. Checkpoints are not in here."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from psycopg.rows import DictRow
@@ -106,3 +107,9 @@ async def set_thread_status(conn: Connection, thread_id: str, status: ThreadStat
 async def newest_thread(conn: Connection) -> DictRow | None:
     """The thread of any tenant that changed last, of those that have had a run."""
     return await (await conn.execute(_SQL["newest_thread"])).fetchone()
+
+
+def is_watched(thread: DictRow) -> bool:
+    """Whether somebody follows the stream of the thread."""
+    until: datetime | None = thread["watched_until"]
+    return until is not None and until > datetime.now(UTC)

@@ -49,8 +49,10 @@ class Relay:
             async for _ in graph.astream(value, config, stream_mode=[], **how):
                 pass
             return
-        if self._run.epoch > 1:
-            self._keep("metadata", {"run_id": self._run.id, "attempt": self._run.attempts})
+        # Readers of a run are told of its first attempt before it begins, so this one is for those of its thread.
+        self._keep(
+            "began" if self._run.epoch == 1 else "metadata", {"run_id": self._run.id, "attempt": self._run.attempts}
+        )
         config = self._listening(config)
         if "events" not in self._wanted:
             async for _ in graph.astream(value, config, stream_mode=[], **how):
@@ -84,7 +86,7 @@ class Relay:
             self._loop.call_soon_threadsafe(self._take, chunk)
             return
         namespace, mode, data = chunk
-        if namespace and not self._run.options.stream_subgraphs:
+        if namespace and "subgraphs" not in self._wanted:
             return
         if mode == "messages" and "messages" in self._wanted:
             self._announce(*data)
