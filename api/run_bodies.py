@@ -72,6 +72,11 @@ class RunBody(Body):
         return (*modes, "subgraphs") if self.stream_subgraphs and modes else modes
 
     @property
+    def modes_of_stream(self) -> tuple[str, ...]:
+        """What to stream to a caller who wants to hear something."""
+        return self.stream_modes or (("values", "subgraphs") if self.stream_subgraphs else ("values",))
+
+    @property
     def resumes(self) -> bool:
         """Whether the body is an answer. `{"resume": null}` is one that fits nothing, not the absence of one."""
         command = self.command

@@ -44,7 +44,7 @@ async def wait(thread_id: UUID, body: RunBody, engine: TheEngine, principal: Any
 @router.post("/stream")
 async def stream(thread_id: UUID, body: RunBody, engine: TheEngine, principal: Anybody) -> EventSourceResponse:
     """Accept a run and stream what its stages do."""
-    run = await accept(engine, principal, body, thread_id=thread_id, stream_modes=body.stream_modes or ("values",))
+    run = await accept(engine, principal, body, thread_id=thread_id, stream_modes=body.modes_of_stream)
     return streaming(engine, run, cancel_by=leaver(body, principal))
 
 

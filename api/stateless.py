@@ -38,7 +38,7 @@ async def wait(body: RunBody, engine: TheEngine, principal: Anybody) -> Streamin
 @router.post("/stream")
 async def stream(body: RunBody, engine: TheEngine, principal: Anybody) -> EventSourceResponse:
     """Accept a run on a thread made for it and stream what its stages do."""
-    run = await accept(engine, principal, body, thread_id=None, stream_modes=body.stream_modes or ("values",))
+    run = await accept(engine, principal, body, thread_id=None, stream_modes=body.modes_of_stream)
     return streaming(engine, run, cancel_by=leaver(body, principal))
 
 

@@ -145,6 +145,10 @@ WHERE (status = 'running' AND lease_until < now())
                             OR (earlier.status = 'pending' AND coalesce(earlier.start_at, now()) <= now()))))
 ORDER BY priority DESC, seq LIMIT 100;
 
+-- name: lock_run
+-- Hold a run until the transaction ends, so that no worker takes it between two looks at it.
+SELECT 1 FROM run WHERE id = %(id)s FOR UPDATE;
+
 -- name: request_cancel
 -- Ask the worker that holds a run to stop it.
 UPDATE run SET cancel_requested_by = %(by)s, cancel_action = %(action)s

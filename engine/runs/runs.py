@@ -179,6 +179,7 @@ async def cancel(conn: Connection, run: Run, dispatcher: Dispatcher, asked: Canc
 
     Raises `ThreadBusy` when the run has ended.
     """
+    await conn.execute(_SQL["lock_run"], {"id": run.id})
     params = {"id": run.id, "by": asked.by, "action": asked.action}
     if await (await conn.execute(_SQL["request_cancel"], params)).fetchone():
         await conn.execute(_SQL["notify_cancel"], {"run_id": run.id})

@@ -392,6 +392,19 @@ async def test_a_drained_worker_gives_its_run_back_at_a_stage_boundary(shop: Sho
     assert len(calls) == len(set(calls)) == 3
 
 
+async def test_a_cancel_meets_the_worker_that_takes_the_run_at_that_moment(bench: Bench) -> None:
+    run = await bench.open_case()
+
+    async with bench.engine.database.transaction() as conn:
+        assert await runs.claim(conn, run.id, owner="quick", lease_s=600)
+        cancel = asyncio.create_task(bench.engine.intake.cancel(run, Cancellation("key:ada")))
+        await asyncio.sleep(0.2)
+    await cancel
+
+    rows = await bench.rows("SELECT status, cancel_requested_by FROM run WHERE id = %s", run.id)
+    assert rows == [{"status": "running", "cancel_requested_by": "key:ada"}]
+
+
 @pytest.mark.slow
 async def test_the_sweeper_finds_runs_whose_wake_up_is_lost_or_whose_worker_died(shop: Shop) -> None:
     held, silent = [await shop.bench.open_case() for _ in range(2)]
