@@ -52,6 +52,11 @@ class Settings(BaseSettings):
     pool_size: int = Field(20, ge=4, description="Database connections of one process.")
     lease_s: float = Field(15.0, gt=0, description="Seconds after which a silent worker's runs are taken over.")
     sweep_every_s: float = Field(2.0, gt=0, description="Seconds between looks for lost runs and due requests.")
+    dispatcher: Literal["procrastinate", "temporal"] = Field("procrastinate", description="What wakes workers.")
+    temporal_address: str = Field("127.0.0.1:7233", description="Temporal's frontend, if it wakes workers.")
+    temporal_namespace: str = Field("default", description="Its namespace.")
+    temporal_queue: str = Field("gatehouse", description="Its task queue; each database needs one of its own.")
+    temporal_api_key: SecretStr = Field(SecretStr(""), description="Its key; with one, TLS is used.")
     version_change: VersionChange = Field(
         "refuse",
         description="What becomes of a case that is pinned to another version than the loaded one: it waits for an "

@@ -21,7 +21,7 @@ from engine.models.recording import Recordings, read_recordings
 from engine.models.route import Route
 from engine.opening import Notify, find_registry, open_database
 from engine.operations.readiness import Vitals
-from engine.runs.dispatch import Dispatcher
+from engine.runs.dispatch import Dispatcher, WorkingDispatcher
 from engine.runs.events import Notices
 from engine.settings import Settings
 from engine.store.database import Database
@@ -30,7 +30,7 @@ from engine.webhooks.delivery import Courier
 from engine.webhooks.signing import webhook_secret
 from engine.webhooks.targets import Targets
 from engine.worker.advance import Carrier
-from engine.worker.dispatchers import ProcrastinateDispatcher
+from engine.worker.dispatchers import TemporalAt, open_dispatcher
 from engine.worker.edits import Editor
 from engine.worker.errands import Errand
 from engine.worker.intake import Intake
@@ -81,7 +81,7 @@ async def open_engine(
                 await register_versions(conn, catalog)
                 await require_standing_stages(conn, catalog)
         if dispatcher is None:
-            dispatcher = await stack.enter_async_context(_procrastinate(database))
+            dispatcher = await stack.enter_async_context(open_dispatcher(database, _temporal(settings)))
         systems = await stack.enter_async_context(_systems(settings))
         http = await stack.enter_async_context(httpx.AsyncClient())
         if recordings is None:
@@ -122,8 +122,8 @@ async def open_engine(
 @asynccontextmanager
 async def running_worker(engine: Engine) -> AsyncIterator[Worker]:
     """A worker that is drained at the end of the block."""
-    if not isinstance(engine.dispatcher, ProcrastinateDispatcher):
-        raise ConfigurationError("A worker needs the procrastinate dispatcher.")
+    if not isinstance(engine.dispatcher, WorkingDispatcher):
+        raise ConfigurationError("This engine's wake-ups reach no worker.")
     settings = engine.settings
     worker = Worker(
         engine.carrier,
@@ -169,16 +169,6 @@ def _errands(engine: Engine) -> list[Errand]:
 
 
 @asynccontextmanager
-async def _procrastinate(database: Database) -> AsyncIterator[ProcrastinateDispatcher]:
-    dispatcher = ProcrastinateDispatcher(database)
-    await dispatcher.open()
-    try:
-        yield dispatcher
-    finally:
-        await dispatcher.close()
-
-
-@asynccontextmanager
 async def _notices(database: Database) -> AsyncIterator[Notices]:
     notices = Notices(database)
     notices.start()
@@ -186,6 +176,14 @@ async def _notices(database: Database) -> AsyncIterator[Notices]:
         yield notices
     finally:
         await notices.stop()
+
+
+def _temporal(settings: Settings) -> TemporalAt | None:
+    if settings.dispatcher == "procrastinate":
+        return None
+    key = settings.temporal_api_key.get_secret_value()
+    place = (settings.temporal_address, settings.temporal_namespace, settings.temporal_queue)
+    return TemporalAt(*place, key, lease_s=settings.lease_s)
 
 
 def _routes(settings: Settings) -> dict[str, Route]:

@@ -30,6 +30,8 @@ from tests.outside import Outside, outside_at
 ROOT = Path(__file__).parent.parent
 TRIALS = ROOT / "tests" / "registry" / "langgraph.json"
 SEAL_KEY = "ab" * 32
+TEMPORAL = os.environ.get("GATEHOUSE_TEMPORAL_ADDRESS", "")
+"""A server that the tests marked `temporal` may use; read before a developer's own configuration is taken away."""
 
 
 def pytest_configure() -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from typing import Any, LiteralString
 
 import psycopg
@@ -17,6 +18,9 @@ FENCED_OFF = "GH001"
 
 # A worker that is stopped inside a transaction holds its runs' rows: nobody could take them over while it stands.
 _GIVE_UP_SILENT_CLIENTS = "SET idle_in_transaction_session_timeout = '5s'"
+
+
+_then: ContextVar[list[Callable[[], None]] | None] = ContextVar("then", default=None)
 
 
 class Database:
@@ -58,6 +62,8 @@ class Database:
 
     @asynccontextmanager
     async def _errors_explained(self) -> AsyncIterator[None]:
+        before, then = _then.get(), list[Callable[[], None]]()
+        _then.set(then)
         try:
             yield
         except (psycopg.OperationalError, psycopg.errors.IdleInTransactionSessionTimeout) as error:
@@ -65,6 +71,10 @@ class Database:
         except psycopg.Error as error:
             raise_if_fenced(error)
             raise
+        finally:
+            _then.set(before)
+        for do in then:
+            do()
 
     @asynccontextmanager
     async def transaction_after(self, first: Callable[[Connection], Awaitable[None]]) -> AsyncIterator[Connection]:
@@ -91,6 +101,17 @@ class Database:
                 return await (await conn.execute(query, params)).fetchall()
         except psycopg.OperationalError as error:
             raise StoreUnavailable(f"The database went away: {type(error).__name__}.") from error
+
+
+def after_commit(do: Callable[[], None]) -> None:
+    """Call `do` once the transaction that this task is in has committed; never if it is rolled back.
+
+    A process that dies in between does not call it.
+    """
+    then = _then.get()
+    if then is None:
+        raise RuntimeError("there is no transaction to wait for")
+    then.append(do)
 
 
 @asynccontextmanager

@@ -1,21 +1,59 @@
-"""Wake-ups through procrastinate, and in this process for evals."""
+"""Wake-ups through procrastinate, through Temporal where that is configured, and in this process for evals."""
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import procrastinate.tasks
 from procrastinate import exceptions
 
-from contracts.errors import StoreUnavailable
+from contracts.errors import ConfigurationError, StoreUnavailable
+from engine.runs.dispatch import Advance, WorkingDispatcher
 from engine.store.database import Connection, Database, connection_options
+
+if TYPE_CHECKING:
+    from engine.worker.temporal import TemporalDispatcher
 
 _TASK = "advance"
 _QUEUE = "runs"
 _PRIORITY_LOST = 1_000
 
-Advance = Callable[[str], Awaitable[None]]
+
+@dataclass(frozen=True)
+class TemporalAt:
+    """Where a Temporal server is, and how long a worker may hold a run without a sign."""
+
+    address: str
+    namespace: str
+    queue: str
+    api_key: str
+    lease_s: float
+
+
+@asynccontextmanager
+async def open_dispatcher(database: Database, temporal: TemporalAt | None) -> AsyncIterator[WorkingDispatcher]:
+    """Wake-ups through Temporal, or through the database where there is none. Raises `ConfigurationError`."""
+    dispatcher = _on_temporal(temporal) if temporal else ProcrastinateDispatcher(database)
+    await dispatcher.open()
+    try:
+        yield dispatcher
+    finally:
+        await dispatcher.close()
+
+
+def _on_temporal(temporal: TemporalAt) -> "TemporalDispatcher":
+    try:
+        # An extra that few installations have, and that takes long to import.
+        from engine.worker.temporal import TemporalDispatcher  # noqa: PLC0415
+    except ImportError as error:
+        raise ConfigurationError(
+            f"The dispatcher 'temporal' lacks a library: {error}.", hint="Install gatehouse[temporal]."
+        ) from error
+    return TemporalDispatcher(temporal)
 
 
 class ProcrastinateDispatcher:

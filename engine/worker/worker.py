@@ -13,9 +13,9 @@ from contracts.errors import StoreUnavailable
 from engine.approvals.decisions import due_requests, expire
 from engine.items.items import sweep_items
 from engine.runs import runs
+from engine.runs.dispatch import WorkingDispatcher
 from engine.traces.metrics import LOST_RUNS, SWEEPS
 from engine.worker.advance import Carrier
-from engine.worker.dispatchers import ProcrastinateDispatcher
 from engine.worker.errands import Errand, Errands
 from engine.worker.ticks import fire_due
 
@@ -30,7 +30,7 @@ class Worker:
     def __init__(
         self,
         carrier: Carrier,
-        dispatcher: ProcrastinateDispatcher,
+        dispatcher: WorkingDispatcher,
         errands: Sequence[Errand],
         *,
         concurrency: int,
