@@ -1,11 +1,13 @@
 """A chat model that answers from recordings."""
 
+import re
+from collections.abc import AsyncIterator
 from typing import Any
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models.chat_models import BaseChatModel
-from langchain_core.messages import AIMessage, BaseMessage
-from langchain_core.outputs import ChatGeneration, ChatResult
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from pydantic import ConfigDict, Field, JsonValue
 
 from contracts.errors import ModelUnavailable
@@ -54,6 +56,20 @@ class RecordedChatModel(BaseChatModel):
     ) -> ChatResult:
         # Nothing here waits; the default would spend a thread on it.
         return self._generate(messages, stop, None, **kwargs)
+
+    async def _astream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> AsyncIterator[ChatGenerationChunk]:
+        """The reply word by word, for whoever follows the run's messages."""
+        message = self._generate(messages, stop, None, **kwargs).generations[0].message
+        for piece in re.findall(r"\s*\S+|\s+$", str(message.text)):
+            yield ChatGenerationChunk(message=AIMessageChunk(content=piece))
+        last = AIMessageChunk(content="", response_metadata=message.response_metadata, chunk_position="last")
+        yield ChatGenerationChunk(message=last)
 
 
 def call_key(messages: list[BaseMessage], schema: JsonValue, params: dict[str, JsonValue]) -> tuple[str, list[str]]:

@@ -7,10 +7,12 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from langchain_core.messages import BaseMessage, HumanMessage
 
 from commands.sandbox import sandbox_clients
 from engine.audit.audit import chain, stream_of
-from engine.models.recording import Recordings
+from engine.models.recorded import RecordedChatModel, call_key
+from engine.models.recording import Recording, Recordings
 from engine.runs.model import NewRun, NewThread, Run
 from engine.runs.runs import list_runs
 from engine.runs.threads import create_thread, get_thread
@@ -37,12 +39,12 @@ async def opened(site: Site, **settings: Any) -> AsyncIterator[Engine]:
         yield engine
 
 
-async def dispute(engine: Engine, site: Site) -> tuple[Run, dict[str, Any], list[dict[str, Any]]]:
+async def dispute(engine: Engine, site: Site, *modes: str) -> tuple[Run, dict[str, Any], list[dict[str, Any]]]:
     """One small dispute: its run, final values and what models did."""
     thread, claim = str(uuid.uuid4()), {"complaint": TWICE, "account_id": new_account(site.worlds, amount_cents=2_500)}
     async with engine.database.transaction() as conn:
         await create_thread(conn, NewThread(thread, "default"))
-    await engine.intake.accept(NewRun(thread, "default", "billing_dispute", "key:ada", claim))
+    await engine.intake.accept(NewRun(thread, "default", "billing_dispute", "key:ada", claim, stream_modes=modes))
     assert isinstance(engine.dispatcher, InlineDispatcher)
     await engine.dispatcher.drain(engine.carrier.advance)
     async with engine.database.transaction() as conn:
@@ -137,3 +139,50 @@ async def test_a_letter_with_a_link_or_another_sum_is_replaced(site: Site) -> No
     assert values["outcome"] == "completed"
     assert "evil" not in values["reply"]["body"]
     assert values["reply"]["written_by"].startswith("template")
+
+
+async def tokens(engine: Engine, run: Run) -> list[str]:
+    """Texts that the run's models said, each put together from its pieces."""
+    texts: dict[str, str] = {}
+    async for page in engine.notices.follow(run.id, tenant="default", names=["messages"]):
+        for piece, _ in (json.loads(event.data) for event in page):
+            assert piece["type"] == "AIMessageChunk"
+            texts[piece["id"]] = texts.get(piece["id"], "") + piece["content"]
+    return list(texts.values())
+
+
+async def test_what_a_model_says_is_streamed_token_by_token(site: Site) -> None:
+    with openai_endpoint(ISSUE, FINDING, LETTER) as endpoint:
+        async with opened(site, model="gpt-test", model_base_url=endpoint.url, model_api_key="sk-x") as engine:
+            run, values, called = await dispute(engine, site, "messages-tuple")
+            said = await tokens(engine, run)
+
+    assert said == [ISSUE, FINDING, LETTER]
+    assert all(request["stream"] for request in endpoint.requests)
+    assert values["reply"]["body"].startswith("Dear Robin")
+    assert [(c["model"], c["source"]) for c in called] == [("gpt-test", "live")] * 3
+
+
+@pytest.mark.parametrize("model", ["refuses", "cut-off", "status-400"])
+async def test_a_streamed_reply_that_cannot_be_used_is_refused_as_any_other(site: Site, model: str) -> None:
+    with openai_endpoint(ISSUE) as endpoint:
+        async with opened(site, model=model, model_base_url=endpoint.url) as engine:
+            plain, _, first = await dispute(engine, site)
+            streamed, _, second = await dispute(engine, site, "messages-tuple")
+
+    assert (streamed.status, streamed.outcome) == (plain.status, plain.outcome)
+    assert [c["problem"] for c in first] == [c["problem"] for c in second]
+
+
+async def test_a_recorded_reply_comes_in_pieces_to_who_streams() -> None:
+    asked: list[BaseMessage] = [HumanMessage("What is it?")]
+    key, spoken = call_key(asked, None, {})
+    recordings = Recordings([Recording("classify", key, "written", "gpt-4o", ISSUE, spoken)])
+    model = RecordedChatModel(recordings=recordings, stage="classify", case="c")
+
+    pieces = [piece async for piece in model.astream(asked)]
+    whole = await model.ainvoke(asked)
+
+    assert "".join(str(piece.text) for piece in pieces) == str(whole.text) == ISSUE
+    assert len(pieces) > 3
+    assert pieces[-1].response_metadata == whole.response_metadata

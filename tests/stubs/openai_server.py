@@ -1,6 +1,7 @@
 """An OpenAI-compatible endpoint that answers what a test says, and fails by the name of the model."""
 
 import json
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -45,9 +46,10 @@ def openai_endpoint(*replies: str) -> Iterator[Endpoint]:
         def do_POST(self) -> None:
             length = int(self.headers["content-length"])
             status, body = endpoint.answer(json.loads(self.rfile.read(length)))
-            text = json.dumps(body).encode()
+            streamed = status == 200 and endpoint.requests[-1].get("stream")
+            text = b"".join(_chunks(body)) if streamed else json.dumps(body).encode()
             self.send_response(status)
-            self.send_header("content-type", "application/json")
+            self.send_header("content-type", "text/event-stream" if streamed else "application/json")
             self.send_header("content-length", str(len(text)))
             self.end_headers()
             self.wfile.write(text)
@@ -65,3 +67,18 @@ def openai_endpoint(*replies: str) -> Iterator[Endpoint]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def _chunks(body: dict[str, Any]) -> Iterator[bytes]:
+    """The same answer in pieces, as an endpoint sends them that is asked to stream."""
+    choice, usage = body["choices"][0], body["usage"]
+    pieces: list[dict[str, Any]] = [{"role": "assistant", "content": ""}]
+    pieces += [{"content": piece} for piece in re.findall(r"\S+\s*", choice["message"]["content"])]
+    if choice["message"]["refusal"]:
+        pieces.append({"refusal": choice["message"]["refusal"]})
+    said: list[dict[str, Any]] = [{"choices": [{"index": 0, "delta": piece}]} for piece in pieces]
+    said.append({"choices": [{"index": 0, "delta": {}, "finish_reason": choice["finish_reason"]}]})
+    said.append({"choices": [], "usage": usage})
+    for chunk in said:
+        yield f"data: {json.dumps(body | {'object': 'chat.completion.chunk', 'usage': None} | chunk)}\n\n".encode()
+    yield b"data: [DONE]\n\n"
