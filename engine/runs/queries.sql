@@ -246,17 +246,17 @@ WHERE run.thread_id = %(thread_id)s ORDER BY e.seq DESC LIMIT 1;
 -- Have what begins on a thread within the next time streamed, although its caller does not ask for it.
 UPDATE thread SET watched_until = now() + %(for)s WHERE id = %(thread_id)s;
 
+-- name: tell_end
+-- Keep as a run's last events how it failed, if it did, and that it is done.
+INSERT INTO run_event (run_id, event, data)
+SELECT id, event, data FROM run CROSS JOIN LATERAL (VALUES
+    (1, 'error', error::text),
+    (2, 'done', jsonb_build_object('status', 'run_done', 'run_id', id, 'run_status', status, 'outcome', outcome)::text)
+) AS last (i, event, data)
+WHERE id = %(run_id)s AND data IS NOT NULL ORDER BY i;
+
 -- name: notify
--- Wake whoever waits for this run or follows its thread, and tell its end to those who follow its events.
-WITH told AS (
-    INSERT INTO run_event (run_id, event, data)
-    SELECT id, event, data FROM run CROSS JOIN LATERAL (VALUES
-        (1, 'error', error::text),
-        (2, 'done', jsonb_build_object('status', 'run_done', 'run_id', id, 'run_status', status, 'outcome', outcome)::text)
-    ) AS last (i, event, data)
-    WHERE id = %(run_id)s AND stream_modes <> '{}' AND status NOT IN ('pending', 'running') AND data IS NOT NULL
-    ORDER BY i
-)
+-- Wake whoever waits for this run or follows its thread.
 SELECT pg_notify('gatehouse_run', id || ' ' || thread_id) FROM run WHERE id = %(run_id)s;
 
 -- name: notify_cancel

@@ -220,7 +220,9 @@ async def _free_thread(conn: Connection, thread_id: str, status: ThreadStatus, d
 
 
 async def _tell(conn: Connection, run: Run, status: RunStatus, outcome: Outcome | None) -> None:
-    """Wake who waits for the run's end, and keep its webhook."""
+    """Wake who waits for the run's end, keep its webhook, and what readers of its stream are told last."""
+    if run.stream_modes:
+        await conn.execute(_SQL["tell_end"], {"run_id": run.id})
     await conn.execute(_SQL["notify"], {"run_id": run.id})
     if run.webhook:
         ended = EndedRun(
