@@ -17,5 +17,12 @@ def set_page_headers(response: Response, *, total: int, offset: int, limit: int)
 
 
 def selected(item: dict[str, Any], select: list[Any] | None) -> dict[str, Any]:
-    """The members that a caller asked for; all without a choice."""
-    return item if select is None else {name: item[name] for name in select if name in item}
+    """The members that a caller asked for, all without a choice; `values.text` is one member of a member."""
+    if select is None:
+        return item
+    chosen: dict[str, Any] = {name: item[name] for name in select if name in item}
+    for name, _, inner in (wanted.partition(".") for wanted in select if "." in wanted):
+        outer = item.get(name)
+        if name not in select and isinstance(outer, dict):
+            chosen.setdefault(name, {}).update({inner: outer[inner]} if inner in outer else {})
+    return chosen

@@ -1,5 +1,6 @@
 """Runs on a thread: created, waited for, streamed, joined, cancelled, deleted; resumed by `command.resume`."""
 
+import contextlib
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from api.pages import selected
 from api.run_bodies import RunBody, RunsQuery
 from api.shapes import run_json
 from api.streams import streaming
+from contracts.errors import NotFound
 from engine.access.keys import Principal
 from engine.runs.model import CancelAction, Cancellation, Run
 from engine.runs.runs import delete_run, get_run, list_runs
@@ -119,7 +121,8 @@ async def cancel(
     run = await _own(engine, principal, thread_id, run_id)
     await engine.intake.cancel(run, Cancellation(principal.name, action))
     if wait:
-        await engine.notices.wait_for_end(run.id, tenant=run.tenant)
+        with contextlib.suppress(NotFound):  # a run that was rolled back is gone
+            await engine.notices.wait_for_end(run.id, tenant=run.tenant)
     return Response(status_code=204 if wait else 202)
 
 
