@@ -34,6 +34,7 @@ def build(settings: Settings, systems: Mapping[str, AsyncClient] | None = None) 
             await stack.enter_async_context(watched(engine))
             if settings.worker:
                 await stack.enter_async_context(running_worker(engine))
+            _LOG.info("Gatehouse listens on http://%s:%d (API: /docs)", settings.host, settings.port)
             yield engine
 
     return create_app(opened, max_body_bytes=settings.max_body_bytes)

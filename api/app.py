@@ -1,7 +1,8 @@
 """Joins the routes to an engine."""
 
+import logging
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from importlib.metadata import version as installed_version
 
 from fastapi import FastAPI
@@ -29,8 +30,10 @@ from api import (
 from api.door import BodyLimit
 from api.problems import add_problem_handlers
 from api.traffic import Traffic
+from contracts.errors import GatehouseError
 from engine.wiring import Engine
 
+_LOG = logging.getLogger("gatehouse.server")
 _ROOMS = (
     system,
     operations,
@@ -58,8 +61,13 @@ def create_app(open_engine: Callable[[], AbstractAsyncContextManager[Engine]], *
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with open_engine() as engine:
-            app.state.engine = engine
+        async with AsyncExitStack() as stack:
+            try:
+                app.state.engine = await stack.enter_async_context(open_engine())
+            except GatehouseError as error:
+                # Told here in two sentences: what uvicorn makes of it is a long traceback, which the log leaves out.
+                _LOG.critical("This server cannot start (%s): %s %s", error.code, error.detail, error.hint)
+                raise
             yield
 
     app = FastAPI(title="Gatehouse", version=installed_version("gatehouse"), lifespan=lifespan)

@@ -1,5 +1,6 @@
-"""`gatehouse runs resume` and `cancel`: what changes a run."""
+"""`gatehouse runs resume`, `cancel` and `fork`: what makes runs go on, stop, or begin at an earlier place."""
 
+import copy
 import json
 from typing import Annotated, Any
 from uuid import UUID
@@ -7,9 +8,10 @@ from uuid import UUID
 import typer
 from pydantic import JsonValue
 
+from commands.states import state_at, states_of_thread
 from commands.terminal import explained, say, show_json
 from commands.where import TENANT, Key, Url, Where
-from contracts.errors import AmbiguousResume, NothingToResume
+from contracts.errors import AmbiguousResume, InvalidRequest, NothingToResume
 from engine.operations.cases import show_run
 
 Json = dict[str, Any]
@@ -62,9 +64,69 @@ def cancel(run: RunId, url: Url = "", key: Key = "", as_json: AsJson = False) ->
         say(f"Run {run} is asked to stop; its worker does so at the next chance. Follow it: gatehouse runs watch {run}")
 
 
+@explained
+def fork(
+    run: RunId,
+    at: Annotated[str, typer.Option(help="Step or checkpoint to begin at: gatehouse runs steps RUN")],
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="State to change first; may be given again.")
+    ] = None,
+    url: Url = "",
+    key: Key = "",
+    as_json: AsJson = False,
+) -> None:
+    """Run a case again from an earlier step, on a copy that never acts: its calls that would write are refused.
+
+    KEY may lead into a value, as in finding.amount_cents; VALUE is JSON, or text.
+    """
+    where = Where(url, key)
+    found = where.ask(f"/runs/{run}", lambda conn: show_run(conn, str(run), tenant=TENANT))
+    with where.sending() as send:
+        state = state_at(states_of_thread(found["thread_id"], send), at)
+        thread = send("POST", f"/threads/{found['thread_id']}/copy", None)["thread_id"]
+        place = state["checkpoint"]["checkpoint_id"]
+        if set_:
+            written = {"values": _with_changes(state["values"], set_), "checkpoint_id": place}
+            place = send("POST", f"/threads/{thread}/state", written)["checkpoint"]["checkpoint_id"]
+        body = {"assistant_id": found["workflow"], "input": None, "checkpoint_id": place}
+        begun = send("POST", f"/threads/{thread}/runs", body)
+    if as_json:
+        show_json(begun)
+    else:
+        say(f"Run {begun['run_id']} begins at step {state['metadata'].get('step')} on the copy {thread}.")
+        say(f"Follow it: gatehouse runs watch {begun['run_id']}")
+
+
+def _with_changes(values: Json, changes: list[str]) -> Json:
+    """The channels that `changes` touch, changed. Raises `InvalidRequest` for one that leads nowhere."""
+    changed = copy.deepcopy(values)
+    for change in changes:
+        path, equals, value = change.partition("=")
+        *parents, last = path.split(".")
+        inner: Any = changed
+        for name in parents:
+            inner = inner.get(name) if isinstance(inner, dict) else None
+        if not equals or not isinstance(inner, dict):
+            raise InvalidRequest(
+                f"{change!r} is no KEY=VALUE of this state.",
+                hint="See what there is: gatehouse runs state RUN --at STEP",
+            )
+        inner[last] = _value(value)
+    return {name: changed[name] for name in dict.fromkeys(c.partition("=")[0].split(".")[0] for c in changes)}
+
+
+def _value(text: str) -> JsonValue:
+    try:
+        value: JsonValue = json.loads(text)
+    except ValueError:
+        return text
+    return value
+
+
 def _how_it_goes_on(found: Json, answer: str, interrupt: str) -> Json:
     """The members of the request that continue the case. Raises `NothingToResume`, `AmbiguousResume`."""
-    if found["status"] in ("error", "timeout"):
+    stopped = found["waits"] and not found["waits_for"]  # before or behind a stage, as its caller asked
+    if stopped or found["status"] in ("error", "timeout"):
         return {"input": None}
     waiting = [item for item in found["waits_for"] if interrupt in ("", item["interrupt_id"])]
     if not waiting:

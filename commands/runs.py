@@ -3,12 +3,13 @@
 import json
 from datetime import datetime
 from typing import Annotated, Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 import typer
 from rich.markup import escape
 
-from commands.acting import cancel, resume
+from commands.acting import cancel, fork, resume
 from commands.states import state, steps
 from commands.steps import print_step
 from commands.terminal import explained, say, shorten, show_json, show_table
@@ -22,7 +23,7 @@ from engine.runs.report import find_runs
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Runs: list, show, watch, timeline, why, state, stuck; resume, cancel. On this installation's database, or by "
+    help="Runs: find, follow and explain them; resume, cancel or fork them. On this installation's database, or with "
     "--url on a server.",
 )
 
@@ -112,7 +113,7 @@ def why(
     as_json: AsJson = False,
 ) -> None:
     """Show which way the case took at each stage, and the values that decided it."""
-    way = Where(url, key).send("GET", f"/runs/{run}/why", query={"stage": stage})
+    way = Where(url, key).send("GET", f"/runs/{run}/why" + (f"?{urlencode({'stage': stage})}" if stage else ""))
     if as_json:
         show_json(way)
     else:
@@ -184,5 +185,5 @@ def _text(name: str, value: Any) -> str:
     return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else str(value)
 
 
-for _command in (state, steps, resume, cancel):
+for _command in (state, steps, resume, cancel, fork):
     app.command()(_command)

@@ -40,7 +40,6 @@ def serve(
     settings = _settings({name: value for name, value in given.items() if value is not None}, sandbox)
     set_up_logs(settings.log_format, settings.log_level, secrets=settings.secrets())
     app = build(settings, _clients(settings, sandbox, worlds))
-    _LOG.info("Gatehouse listens on http://%s:%d (API: /docs)", settings.host, settings.port)
     uvicorn.run(app, host=settings.host, port=settings.port, timeout_graceful_shutdown=10, **_PLAIN)
 
 

@@ -1,6 +1,7 @@
 """`gatehouse runs state` and `steps`: a case's state at any checkpoint, and where two of them differ."""
 
 import json
+from collections.abc import Callable
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -55,9 +56,14 @@ def steps(run: RunId, url: Url = "", key: Key = "", as_json: AsJson = False) -> 
 def states_of_case(run: UUID, where: Where) -> list[Json]:
     """States of the run's thread, newest first; at most a thousand. Raises `NotFound` where there is none."""
     thread = where.ask(f"/runs/{run}", lambda conn: show_run(conn, str(run), tenant=TENANT))["thread_id"]
-    states: list[Json] = where.send("POST", f"/threads/{thread}/history", {"limit": _STATES})
+    return states_of_thread(thread, where.send)
+
+
+def states_of_thread(thread_id: str, send: Callable[[str, str, Any], Any]) -> list[Json]:
+    """The same for a thread."""
+    states: list[Json] = send("POST", f"/threads/{thread_id}/history", {"limit": _STATES})
     if not states:
-        raise NotFound(f"Run {run} has no checkpoint: it has not begun, or its state was pruned.")
+        raise NotFound(f"Thread {thread_id} has no checkpoint: no run has begun, or its state was pruned.")
     return states
 
 

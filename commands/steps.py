@@ -27,7 +27,9 @@ def what_happened(event: str, data: dict[str, Any]) -> str:
     if event in _WHAT:
         # A release may write records with members that this one lacks, or without one that it has.
         return _WHAT[event](defaultdict(str, data)).strip()
-    return " ".join(str(data[name]) for name in ("status", "outcome") if data.get(name))
+    if event.startswith("run."):
+        return " ".join(str(data[name]) for name in ("status", "outcome") if data.get(name))
+    return ", ".join(f"{name} {value}" for name, value in data.items() if isinstance(value, str | int) and value != "")
 
 
 def _failure(data: dict[str, Any]) -> str:
@@ -57,4 +59,5 @@ _WHAT: dict[str, Callable[[dict[str, Any]], str]] = {
     "question.answered": lambda data: str(data["answer"]),
     "run.created": lambda data: f"{data['kind']} for {data['requester']}",
     "run.failed": _failure,
+    "run.migrated": lambda data: f"from {data['from']} to {data['to']} {data['reason']}",
 }

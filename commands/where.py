@@ -66,17 +66,22 @@ class Where:
             finally:
                 loop.run(stack.aclose())
 
-    def send(self, method: str, path: str, body: Any = None, query: Query | None = None) -> Any:
-        """A request to the server, or to the same routes in this process where no server was named.
+    def send(self, method: str, path: str, body: Any = None) -> Any:
+        """A request to the server, or to the same routes in this process where no server was named."""
+        with self.sending() as send:
+            return send(method, path, body)
 
-        Without a key, whoever may open the database is an operator, and no reviewer.
-        """
+    @contextmanager
+    def sending(self) -> Iterator[Callable[[str, str, Any], Any]]:
+        """`send` for several requests. Without a key, whoever may open the database is an operator, and no reviewer."""
         if self.url:
-            return call(method, path, url=self.url, key=self.key, body=body, query=_given(query or {}))
+            yield lambda method, path, body: call(method, path, url=self.url, key=self.key, body=body)
+            return
         # Imported here because it takes seconds that commands which only look need not spend.
-        from commands.inside import request_inside  # noqa: PLC0415
+        from commands.inside import inside  # noqa: PLC0415
 
-        return request_inside(method, path, principal=self._principal, body=body, query=_given(query or {}))
+        with inside(self._principal) as send:
+            yield send
 
     async def _principal(self, conn: Connection) -> Principal:
         if self.key:

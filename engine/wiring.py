@@ -68,14 +68,14 @@ async def open_engine(
 ) -> AsyncIterator[Engine]:
     """Everything but the worker and the HTTP door. Evals pass their own dispatcher and recordings.
 
-    An operator's command, which does not serve, opens also where a loaded graph lacks a stage at which cases wait: it
-    may be what mends that.
+    An operator's command, which does not serve, leaves the schema alone and opens also where a loaded graph lacks a
+    stage at which cases wait: it may be what mends that.
 
     Raises `ConfigurationError`, `StageGone`, `StoreUnavailable`, `MigrationRefused`, `DataFolderRefused`.
     """
     catalog = load_catalog(find_registry(settings), routes=_public_routes(settings))
     async with AsyncExitStack() as stack:
-        database = await stack.enter_async_context(open_database(settings, notify))
+        database = await stack.enter_async_context(open_database(settings, notify, migrates=serves))
         if serves:
             async with database.transaction() as conn:
                 await register_versions(conn, catalog)

@@ -28,6 +28,7 @@ _KEPT: dict[str, tuple[str, ...]] = {
     "action.frozen": ("tool", "verdict", "rule", "why", "facts", "policy_version"),
     "approval.decided": ("type", "by", "reason"),
     "question.answered": ("answer", "by"),
+    "call.resolved": ("tool", "outcome", "by", "note"),
 }
 """What a stage had before it when it ended, by kind of record, and the members that decide."""
 _ENDS = ("run.parked", "run.finished", "run.failed", "run.cancelled")
@@ -133,17 +134,20 @@ def _edges(workflow: Workflow | None) -> dict[str, list[str]]:
 def _add_writes(way: list[Json], snapshots: list[StateSnapshot]) -> None:
     """What the state gained from one checkpoint to the next was written by the stages that stood between them."""
     by_id = {_id(snapshot.config): snapshot for snapshot in snapshots}
-    steps: dict[str, list[tuple[Json, list[str]]]] = defaultdict(list)
+    steps: dict[tuple[str, str], list[tuple[Json, list[str]]]] = defaultdict(list)
     for after in snapshots:
-        before = by_id.get(_id(after.parent_config))
-        for stage in before.next if before else ():
-            steps[stage].append((_changed(before.values, after.values) if before else {}, list(after.next)))
-    times = Counter(each["stage"] for each in way if each["at"])
+        before, said = by_id.get(_id(after.parent_config)), after.metadata or {}
+        if before is None or said.get("source") != "loop":
+            continue  # written from outside, or a repetition of the one at which a fork begins: no stage made it
+        for stage in before.next:
+            steps[str(said.get("run_id")), stage].append((_changed(before.values, after.values), list(after.next)))
+    times = Counter((each["run_id"], each["stage"]) for each in way if each["at"])
     # Where checkpoints were pruned, nobody can say which of them belongs to which time at the stage.
-    whole = {stage for stage, found in steps.items() if len(found) == times[stage]}
+    whole = {place for place, found in steps.items() if len(found) == times[place]}
     for each in way:
-        if each["at"] and each["stage"] in whole:
-            each["wrote"], then = steps[each["stage"]].pop(0)
+        place = (each["run_id"], each["stage"])
+        if each["at"] and place in whole:
+            each["wrote"], then = steps[place].pop(0)
             each["then"] = then or each["then"]
 
 

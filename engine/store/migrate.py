@@ -59,18 +59,18 @@ async def missing_migrations(conn: Connection) -> list[str]:
     return [f"{m.number:04}_{m.name}" for m in _known() if m.number not in applied]
 
 
-async def unknown_migrations(conn: Connection) -> list[str]:
-    """Names of migrations that the database has and this code does not know: a newer version was here."""
-    known = {m.number for m in _known()}
-    return [f"{number:04}_{name}" for number, name in (await _applied(conn)).items() if number not in known]
+async def require_no_surprise(conn: Connection) -> None:
+    """Raises `MigrationRefused` where `migrate` would: the database is newer, or an applied file was changed since."""
+    _refuse_surprises(await _applied(conn), list(_known()))
 
 
 async def _applied(conn: Connection) -> dict[int, str]:
+    """SHA-256 by number of what was applied."""
     there = await (await conn.execute("SELECT to_regclass('schema_migration') AS t")).fetchone()
     if not there or not there["t"]:
         return {}
-    rows = await (await conn.execute("SELECT number, name FROM schema_migration ORDER BY number")).fetchall()
-    return {row["number"]: row["name"] for row in rows}
+    rows = await (await conn.execute("SELECT number, sha256 FROM schema_migration ORDER BY number")).fetchall()
+    return {row["number"]: row["sha256"] for row in rows}
 
 
 @cache
@@ -98,10 +98,9 @@ async def _apply_ours(conn: Connection) -> list[str]:
         "sha256 text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())"
     )
     await conn.execute("CREATE TABLE IF NOT EXISTS schema_library (name text PRIMARY KEY, version text NOT NULL)")
-    rows = await (await conn.execute("SELECT number, name, sha256 FROM schema_migration ORDER BY number")).fetchall()
-    known = migrations()
-    _refuse_surprises({row["number"]: row["sha256"] for row in rows}, known)
-    missing = known[len(rows) :]
+    applied, known = await _applied(conn), migrations()
+    _refuse_surprises(applied, known)
+    missing = known[len(applied) :]
     for migration in missing:
         async with conn.transaction():
             await conn.execute(migration.text, prepare=False)

@@ -32,8 +32,15 @@ def set_up_logs(format_: LogFormat, level: LogLevel, *, secrets: Iterable[str] =
     lines = logging.StreamHandler()
     lines.setFormatter(JsonLines(secrets) if as_json else TextLines(secrets))
     logging.basicConfig(level=level, handlers=[lines], force=True)
+    logging.getLogger("uvicorn.error").addFilter(_told_elsewhere)
     for noisy in _NOISY:
         logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLevelName(level)))
+
+
+def _told_elsewhere(record: logging.LogRecord) -> bool:
+    """Whether a line belongs in the log: not uvicorn's traceback of a start that we refused and explained ourselves."""
+    text = record.getMessage()
+    return not (text.startswith("Traceback (most recent call last):") and "\ncontracts.errors." in text)
 
 
 class _Lines(logging.Formatter):

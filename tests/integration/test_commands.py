@@ -141,10 +141,15 @@ def test_a_wrong_configuration_names_the_variable(gatehouse: Gatehouse, monkeypa
 def test_without_keys_the_server_stays_on_this_machine(site: Site, postgres: str) -> None:
     with fresh_database(postgres) as dsn:
         keyless = Site(dsn, site.home, site.worlds)
+        before = set(site.home.glob("serve-*.log"))
         with running(keyless, "serve", "--host", "0.0.0.0", "--port", str(free_port())) as process:
             process.wait(timeout=60)
+        [log] = set(site.home.glob("serve-*.log")) - before
 
     assert process.returncode not in (0, -15)
+    assert "This server cannot start (configuration_error)" in log.read_text()
+    assert "gatehouse keys create" in log.read_text()
+    assert "Traceback" not in log.read_text(), "said in one line"
 
 
 def _wait_for_refund(site: Site, account: str, expected: list[int]) -> None:

@@ -107,6 +107,11 @@ async def test_a_wrong_setting_is_found(
             "schema",
         ),
         (
+            "UPDATE schema_migration SET sha256 = reverse(sha256) WHERE number = 1",
+            "UPDATE schema_migration SET sha256 = reverse(sha256) WHERE number = 1",
+            "schema",
+        ),
+        (
             "UPDATE run SET stands_at = '{{renamed_since}}' WHERE status = 'interrupted'",
             "UPDATE run SET stands_at = '{{approve_refund}}' WHERE status = 'interrupted'",
             "waiting cases",

@@ -207,6 +207,55 @@ def test_a_reviewers_key_decides_on_the_database_too(on_database: Runs, case: Ca
     assert refunds_of(site.worlds, case.account) == []
 
 
+def _step_before(runs: Runs, run: str, stage: str) -> str:
+    return str(next(step["step"] for step in _json(runs("steps", run, "--json")) if step["next"] == [stage]))
+
+
+def test_a_fork_runs_again_from_a_step_on_a_copy_and_does_not_act(runs: Runs, case: Case, site: Site) -> None:
+    leg = case.approve()
+    at = _step_before(runs, leg, "assess")
+
+    begun = _json(runs("fork", leg, "--at", at, "--json"))
+    watched = runs("watch", begun["run_id"])
+
+    assert begun["thread_id"] != case.thread
+    way = {each["stage"]: each for each in _json(runs("why", begun["run_id"], "--json"))["stages"]}
+    assert "read_records" not in way
+    assert way["assess"]["wrote"]["finding"]["amount_cents"] == 25_000
+    assert way["freeze_refund"]["knew"][0]["rule"] == "edited-thread"
+    assert watched.exit_code == 0
+    assert refunds_of(site.worlds, case.account) == [25_000]
+
+
+def test_a_fork_begins_with_the_state_that_was_set(runs: Runs, case: Case) -> None:
+    leg = case.approve()
+    at = _step_before(runs, leg, "assess")
+
+    begun = _json(runs("fork", leg, "--at", at, "--set", "complaint=Something else", "--set", "rounds=3", "--json"))
+    runs("watch", begun["run_id"])
+    before = _json(runs("state", leg, "--at", at, "--json"))["values"]
+    after = _json(runs("state", begun["run_id"], "--json"))["values"]
+
+    assert before["complaint"] == TWICE
+    assert (after["complaint"], after["rounds"]) == ("Something else", 4)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--at", "99"), "Steps go from"),
+        (("--at", "3", "--set", "nowhere.inside=1"), "KEY=VALUE"),
+        (("--at", "3", "--set", "no equals sign"), "KEY=VALUE"),
+    ],
+)
+def test_a_fork_that_cannot_be_says_why(runs: Runs, case: Case, words: tuple[str, ...], said: str) -> None:
+    leg = case.approve()
+
+    refused = runs("fork", leg, *words)
+
+    assert (refused.exit_code, said in refused.stderr) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

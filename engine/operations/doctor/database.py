@@ -5,10 +5,11 @@ from datetime import UTC, datetime
 
 from psycopg.rows import DictRow
 
+from contracts.errors import MigrationRefused
 from engine.operations.doctor.finding import Finding
 from engine.settings import Settings
 from engine.store.database import Connection
-from engine.store.migrate import missing_migrations, unknown_migrations
+from engine.store.migrate import missing_migrations, require_no_surprise
 from engine.store.server import server_facts
 
 _OLDEST = 140_000
@@ -79,9 +80,10 @@ def _connections(facts: DictRow, settings: Settings) -> Finding:
 
 
 async def _schema(conn: Connection) -> Finding:
-    if unknown := await unknown_migrations(conn):
-        says = f"The database has {', '.join(unknown)}, which this version does not know."
-        return Finding("schema", "fail", says, "Install the newer version: schemas only go forward.")
+    try:
+        await require_no_surprise(conn)
+    except MigrationRefused as error:
+        return Finding("schema", "fail", error.detail, error.hint)
     if missing := await missing_migrations(conn):
         return Finding(
             "schema",
