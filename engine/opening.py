@@ -26,7 +26,8 @@ async def open_database(settings: Settings, notify: Notify, *, migrates: bool = 
     """The database, brought to the present schema; without `migrates`, raises `SchemaBehind` where it is not."""
     dsn = find_dsn(settings, notify)
     await (migrate(dsn) if migrates else _require_schema(dsn))
-    database = Database(dsn, size=settings.pool_size)
+    pooler = settings.pool_url.get_secret_value() if settings.pool_url else ""
+    database = Database(dsn, size=settings.pool_size, pooler=pooler)
     await database.open()
     try:
         yield database

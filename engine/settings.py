@@ -35,6 +35,9 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="GATEHOUSE_", frozen=True, extra="ignore", env_ignore_empty=True)
 
     database_url: SecretStr | None = Field(None, validation_alias="DATABASE_URL", description="Postgres to use.")
+    pool_url: SecretStr | None = Field(
+        None, description="The same database through a pooler by the transaction, for all but LISTEN and migrations."
+    )
     secrets_dir: Path | None = Field(
         None,
         description="Folder of files named like these variables, one value in each: secrets of containers.",

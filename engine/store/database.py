@@ -9,7 +9,7 @@ import psycopg
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from contracts.errors import LeaseLost, StoreUnavailable
+from contracts.errors import ConfigurationError, LeaseLost, StoreUnavailable
 
 Connection = psycopg.AsyncConnection[DictRow]
 
@@ -26,22 +26,29 @@ _then: ContextVar[list[Callable[[], None]] | None] = ContextVar("then", default=
 class Database:
     """A pool whose connections autocommit; several statements belong in `transaction()`."""
 
-    def __init__(self, dsn: str, *, size: int = 20) -> None:
+    def __init__(self, dsn: str, *, size: int = 20, pooler: str = "") -> None:
+        """`pooler`: address of one that gives out server connections by the transaction; the pool connects there.
+
+        `dsn` is for what needs a session of its own: whoever listens, and migrations.
+        """
         self.dsn = dsn
+        self._pooler = pooler
+        # A statement that is prepared on one server connection is unknown to the next transaction's.
+        options = connection_options() | ({"prepare_threshold": None} if pooler else {})
         self.pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
-            dsn,
+            pooler or dsn,
             min_size=2,
             max_size=size,
             open=False,
             timeout=10,
             max_idle=300,
             max_lifetime=3600,
-            kwargs=connection_options(),
-            configure=_configure,
+            kwargs=options,
+            configure=None if pooler else _configure,
         )
 
     async def open(self) -> None:
-        """Raises `StoreUnavailable` when the database does not answer within ten seconds."""
+        """Raises `StoreUnavailable` when the database does not answer within ten seconds, `ConfigurationError`."""
         try:
             await self.pool.open(wait=True, timeout=10)
         except PoolTimeout as error:
@@ -50,6 +57,17 @@ class Database:
                 "Postgres does not answer at the configured address.",
                 hint="Check DATABASE_URL, or unset it to use the embedded Postgres.",
             ) from error
+        if self._pooler:
+            await self._require_guard()
+
+    async def _require_guard(self) -> None:
+        rows = await self.fetch("SELECT current_setting('idle_in_transaction_session_timeout') AS set")
+        if rows[0]["set"] == "0":
+            await self.close()
+            raise ConfigurationError(
+                "Behind a pooler, a worker that is stopped inside a transaction would hold its runs for ever.",
+                hint="ALTER ROLE … SET idle_in_transaction_session_timeout = '5s', for the role of GATEHOUSE_POOL_URL.",
+            )
 
     async def close(self) -> None:
         await self.pool.close()
