@@ -21,7 +21,7 @@ async def accept(
     options = body.options()
     assistant = workflows_own(engine.catalog, body.assistant_id)
     if assistant is None:
-        async with engine.database.transaction() as conn:
+        async with engine.database.reading() as conn:
             _, assistant = await find_assistant(conn, engine.catalog, body.assistant_id, principal.tenant)
     if body.resumes and body.command:
         if thread_id is None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from fastapi.encoders import jsonable_encoder
 from fastapi.responses import StreamingResponse
+from langgraph.types import StateSnapshot
 
 from api.shapes import result_json
 from contracts.errors import NotFound, ThreadBusy
@@ -23,11 +24,11 @@ def waiting(engine: Engine, run: Run, *, cancel_by: str | None = None) -> Stream
     """The run's result, when it ends; `cancel_by` names in whose name it is cancelled when the caller hangs up."""
 
     async def body() -> AsyncIterator[bytes]:
-        ended = asyncio.create_task(engine.notices.wait_for_end(run.id, tenant=run.tenant))
+        ended = asyncio.create_task(engine.notices.wait_for_result(run.id, tenant=run.tenant))
         try:
             while not (await asyncio.wait({ended}, timeout=_KEEP_ALIVE_S))[0]:
                 yield b"\n"
-            yield json.dumps(jsonable_encoder(await result_of(engine, ended.result()))).encode()
+            yield json.dumps(jsonable_encoder(await result_of(engine, *ended.result()))).encode()
         finally:
             if not ended.done() and cancel_by:
                 await abandon(engine, run, cancel_by)
@@ -50,14 +51,16 @@ async def abandon(engine: Engine, run: Run, by: str) -> None:
     await asyncio.shield(asyncio.create_task(cancel(), name=f"caller of {run.id} hung up"))
 
 
-async def result_of(engine: Engine, run: Run) -> dict[str, Any]:
-    """What a run that has ended left; nothing when its thread is gone."""
-    try:
-        async with engine.database.transaction() as conn:
-            thread = await get_thread(conn, run.thread_id, tenant=run.tenant)
-    except NotFound:
-        return {}
-    return result_json(run, engine.catalog[run.workflow], await engine.states.latest(thread))
+async def result_of(engine: Engine, run: Run, left: StateSnapshot | None = None) -> dict[str, Any]:
+    """What a run that has ended left, read unless it is given; nothing when its thread is gone."""
+    if left is None:
+        try:
+            async with engine.database.reading() as conn:
+                thread = await get_thread(conn, run.thread_id, tenant=run.tenant)
+        except NotFound:
+            return {}
+        left = await engine.states.latest(thread)
+    return result_json(run, engine.catalog[run.workflow], left)
 
 
 def run_path(run: Run) -> str:

@@ -36,7 +36,7 @@ async def who(request: Request, engine: TheEngine) -> Principal:
 async def _identify(request: Request, engine: Engine) -> Principal:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     key = request.headers.get("x-api-key") or (token if scheme.lower() == "bearer" else "")
-    async with engine.database.transaction() as conn:
+    async with engine.database.reading() as conn:
         if key:
             return await authenticate(conn, key)
         keys_exist = await any_keys(conn)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import cast
@@ -45,7 +46,36 @@ def digest_of(value: object) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
+class Trail:
+    """Records of one case that are written together, in the transaction in which what they record is written."""
+
+    def __init__(self, stream: str, hold: Callable[[Callable[[Connection], Awaitable[None]]], None]) -> None:
+        """`hold` has something carried out in the next transaction."""
+        self._stream = stream
+        self._hold = hold
+        self._batch: list[bytes] = []
+
+    def add(self, subject: Subject, event: Event, data: dict[str, JsonValue]) -> None:
+        """Have one more record written."""
+        self._batch.append(_canon(subject, event, data))
+        if len(self._batch) == 1:
+            self._hold(self._writing(self._batch))
+
+    def _writing(self, batch: list[bytes]) -> Callable[[Connection], Awaitable[None]]:
+        async def write(conn: Connection) -> None:
+            # What comes from now on belongs to the next transaction; this one may be tried again with the same batch.
+            if self._batch is batch:
+                self._batch = []
+            await conn.execute(_SQL["append_all"], {"stream": self._stream, "canons": batch})
+
+        return write
+
+
 async def _append(conn: Connection, stream: str, subject: Subject, event: Event, data: dict[str, JsonValue]) -> None:
+    await conn.execute(_SQL["append"], {"stream": stream, "canon": _canon(subject, event, data)})
+
+
+def _canon(subject: Subject, event: Event, data: dict[str, JsonValue]) -> bytes:
     record: AuditRecord = {
         "event": event.value,
         "at": datetime.now(UTC).isoformat(timespec="microseconds"),
@@ -53,8 +83,7 @@ async def _append(conn: Connection, stream: str, subject: Subject, event: Event,
         "actor": subject.actor,
         "data": data,
     }
-    canon = rfc8785.dumps(cast("dict[str, object]", record))  # type: ignore[arg-type]  # its own JSON alias
-    await conn.execute(_SQL["append"], {"stream": stream, "canon": canon})
+    return rfc8785.dumps(cast("dict[str, object]", record))  # type: ignore[arg-type]  # its own JSON alias
 
 
 @dataclass(frozen=True)

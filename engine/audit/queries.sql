@@ -2,6 +2,10 @@
 -- Add a record to a case's chain, in the transaction of what it records.
 SELECT audit_append(%(stream)s, %(canon)s);
 
+-- name: append_all
+-- Add several records to a case's chain, in the transaction of what they record.
+SELECT audit_append_all(%(stream)s, %(canons)s);
+
 -- name: chain
 -- A case's chain in order, as stored, behind one record.
 SELECT seq, prev, hash, canon FROM audit_record WHERE stream = %(stream)s AND seq > %(after)s ORDER BY seq;

@@ -35,6 +35,9 @@ class Catalog(Mapping[str, Workflow]):
         """What is loaded."""
         return {workflow.version for workflow in self._workflows.values()}
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._workflows
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._workflows)
 

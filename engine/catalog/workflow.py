@@ -44,6 +44,11 @@ class Workflow:
     version: str
     manifest: JsonObject
 
+    @property
+    def writes(self) -> bool:
+        """Whether it may change anything outside."""
+        return any(tool.writes for tool in self.policy.tools)
+
     def tool(self, name: str) -> AnyTool:
         """Raises `ToolNotGranted` for a tool that the policy does not list."""
         for tool in self.policy.tools:

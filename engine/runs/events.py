@@ -5,6 +5,7 @@ import contextlib
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from typing import Any
 
 import psycopg
 
@@ -41,6 +42,7 @@ class Notices:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._waiting: dict[str, set[asyncio.Event]] = defaultdict(set)
+        self._told: dict[str, tuple[Run, Any]] = {}
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -80,17 +82,32 @@ class Notices:
             self._waiting[key].discard(event)
             if not self._waiting[key]:
                 del self._waiting[key]
+                self._told.pop(key, None)
 
     async def wait_for_end(self, run_id: str, *, tenant: str) -> Run:
         """The run, once it has ended."""
+        return (await self.wait_for_result(run_id, tenant=tenant))[0]
+
+    async def wait_for_result(self, run_id: str, *, tenant: str) -> tuple[Run, Any]:
+        """The run, once it has ended, and the state that it left if a worker of this process told."""
         with self.woken(run_id) as event:
             while True:
+                told = self._told.get(run_id)
+                if told and told[0].tenant == tenant:
+                    return told
                 event.clear()
-                async with self._database.transaction() as conn:
+                async with self._database.reading() as conn:
                     run = await get_run(conn, run_id, tenant=tenant)
                 if run.ended:
-                    return run
+                    return run, None
                 await pause(event)
+
+    def tell(self, run: Run, left: Any) -> None:
+        """Spare who waits in this process for a run that has ended the way to the database."""
+        if run.id in self._waiting:
+            self._told[run.id] = (run, left)
+            for event in self._waiting[run.id]:
+                event.set()
 
     async def follow(
         self, run_id: str, *, tenant: str, after: int = 0, names: Sequence[str] | None = None

@@ -140,10 +140,12 @@ class Run:
     epoch: int
     created_at: datetime
     updated_at: datetime
+    first: bool = False
+    """Known where it is claimed: there is nothing on its thread yet."""
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> Self:
-        values = {name: row[name] for name in cls.__dataclass_fields__}
+        values = {name: row[name] for name in cls.__dataclass_fields__ if name in row}
         for name in ("id", "thread_id", "case_id", "assistant_id"):
             values[name] = str(row[name]) if row[name] else None
         lists = {name: tuple(row[name]) for name in ("stream_modes", "stands_at", "earlier_versions")}

@@ -66,20 +66,19 @@ DELETE FROM run_event e USING run r WHERE r.id = e.run_id AND r.thread_id = %(th
 -- Give a thread the status that its newest run left.
 UPDATE thread SET status = %(status)s, updated_at = now() WHERE id = %(id)s;
 
--- name: claim_thread
--- Bind a thread to the workflow of its first run; where it can be searched for, also in what clients search by.
-UPDATE thread SET workflow = %(workflow)s, status = 'busy', updated_at = now(),
-                  metadata = CASE WHEN ephemeral THEN metadata ELSE metadata || jsonb_strip_nulls(jsonb_build_object(
-                      'graph_id', %(workflow)s::text, 'assistant_id', %(assistant_id)s::text)) END
-WHERE id = %(id)s;
-
 -- name: insert_run
--- Accept a run. One that goes on where the case or the thread stands pins what that stands under.
+-- Accept a run on its thread. One that goes on where the case or the thread stands pins what that stands under.
+-- The thread is bound to the workflow, where it can be searched for also in what clients search by.
+WITH bound AS (
+    UPDATE thread SET workflow = %(workflow)s, status = 'busy', updated_at = now(),
+                      metadata = CASE WHEN ephemeral THEN metadata ELSE metadata || jsonb_strip_nulls(jsonb_build_object(
+                          'graph_id', %(workflow)s::text, 'assistant_id', %(assistant_id)s::uuid::text)) END
+    WHERE id = %(thread_id)s)
 INSERT INTO run (id, thread_id, case_id, tenant, workflow, version, earlier_versions, kind, input, stream_modes, requester,
                  actor, assistant_id, metadata, multitask_strategy, options, acts, webhook, priority, start_at)
 SELECT %(id)s, %(thread_id)s, %(case_id)s, %(tenant)s, %(workflow)s, coalesce(leg.version, %(version)s),
        coalesce(leg.earlier_versions, '{}'), %(kind)s, %(input)s, %(stream_modes)s, %(requester)s, %(actor)s,
-       %(assistant_id)s, %(metadata)s, %(multitask_strategy)s, %(options)s, %(acts)s, %(webhook)s, %(priority)s,
+       %(assistant_id)s::uuid, %(metadata)s, %(multitask_strategy)s, %(options)s, %(acts)s, %(webhook)s, %(priority)s,
        %(start_at)s
 FROM (VALUES (1)) AS new LEFT JOIN LATERAL (
     SELECT version, earlier_versions, status, outcome FROM run
@@ -111,7 +110,8 @@ WHERE id = %(id)s
   AND NOT EXISTS (SELECT 1 FROM run other WHERE other.thread_id = run.thread_id AND other.id <> run.id
                   AND (other.status = 'running' OR (other.status = 'pending' AND other.seq < run.seq
                                                     AND coalesce(other.start_at, now()) <= now())))
-RETURNING *;
+RETURNING *, epoch = 1 AND acts AND NOT EXISTS (
+    SELECT 1 FROM run earlier WHERE earlier.thread_id = run.thread_id AND earlier.seq < run.seq) AS first;
 
 -- name: renew
 -- Hold a run longer, and hear whether somebody wants it cancelled.
@@ -124,10 +124,22 @@ UPDATE run SET status = 'pending', lease_owner = NULL, lease_until = NULL, attem
 WHERE id = %(id)s AND epoch = %(epoch)s AND status = 'running' RETURNING id;
 
 -- name: finish
--- End a run, if this worker still holds it.
-UPDATE run SET status = %(status)s, outcome = %(outcome)s, error = %(error)s, lease_owner = NULL, lease_until = NULL,
-               stands_at = %(stands_at)s, updated_at = now(), finished_at = now()
-WHERE id = %(id)s AND epoch = %(epoch)s AND status = 'running' RETURNING thread_id;
+-- End a run, if this worker still holds it, free its thread for the next one and wake who waits.
+WITH ended AS (
+    UPDATE run SET status = %(status)s, outcome = %(outcome)s, error = %(error)s, lease_owner = NULL, lease_until = NULL,
+                   stands_at = %(stands_at)s, updated_at = now(), finished_at = now()
+    WHERE id = %(id)s AND epoch = %(epoch)s AND status = 'running' RETURNING id, thread_id
+), following AS (
+    SELECT id, priority FROM run
+    WHERE thread_id = %(thread_id)s AND status = 'pending' AND coalesce(start_at, now()) <= now() ORDER BY seq LIMIT 1
+), freed AS (
+    UPDATE thread SET status = CASE WHEN EXISTS (SELECT 1 FROM following) THEN 'busy' ELSE %(thread_status)s END,
+                      updated_at = now()
+    FROM ended WHERE thread.id = ended.thread_id
+)
+SELECT following.id AS next_id, following.priority AS next_priority,
+       pg_notify('gatehouse_run', ended.id || ' ' || ended.thread_id)
+FROM ended LEFT JOIN following ON true;
 
 -- name: next_pending
 -- The next run of a thread whose time has come.

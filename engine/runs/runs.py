@@ -92,8 +92,6 @@ async def _insert(
         "start_at": datetime.now(UTC) + timedelta(seconds=new.after_s) if new.after_s else None,
     }
     run = Run.of(await _one(conn, "insert_run", row))
-    claim = {"id": run.thread_id, "workflow": run.workflow, "assistant_id": run.assistant_id}
-    await conn.execute(_SQL["claim_thread"], claim)
     await audit.append(
         conn,
         run.subject("system" if kind == "resume" else run.requester),
@@ -166,11 +164,21 @@ async def finish(
     error: dict[str, JsonValue] | None = None,
 ) -> None:
     """End the run, free its thread for the next one and wake waiters. Raises `LeaseLost`."""
-    params = {"id": run.id, "epoch": run.epoch, "status": status, "outcome": outcome, "stands_at": list(run.stands_at)}
-    row = await (await conn.execute(_SQL["finish"], params | {"error": Jsonb(error) if error else None})).fetchone()
+    params = {
+        "id": run.id,
+        "thread_id": run.thread_id,
+        "epoch": run.epoch,
+        "status": status,
+        "outcome": outcome,
+        "error": Jsonb(error) if error else None,
+        "stands_at": list(run.stands_at),
+        "thread_status": _thread_status(status, outcome),
+    }
+    row = await (await conn.execute(_SQL["finish"], params)).fetchone()
     if row is None:
         raise LeaseLost(f"Run {run.id} was taken over.")
-    await _free_thread(conn, run.thread_id, _thread_status(status, outcome), dispatcher)
+    if row["next_id"]:
+        await dispatcher.enqueue(conn, str(row["next_id"]), priority=row["next_priority"])
     await _tell(conn, run, status, outcome)
 
 
@@ -188,6 +196,7 @@ async def cancel(conn: Connection, run: Run, dispatcher: Dispatcher, asked: Canc
         raise ThreadBusy(f"Run {run.id} has ended with status {run.status!r}; there is nothing to cancel.")
     await _free_thread(conn, run.thread_id, "idle", dispatcher)
     await audit.append(conn, run.subject(asked.by), Event.RUN_CANCELLED, {"action": asked.action})
+    await conn.execute(_SQL["notify"], {"run_id": run.id})
     await _tell(conn, run, "interrupted", "cancelled")
     return True
 
@@ -220,10 +229,9 @@ async def _free_thread(conn: Connection, thread_id: str, status: ThreadStatus, d
 
 
 async def _tell(conn: Connection, run: Run, status: RunStatus, outcome: Outcome | None) -> None:
-    """Wake who waits for the run's end, keep its webhook, and what readers of its stream are told last."""
+    """Keep a webhook of the run's end, and what readers of its stream are told last."""
     if run.stream_modes:
         await conn.execute(_SQL["tell_end"], {"run_id": run.id})
-    await conn.execute(_SQL["notify"], {"run_id": run.id})
     if run.webhook:
         ended = EndedRun(
             run_id=run.id,

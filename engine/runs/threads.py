@@ -38,13 +38,17 @@ class ThreadFilter:
 
 async def create_thread(conn: Connection, new: NewThread, *, or_existing: bool = False) -> DictRow:
     """Make a thread. A taken id raises `AlreadyExists`, or returns the thread when `or_existing`."""
-    row = vars(new) | {"metadata": Jsonb(new.metadata)}
-    created = await (await conn.execute(_SQL["insert_thread"], row)).fetchone()
-    if created:
-        return created
+    if made := await make_thread(conn, new):
+        return made
     if or_existing:
         return await get_thread(conn, new.id, tenant=new.tenant)
     raise AlreadyExists(f"There is a thread {new.id} already.", hint="Pass if_exists='do_nothing' to get it.")
+
+
+async def make_thread(conn: Connection, new: NewThread) -> DictRow | None:
+    """Make a thread; None when its id is taken."""
+    row = vars(new) | {"metadata": Jsonb(new.metadata)}
+    return await (await conn.execute(_SQL["insert_thread"], row)).fetchone()
 
 
 async def get_thread(conn: Connection, thread_id: str, *, tenant: str, lock: bool = False) -> DictRow:

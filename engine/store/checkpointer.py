@@ -21,7 +21,7 @@ from psycopg.rows import DictRow
 
 from contracts.errors import SealBroken
 from engine.store.database import Database
-from engine.store.journal import Note, Page
+from engine.store.journal import Page
 from engine.store.seal import Plain
 
 _INTERRUPT_CHANNEL = "__interrupt__"
@@ -37,10 +37,10 @@ class Holder:
 
     hold: Hold
     """Takes what is to be written."""
-    on_stages: Callable[[list[str]], Note]
-    """What to note of the stages whose checkpoint is written."""
-    on_interrupts: Callable[[Sequence[Interrupt]], Note]
-    """What to note of new interrupts."""
+    on_stages: Callable[[list[str]], None]
+    """Hears of the stages whose checkpoint is held."""
+    on_interrupts: Callable[[Sequence[Interrupt]], None]
+    """Hears of new interrupts that are held."""
 
 
 class FencedSaver(AsyncPostgresSaver):
@@ -49,11 +49,14 @@ class FencedSaver(AsyncPostgresSaver):
     While it writes, it knows the newest checkpoint of each namespace and does not read it back.
     """
 
-    def __init__(self, database: Database, serde: SerializerProtocol, holder: Holder | None = None) -> None:
+    def __init__(
+        self, database: Database, serde: SerializerProtocol, holder: Holder | None = None, *, fresh: bool = False
+    ) -> None:
+        """`fresh`: it is known that the thread has no checkpoint."""
         super().__init__(database.pool, serde=serde)
         self._holder = holder
         self._newest: dict[str, _Newest] = {}
-        self._empty: set[str] = set()
+        self._empty = {""} if fresh else set()
         self.stands_at: set[str] = set()
         """The stages that the checkpoint read last says come next, whether or not the loaded graph has them."""
 
@@ -91,10 +94,9 @@ class FencedSaver(AsyncPostgresSaver):
         ]
         stored = {**checkpoint, "channel_values": {}}
         about = get_serializable_checkpoint_metadata(config, metadata)
-        page = Page(checkpoints=[(thread_id, ns, checkpoint["id"], parent, stored, about)], blobs=blobs)
+        holder.hold(Page(checkpoints=[(thread_id, ns, checkpoint["id"], parent, stored, about)], blobs=blobs))
         if stages := self._finished_stages(ns, checkpoint):
-            page.notes.append(holder.on_stages(stages))
-        holder.hold(page)
+            holder.on_stages(stages)
         saved: RunnableConfig = {
             "configurable": {"thread_id": thread_id, "checkpoint_ns": ns, "checkpoint_id": checkpoint["id"]}
         }
@@ -112,10 +114,9 @@ class FencedSaver(AsyncPostgresSaver):
             (thread_id, ns, checkpoint_id, task_id, task_path, i, channel, *self.serde.dumps_typed(value))
             for i, channel, value in numbered
         ]
-        page = Page(writes=rows)
+        holder.hold(Page(writes=rows))
         if interrupts := list(_interrupts(writes)):
-            page.notes.append(holder.on_interrupts(interrupts))
-        holder.hold(page)
+            holder.on_interrupts(interrupts)
         newest = self._newest.get(ns)
         if newest and newest.checkpoint["id"] == checkpoint_id:
             newest.take(task_id, numbered)

@@ -46,6 +46,7 @@ class Database:
             kwargs=options,
             configure=None if pooler else _configure,
         )
+        self._waiting: dict[int, list[Callable[[bool], None]]] = {}
 
     async def open(self) -> None:
         """Raises `StoreUnavailable` when the database does not answer within ten seconds, `ConfigurationError`."""
@@ -75,8 +76,58 @@ class Database:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
         """A connection in a transaction: committed at the end, rolled back by any exception."""
-        async with self._errors_explained(), self.pool.connection() as conn, conn.transaction():
+        async with self._connection() as conn:
+            async with conn.transaction():
+                yield conn
+            self._tell_committed(conn)
+
+    @asynccontextmanager
+    async def transaction_after(self, first: Callable[[Connection], Awaitable[None]]) -> AsyncIterator[Connection]:
+        """A transaction that begins with statements that answer nothing, sent together with its start.
+
+        Only these are pipelined: between statements of a pipeline Postgres does not count a client as idle, and one
+        that is stopped there would hold its locks.
+        """
+        # BEGIN by hand: psycopg keeps pipelining to the end of a transaction that it began in a pipeline. The pool
+        # rolls back what is not committed.
+        async with self._connection() as conn:
+            async with conn.pipeline() as pipeline:
+                await conn.execute("BEGIN")
+                await first(conn)
+                # Leaving the pipeline asks for a flush, which ends Postgres's watch for idle clients if it is read
+                # after the answer; after a sync there is nothing left to wait for.
+                await pipeline.sync()
             yield conn
+            await conn.commit()
+            self._tell_committed(conn)
+
+    def after_commit(self, conn: Connection, call: Callable[[bool], None]) -> None:
+        """Have `call` called when the transaction of `conn` has been committed (True) or rolled back (False)."""
+        self._waiting.setdefault(id(conn), []).append(call)
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[Connection]:
+        """A connection outside of any transaction: each statement sees what is committed when it begins."""
+        async with self._errors_explained(), self.pool.connection() as conn:
+            yield conn
+
+    async def fetch(self, query: LiteralString, params: dict[str, Any] | None = None) -> list[DictRow]:
+        """Rows of one read statement."""
+        async with self.reading() as conn:
+            return await (await conn.execute(query, params)).fetchall()
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[Connection]:
+        async with self._errors_explained(), self.pool.connection() as conn:
+            try:
+                yield conn
+            finally:
+                for call in self._waiting.pop(id(conn), ()):
+                    call(False)
+
+    def _tell_committed(self, conn: Connection) -> None:
+        for call in self._waiting.pop(id(conn), ()):
+            call(True)
 
     @asynccontextmanager
     async def _errors_explained(self) -> AsyncIterator[None]:
@@ -93,32 +144,6 @@ class Database:
             _then.set(before)
         for do in then:
             do()
-
-    @asynccontextmanager
-    async def transaction_after(self, first: Callable[[Connection], Awaitable[None]]) -> AsyncIterator[Connection]:
-        """A transaction that begins with statements that answer nothing, sent together with its start.
-
-        Only these are pipelined: between statements of a pipeline Postgres does not count a client as idle, and one
-        that is stopped there would hold its locks.
-        """
-        # BEGIN by hand: psycopg keeps pipelining to the end of a transaction that it began in a pipeline. The pool's
-        # connection commits or rolls back.
-        async with self._errors_explained(), self.pool.connection() as conn:
-            async with conn.pipeline() as pipeline:
-                await conn.execute("BEGIN")
-                await first(conn)
-                # Leaving the pipeline asks for a flush, which ends Postgres's watch for idle clients if it is read
-                # after the answer; after a sync there is nothing left to wait for.
-                await pipeline.sync()
-            yield conn
-
-    async def fetch(self, query: LiteralString, params: dict[str, Any] | None = None) -> list[DictRow]:
-        """Rows of one read statement, without a transaction around it."""
-        try:
-            async with self.pool.connection() as conn:
-                return await (await conn.execute(query, params)).fetchall()
-        except psycopg.OperationalError as error:
-            raise StoreUnavailable(f"The database went away: {type(error).__name__}.") from error
 
 
 def after_commit(do: Callable[[], None]) -> None:

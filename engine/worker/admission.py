@@ -26,7 +26,7 @@ def require_options(workflow: Workflow, new: NewRun) -> None:
             require_stage(workflow, name)
     for target in options.goto:
         require_enterable(workflow, target["node"] if isinstance(target, dict) else target)
-    if options.durability != "sync" and any(tool.writes for tool in workflow.policy.tools):
+    if options.durability != "sync" and workflow.writes:
         raise NotSupported(
             f"Workflow {workflow.name!r} acts on outside systems, which needs durability 'sync'.",
             hint="Leave `durability` out.",

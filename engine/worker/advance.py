@@ -32,7 +32,7 @@ from engine.runs.events import Notices
 from engine.runs.model import Cancellation, Outcome, Run, RunStatus
 from engine.store.checkpointer import FencedSaver, Holder
 from engine.store.database import Connection, Database
-from engine.store.journal import Journal, Note
+from engine.store.journal import Journal
 from engine.store.seal import SealedSerializer
 from engine.traces.metrics import LEASES_LOST, RUNS_ENDED
 from engine.worker.admission import after_cancel
@@ -72,7 +72,7 @@ class Carrier:
 
     async def advance(self, run_id: str) -> None:
         """Take the run and carry it as far as it goes; does nothing when somebody else holds it. Never raises."""
-        async with self.database.transaction() as conn:
+        async with self.database.reading() as conn:
             run = await runs.claim(conn, run_id, owner=self.name, lease_s=self.lease.seconds)
         if run:
             with observed(run, worker=self.name):
@@ -129,10 +129,10 @@ class Carrier:
         """Park at what waits, or finish with the outcome that the workflow declared."""
         if snapshot.tasks:  # at interrupts, or stopped before or after a stage as the caller asked
             stands_at = tuple(task.name for task in snapshot.tasks)
-            await self._finish(replace(run, stands_at=stands_at), journal, _Ending("interrupted", None))
+            await self._finish(replace(run, stands_at=stands_at), journal, _Ending("interrupted", None, left=snapshot))
         else:
             outcome = cast(Outcome, snapshot.values.get("outcome") or "completed")
-            await self._finish(run, journal, _Ending("success", outcome))
+            await self._finish(run, journal, _Ending("success", outcome, left=snapshot))
 
     async def _finish(self, run: Run, journal: Journal, ending: "_Ending") -> None:
         """End the run in the transaction that writes the last that it did."""
@@ -140,11 +140,13 @@ class Carrier:
         data: JsonObject = {"status": ending.status, "outcome": ending.outcome, "error": ending.error}
         async with journal.transaction() as conn:
             await runs.finish(conn, run, self.dispatcher, ending.status, ending.outcome, ending.error)
-            await abandon(conn, run)
+            if asked or ending.error or run.workflow not in self.catalog or self.catalog[run.workflow].writes:
+                await abandon(conn, run)
             if asked:
                 data["action"] = asked.action
                 await after_cancel(conn, run, asked)
             await audit.append(conn, run.subject(by), ending.event, data)
+        self.notices.tell(replace(run, status=ending.status, outcome=ending.outcome, error=ending.error), ending.left)
         RUNS_ENDED.labels(run.workflow, ending.status, ending.outcome or "").inc()
         _LOG.info("run ended", extra={"facts": {"status": ending.status, "outcome": ending.outcome}})
 
@@ -167,15 +169,14 @@ class Carrier:
             _LOG.warning("run %s was taken over by another worker", run.id)
 
     def _saver(self, run: Run, journal: Journal, workflow: Workflow) -> FencedSaver:
-        def on_stages(stages: list[str]) -> Note:
-            async def note(conn: Connection) -> None:
-                for stage in stages:
-                    kind = workflow.stages[stage].kind if stage in workflow.stages else "code"
-                    await audit.append(conn, run.subject(), Event.STAGE_FINISHED, {"stage": stage, "kind": kind})
+        trail = audit.Trail(audit.stream_of(run.thread_id), journal.note)
 
-            return note
+        def on_stages(stages: list[str]) -> None:
+            for stage in stages:
+                kind = workflow.stages[stage].kind if stage in workflow.stages else "code"
+                trail.add(run.subject(), Event.STAGE_FINISHED, {"stage": stage, "kind": kind})
 
-        def on_interrupts(interrupts: Sequence[Interrupt]) -> Note:
+        def on_interrupts(interrupts: Sequence[Interrupt]) -> None:
             async def note(conn: Connection) -> None:
                 for interrupt in interrupts:
                     if interrupt.value["kind"] == "approval":
@@ -185,10 +186,10 @@ class Carrier:
                     else:
                         await ask_question(conn, run, interrupt.id, interrupt.value)
 
-            return note
+            journal.note(note)
 
         serde = SealedSerializer(self.seal_key, tenant=run.tenant, thread_id=run.thread_id)
-        return FencedSaver(self.database, serde, Holder(journal.hold, on_stages, on_interrupts))
+        return FencedSaver(self.database, serde, Holder(journal.hold, on_stages, on_interrupts), fresh=run.first)
 
     def _context(self, run: Run, journal: Journal, workflow: Workflow) -> Context:
         send_within_s = self.lease.send_within_s
@@ -208,6 +209,7 @@ class _Ending:
     outcome: Outcome | None
     error: JsonObject | None = None
     asked: Cancellation | None = None
+    left: StateSnapshot | None = None
 
     @property
     def event(self) -> Event:

@@ -14,6 +14,7 @@ from procrastinate import exceptions
 from contracts.errors import ConfigurationError, StoreUnavailable
 from engine.runs.dispatch import Advance, WorkingDispatcher
 from engine.store.database import Connection, Database, connection_options
+from engine.worker.near import NearDispatcher
 
 if TYPE_CHECKING:
     from engine.worker.temporal import TemporalDispatcher
@@ -40,7 +41,7 @@ async def open_dispatcher(database: Database, temporal: TemporalAt | None) -> As
     dispatcher = _on_temporal(temporal) if temporal else ProcrastinateDispatcher(database)
     await dispatcher.open()
     try:
-        yield dispatcher
+        yield dispatcher if temporal else NearDispatcher(database, dispatcher)
     finally:
         await dispatcher.close()
 

@@ -25,7 +25,7 @@ from engine.runs.threads import create_thread, get_thread, mark_deleted, mark_ed
 from engine.store.checkpointer import FencedSaver, Holder
 from engine.store.checkpoints import copy_thread, delete_of_thread, keep_latest
 from engine.store.database import Connection, Database
-from engine.store.journal import Note, Page
+from engine.store.journal import Page
 from engine.store.seal import SealedSerializer
 from engine.worker.admission import require_enterable, require_stage
 from engine.worker.intake import require_no_open_gate
@@ -109,7 +109,7 @@ class Editor:
         self, thread: DictRow, workflow: Workflow, steps: Sequence[Sequence[StateUpdate]], page: Page, at: str | None
     ) -> RunnableConfig:
         where = {"thread_id": str(thread["id"])} | ({"checkpoint_id": at} if at else {})
-        saver = FencedSaver(self.database, self._serde(thread), Holder(page.add, _unnoted, _unnoted))
+        saver = FencedSaver(self.database, self._serde(thread), Holder(page.add, _unheard, _unheard))
         graph = workflow.graph.copy({"checkpointer": saver})
         try:
             return await graph.abulk_update_state({"configurable": where}, steps)
@@ -156,8 +156,5 @@ def _require_free(workflow: Workflow, as_node: str | None) -> None:
         require_enterable(workflow, as_node)
 
 
-def _unnoted(_: Any) -> Note:
-    async def nothing(conn: Connection) -> None:
-        return None
-
-    return nothing
+def _unheard(_: Any) -> None:
+    """Stages and interrupts of an update are nobody's."""

@@ -27,7 +27,7 @@ from engine.gateway.payloads import read_resolution
 from engine.runs.dispatch import Dispatcher
 from engine.runs.model import Cancellation, NewRun, NewThread, Run
 from engine.runs.runs import create_run
-from engine.runs.threads import create_thread, get_thread
+from engine.runs.threads import get_thread, make_thread
 from engine.store.database import Connection, Database
 from engine.webhooks.targets import Targets
 from engine.worker.admission import cancel_now, make_room, require_options
@@ -81,16 +81,17 @@ class Intake:
         """Accept a run that is prepared in the caller's transaction; otherwise as `accept`."""
         if ready.input is not None:
             await require_not_drained(conn, ready.version, tenant=ready.tenant)
+        options, row = ready.options, None
         if thread:
-            await create_thread(conn, thread, or_existing=True)
-        row = await get_thread(conn, ready.thread_id, tenant=ready.tenant, lock=True)
-        if row["carried_by"]:
-            raise NotCarried(f"The runs of thread {ready.thread_id} are carried by {row['carried_by']!r}.")
-        options = ready.options
-        await require_no_open_gate(conn, ready.thread_id, command=options.update is not None or options.goto)
+            row = await make_thread(conn, thread)
+        if row is None:  # one that was there may wait, or be at work
+            row = await get_thread(conn, ready.thread_id, tenant=ready.tenant, lock=True)
+            if row["carried_by"]:
+                raise NotCarried(f"The runs of thread {ready.thread_id} are carried by {row['carried_by']!r}.")
+            await require_no_open_gate(conn, ready.thread_id, command=options.update is not None or options.goto)
+            await make_room(conn, ready, self.dispatcher, operator=operator)
         if ready.input is None and row["workflow"] is None and not options.edits:
             raise InvalidRequest("A new run needs an input.", hint="The thread has had no run to go on with.")
-        await make_room(conn, ready, self.dispatcher, operator=operator)
         return await create_run(conn, ready, row, self.dispatcher)
 
     async def decide(self, request_id: str, submission: Submission, reviewer: Principal) -> tuple[Decision, Run]:

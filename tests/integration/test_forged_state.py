@@ -16,7 +16,6 @@ from engine.gateway.gates import RunGates
 from engine.models.asking import RunModels
 from engine.runs.model import Run
 from engine.store.checkpointer import FencedSaver, Holder
-from engine.store.database import Connection
 from engine.store.journal import Journal
 from engine.store.seal import SealedSerializer
 from graphs.billing_dispute.policy import POLICY as DISPUTES
@@ -58,11 +57,8 @@ def journal_of(bench: Bench, held: Run) -> Journal:
 def graph_of(bench: Bench, held: Run, journal: Journal) -> tuple[Any, Any]:
     """The run's graph over its real checkpoints, and the configuration that says whose writes these are."""
 
-    async def nothing(conn: Connection) -> None:
-        pass
-
     serde = SealedSerializer(bench.engine.states.seal_key, tenant=held.tenant, thread_id=held.thread_id)
-    holder = Holder(journal.hold, lambda _: nothing, lambda _: nothing)
+    holder = Holder(journal.hold, lambda _: None, lambda _: None)
     saver = FencedSaver(bench.engine.database, serde, holder)
     graph: Any = bench.engine.catalog[held.workflow].graph
     config = {"configurable": {"thread_id": held.thread_id}, "metadata": {"run_id": held.id}}
