@@ -16,6 +16,7 @@ _COMMANDS = {
     "runs": "commands.runs:app",
     "effects": "commands.effects:app",
     "webhooks": "commands.webhooks:app",
+    "retention": "commands.retention:app",
     "audit": "commands.audit:app",
     "eval": "evals.commands:app",
     "keys": "commands.keys:app",

@@ -19,6 +19,7 @@ class Event(StrEnum):
     RUN_HELD = "run.held"
     RUN_DELETED = "run.deleted"
     THREAD_DELETED = "thread.deleted"
+    THREAD_PRUNED = "thread.pruned"
     STATE_EDITED = "state.edited"
     STAGE_FINISHED = "stage.finished"
     ACTION_FROZEN = "action.frozen"

@@ -14,7 +14,6 @@ from contracts.approval import JsonObject
 from contracts.errors import ConfigurationError
 from engine.catalog.catalog import Catalog, load_catalog
 from engine.catalog.versions import register_versions, require_standing_stages
-from engine.gateway.outbox import Outbox
 from engine.gateway.systems import Systems
 from engine.models.asking import ModelSources
 from engine.models.recording import Recordings, read_recordings
@@ -26,13 +25,11 @@ from engine.runs.events import Notices
 from engine.settings import Settings
 from engine.store.database import Database
 from engine.store.seal import seal_key
-from engine.webhooks.delivery import Courier
-from engine.webhooks.signing import webhook_secret
+from engine.upkeep import errands_of
 from engine.webhooks.targets import Targets
 from engine.worker.advance import Carrier
 from engine.worker.dispatchers import TemporalAt, open_dispatcher
 from engine.worker.edits import Editor
-from engine.worker.errands import Errand
 from engine.worker.intake import Intake
 from engine.worker.lease import Lease
 from engine.worker.migration import Migrator
@@ -128,7 +125,7 @@ async def running_worker(engine: Engine) -> AsyncIterator[Worker]:
     worker = Worker(
         engine.carrier,
         engine.dispatcher,
-        _errands(engine),
+        errands_of(settings, engine.database, engine.catalog, engine.carrier.systems, engine.dispatcher),
         concurrency=settings.concurrency,
         sweep_every_s=settings.sweep_every_s,
     )
@@ -148,24 +145,6 @@ async def _systems(settings: Settings) -> AsyncIterator[Systems]:
         yield systems
     finally:
         await systems.close()
-
-
-def _errands(engine: Engine) -> list[Errand]:
-    carrier, settings, often_s = engine.carrier, engine.settings, engine.settings.sweep_every_s
-    outbox = Outbox(engine.database, engine.catalog, carrier.systems)
-    courier = Courier(
-        database=engine.database,
-        targets=engine.intake.targets,
-        secret=webhook_secret(settings.webhook_secret.get_secret_value(), settings.home),
-        public_url=settings.public_url,
-        attempts=settings.webhook_attempts,
-        retry_s=settings.webhook_retry_s,
-    )
-    return [
-        Errand("webhooks", courier.deliver_due, often_s),
-        Errand("outbox", outbox.deliver_due, often_s),
-        Errand("orphans of the outbox", outbox.hand_over_orphans, 60 * often_s),
-    ]
 
 
 @asynccontextmanager

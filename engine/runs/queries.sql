@@ -431,3 +431,41 @@ SELECT %(id)s, %(thread_id)s, coalesce((SELECT case_id FROM run WHERE thread_id 
 ON CONFLICT (id) DO UPDATE SET epoch = run.epoch + 1, status = 'running', version = excluded.version,
        lease_owner = excluded.lease_owner, lease_until = excluded.lease_until
 WHERE run.thread_id = excluded.thread_id RETURNING *;
+
+-- name: ended_threads
+-- Threads whose time is over, and those made for one run that was over a while ago; none that waits or is at work.
+SELECT id, tenant, updated_at, CASE WHEN ephemeral THEN 'delete' ELSE coalesce(on_expiry, 'delete') END AS strategy
+FROM thread
+WHERE deleted_at IS NULL AND status IN ('idle', 'error')
+  AND (expires_at <= now() OR (ephemeral AND updated_at <= now() - %(ephemeral)s))
+  AND (%(after_at)s::timestamptz IS NULL OR (updated_at, id) > (%(after_at)s, %(after_id)s))
+ORDER BY updated_at, id LIMIT %(limit)s;
+
+-- name: resting_threads
+-- Threads that have not changed for a while, nor were looked at since; none that waits or is at work.
+SELECT id, tenant, updated_at, NULL AS strategy FROM thread
+WHERE deleted_at IS NULL AND (pruned_at IS NULL OR pruned_at < updated_at) AND status IN ('idle', 'error')
+  AND updated_at <= now() - %(idle)s
+  AND (%(after_at)s::timestamptz IS NULL OR (updated_at, id) > (%(after_at)s, %(after_id)s))
+ORDER BY updated_at, id LIMIT %(limit)s;
+
+-- name: take_unchanged
+-- Hold a thread that is as it was found, unless somebody else holds it.
+SELECT id FROM thread
+WHERE id = %(id)s AND updated_at = %(updated_at)s AND deleted_at IS NULL AND status IN ('idle', 'error')
+FOR NO KEY UPDATE SKIP LOCKED;
+
+-- name: note_pruned
+-- Remember that a thread's history was looked at.
+UPDATE thread SET pruned_at = now(), expires_at = CASE WHEN %(ends)s THEN NULL ELSE expires_at END WHERE id = %(id)s;
+
+-- name: forget_events
+-- Delete stream events of runs that ended long ago.
+DELETE FROM run_event WHERE (run_id, seq) IN (
+    SELECT e.run_id, e.seq FROM run_event e JOIN run r ON r.id = e.run_id
+    WHERE e.at < now() - %(older)s AND r.finished_at < now() - %(older)s LIMIT %(limit)s);
+
+-- name: old_events
+-- How many stream events belong to runs that ended long ago.
+SELECT count(*) AS events FROM run_event e JOIN run r ON r.id = e.run_id
+WHERE e.at < now() - %(older)s AND r.finished_at < now() - %(older)s;

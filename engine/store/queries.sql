@@ -85,3 +85,44 @@ WHERE thread_id = %(old)s;
 INSERT INTO checkpoints (thread_id, checkpoint_ns, checkpoint_id, parent_checkpoint_id, type, checkpoint, metadata)
 SELECT %(new)s, checkpoint_ns, checkpoint_id, parent_checkpoint_id, type, checkpoint, metadata
 FROM checkpoints WHERE thread_id = %(old)s;
+
+-- name: try_lock
+-- Hold an advisory lock until the transaction ends, if nobody else does.
+SELECT pg_try_advisory_xact_lock(%(key)s) AS taken;
+
+-- name: surplus
+-- Checkpoints behind the newest of a thread: a call of a subgraph goes with the checkpoint that it was made from. None of
+-- a thread with counters of a DeltaChannel, whose checkpoints are built on each other.
+WITH numbered AS (
+    SELECT checkpoint_ns, checkpoint_id, metadata -> 'parents' ->> '' AS root,
+           row_number() OVER (PARTITION BY checkpoint_ns ORDER BY checkpoint_id DESC) AS nth
+    FROM checkpoints WHERE thread_id = %(thread_id)s
+)
+SELECT checkpoint_ns, checkpoint_id FROM numbered
+WHERE CASE WHEN position(':' IN checkpoint_ns) = 0 THEN nth > %(keep)s
+           ELSE root IN (SELECT checkpoint_id FROM numbered WHERE checkpoint_ns = '' AND nth > %(keep)s) END
+  AND NOT EXISTS (SELECT 1 FROM checkpoints
+                  WHERE thread_id = %(thread_id)s AND metadata ? 'counters_since_delta_snapshot');
+
+-- name: prune_writes
+-- Forget what stages wrote at these checkpoints.
+DELETE FROM checkpoint_writes w USING unnest(%(places)s::text[], %(ids)s::text[]) AS old (checkpoint_ns, checkpoint_id)
+WHERE w.thread_id = %(thread_id)s AND w.checkpoint_ns = old.checkpoint_ns AND w.checkpoint_id = old.checkpoint_id;
+
+-- name: prune_checkpoints
+-- Forget these checkpoints.
+DELETE FROM checkpoints c USING unnest(%(places)s::text[], %(ids)s::text[]) AS old (checkpoint_ns, checkpoint_id)
+WHERE c.thread_id = %(thread_id)s AND c.checkpoint_ns = old.checkpoint_ns AND c.checkpoint_id = old.checkpoint_id;
+
+-- name: cut_parents
+-- The oldest that are left begin the history.
+UPDATE checkpoints c SET parent_checkpoint_id = NULL
+WHERE thread_id = %(thread_id)s AND parent_checkpoint_id IS NOT NULL AND NOT EXISTS (
+    SELECT 1 FROM checkpoints parent WHERE parent.thread_id = c.thread_id AND parent.checkpoint_ns = c.checkpoint_ns
+        AND parent.checkpoint_id = c.parent_checkpoint_id);
+
+-- name: prune_values
+-- Forget values that no checkpoint of a thread uses.
+DELETE FROM checkpoint_blobs b WHERE thread_id = %(thread_id)s AND NOT EXISTS (
+    SELECT 1 FROM checkpoints c WHERE c.thread_id = b.thread_id AND c.checkpoint_ns = b.checkpoint_ns
+        AND c.checkpoint -> 'channel_versions' ->> b.channel = b.version);

@@ -35,3 +35,14 @@ WHERE id = %(id)s AND tenant = %(tenant)s AND status = 'dead' RETURNING *;
 -- name: webhook
 -- One webhook of a tenant.
 SELECT * FROM webhook WHERE id = %(id)s AND tenant = %(tenant)s;
+
+-- name: forget
+-- Delete webhooks that were delivered long ago, or given up very long ago.
+DELETE FROM webhook WHERE id IN (
+    SELECT id FROM webhook WHERE (status = 'delivered' AND ended_at < now() - %(older)s)
+        OR (status = 'dead' AND ended_at < now() - 10 * %(older)s::interval) LIMIT %(limit)s);
+
+-- name: count_old
+-- How many webhooks were delivered long ago, or given up very long ago.
+SELECT count(*) AS webhooks FROM webhook WHERE (status = 'delivered' AND ended_at < now() - %(older)s)
+    OR (status = 'dead' AND ended_at < now() - 10 * %(older)s::interval);

@@ -134,3 +134,15 @@ async def retry_webhook(conn: Connection, webhook_id: str, *, tenant: str, by: s
     data: JsonObject = {"webhook_id": webhook.id, "target": webhook.target}
     await audit.append(conn, webhook.subject(by), Event.WEBHOOK_RETRIED, data)
     return webhook
+
+
+async def forget_webhooks(conn: Connection, *, older_s: float, limit: int) -> int:
+    """Delete webhooks delivered so long ago, and dead ones ten times as old; at most `limit`, returns how many."""
+    params = {"older": timedelta(seconds=older_s), "limit": limit}
+    return (await conn.execute(_SQL["forget"], params)).rowcount
+
+
+async def count_old_webhooks(conn: Connection, *, older_s: float) -> int:
+    """How many webhooks `forget_webhooks` would delete."""
+    row = await (await conn.execute(_SQL["count_old"], {"older": timedelta(seconds=older_s)})).fetchone()
+    return int(row["webhooks"]) if row else 0

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import procrastinate.tasks
 from procrastinate import exceptions
+from procrastinate.jobs import Status
 
 from contracts.errors import ConfigurationError, StoreUnavailable
 from engine.runs.dispatch import Advance, WorkingDispatcher
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 _TASK = "advance"
 _QUEUE = "runs"
+_DEAD_AFTER_S = 120
+"""A worker beats every ten seconds."""
 _PRIORITY_LOST = 1_000
 
 
@@ -85,6 +88,15 @@ class ProcrastinateDispatcher:
         with contextlib.suppress(exceptions.AlreadyEnqueued):
             task = self._app.configure_task(_TASK, queue=_QUEUE, queueing_lock=run_id, priority=_PRIORITY_LOST)
             await task.defer_async(run_id=run_id)
+
+    async def forget_dead(self) -> int:
+        """Delete wake-ups that nobody will finish: their worker died over them, or they ended and were kept."""
+        jobs = self._app.job_manager
+        await jobs.delete_old_jobs(0, include_failed=True, include_cancelled=True, include_aborted=True)
+        dead = [job for job in await jobs.get_stalled_jobs(seconds_since_heartbeat=_DEAD_AFTER_S) if job.id]
+        for job in dead:
+            await jobs.finish_job(job, Status.FAILED, delete_job=True)
+        return len(dead)
 
     async def work(self, advance: Advance, *, concurrency: int) -> None:
         """Advance runs as wake-ups arrive, until cancelled; then those under way are waited for.

@@ -1,0 +1,53 @@
+"""What workers do beside carrying runs, as the configuration wants it: deliver, tell, forget."""
+
+from engine.catalog.catalog import Catalog
+from engine.gateway.outbox import Outbox
+from engine.gateway.systems import Systems
+from engine.runs.dispatch import Dispatcher
+from engine.settings import Settings
+from engine.store.database import Database
+from engine.webhooks.delivery import Courier
+from engine.webhooks.signing import webhook_secret
+from engine.webhooks.targets import Targets
+from engine.worker.dispatchers import ProcrastinateDispatcher
+from engine.worker.errands import Errand
+from engine.worker.janitor import Janitor, Keep
+
+
+def errands_of(
+    settings: Settings, database: Database, catalog: Catalog, systems: Systems, dispatcher: Dispatcher
+) -> list[Errand]:
+    """The errands of one worker."""
+    often_s = settings.sweep_every_s
+    outbox = Outbox(database, catalog, systems)
+    return [
+        Errand("webhooks", courier_of(settings, database).deliver_due, often_s),
+        Errand("outbox", outbox.deliver_due, often_s),
+        Errand("orphans of the outbox", outbox.hand_over_orphans, 60 * often_s),
+        Errand("retention", janitor_of(settings, database, dispatcher).clean, settings.retention_every_s),
+    ]
+
+
+def courier_of(settings: Settings, database: Database) -> Courier:
+    """Who sends webhooks."""
+    return Courier(
+        database=database,
+        targets=Targets.of(settings.webhook_allow),
+        secret=webhook_secret(settings.webhook_secret.get_secret_value(), settings.home),
+        public_url=settings.public_url,
+        attempts=settings.webhook_attempts,
+        retry_s=settings.webhook_retry_s,
+    )
+
+
+def janitor_of(settings: Settings, database: Database, dispatcher: Dispatcher) -> Janitor:
+    """Who forgets what nobody needs any more; wake-ups, where they are kept in our database."""
+    keep = Keep(
+        checkpoints=settings.retention_checkpoints,
+        resting_s=settings.retention_resting_s,
+        events_s=settings.retention_events_s,
+        webhooks_s=settings.retention_webhooks_s,
+        ephemeral_s=settings.retention_ephemeral_s,
+    )
+    old_jobs = dispatcher.forget_dead if isinstance(dispatcher, ProcrastinateDispatcher) else None
+    return Janitor(database, keep, old_jobs)
