@@ -27,6 +27,7 @@ from api import (
     versions,
     webhooks,
 )
+from api.document import describe
 from api.door import BodyLimit
 from api.problems import add_problem_handlers
 from api.traffic import Traffic
@@ -76,4 +77,5 @@ def create_app(open_engine: Callable[[], AbstractAsyncContextManager[Engine]], *
     add_problem_handlers(app)
     for room in _ROOMS:
         app.include_router(room.router)
+    app.openapi = describe(app, [room.router for room in _ROOMS])  # type: ignore[method-assign]  # as FastAPI's documentation does it
     return app

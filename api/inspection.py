@@ -35,7 +35,7 @@ async def list_(
 
 @router.get("/stuck")
 async def stuck(
-    engine: TheEngine, principal: Operator, pending_s: Annotated[float, Query(ge=0)] = PENDING_S
+    engine: TheEngine, principal: Operator, pending_s: Annotated[float, Query(ge=0, le=31_536_000)] = PENDING_S
 ) -> list[dict[str, Any]]:
     """What does not move although it should: runs, effects of unknown outcome, overdue requests; and what to do."""
     async with engine.database.transaction() as conn:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request, Response
+from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from api.door import TheEngine, comes_from_here, who
@@ -18,7 +19,7 @@ async def may_scrape(request: Request, engine: TheEngine) -> None:
         (await who(request, engine)).require("operator")
 
 
-@router.get("/metrics", dependencies=[Depends(may_scrape)])
+@router.get("/metrics", dependencies=[Depends(may_scrape)], response_class=PlainTextResponse)
 async def metrics(engine: TheEngine) -> Response:
     """Counters of this process and gauges over the database, in Prometheus' text format."""
     return Response(await exposition(engine.database), media_type=CONTENT_TYPE_LATEST)

@@ -8,7 +8,15 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from api.traffic import REQUEST_ID, route_of
-from contracts.errors import GatehouseError, InvalidRequest, MalformedBody, NotFound, NotSupported, Unauthenticated
+from contracts.errors import (
+    GatehouseError,
+    InvalidRequest,
+    MalformedBody,
+    MethodNotAllowed,
+    NotFound,
+    NotSupported,
+    Unauthenticated,
+)
 from engine.traces.ids import about
 
 _LOG = logging.getLogger("gatehouse.api")
@@ -66,9 +74,11 @@ async def _by_status(request: Request, error: Exception) -> JSONResponse:
         return problem(MalformedBody("The body is not JSON that can be read.", hint=str(error.detail)))
     if error.status_code == 404:
         return problem(NotFound(f"There is no {request.method} {request.url.path}.", hint="See /docs."))
-    answer = problem(NotSupported(f"{request.method} {request.url.path}: {error.detail}", hint="See /docs."))
-    answer.status_code = error.status_code
-    return answer
+    if error.status_code == 405:
+        answer = problem(MethodNotAllowed(f"{request.method} {request.url.path} is not offered.", hint="See /docs."))
+        answer.headers.update(error.headers or {})  # `Allow`
+        return answer
+    return problem(NotSupported(f"{request.method} {request.url.path}: {error.detail}", hint="See /docs."))
 
 
 async def _unknown(request: Request, error: Exception) -> JSONResponse:

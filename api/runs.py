@@ -104,7 +104,12 @@ async def join_stream(
     return streaming(engine, run, joining=joined, cancel_by=principal.name if joined.leaving_cancels else None)
 
 
-@router.post("/{run_id}/cancel")
+@router.post(
+    "/{run_id}/cancel",
+    status_code=202,
+    response_class=Response,
+    responses={204: {"description": "With `wait`: it has ended."}},
+)
 async def cancel(
     thread_id: UUID,
     run_id: UUID,

@@ -108,7 +108,7 @@ async def get(thread_id: UUID, engine: TheEngine, principal: Anybody, include: s
     return shown
 
 
-@router.patch("/{thread_id}", response_model=None)
+@router.patch("/{thread_id}", response_model=None, responses={204: {"description": "With `Prefer: return=minimal`."}})
 async def update(
     thread_id: UUID,
     body: ThreadPatchBody,

@@ -88,6 +88,12 @@ class NotFound(GatehouseError):
     code, status, category = "not_found", 404, "logic"
 
 
+class MethodNotAllowed(GatehouseError):
+    """The route is not served with that method."""
+
+    code, status, category = "method_not_allowed", 405, "logic"
+
+
 class AlreadyExists(GatehouseError):
     """An object with this id exists already."""
 

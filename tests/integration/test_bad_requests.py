@@ -107,3 +107,10 @@ async def test_another_thread_s_run_is_not_found(url: str, http: httpx.AsyncClie
 
     assert problem_of(await http.get(f"/threads/{other}/runs/{run}", headers=headers)) == (404, "not_found")
     assert problem_of(await http.get(f"/threads/{other}/runs/{run}/join", headers=headers)) == (404, "not_found")
+
+
+async def test_a_method_that_a_route_lacks_is_named_with_those_it_has(http: httpx.AsyncClient, people: People) -> None:
+    reply = await http.put("/runs/batch", json={}, headers={"x-api-key": people.ada})
+
+    assert problem_of(reply) == (405, "method_not_allowed")
+    assert reply.headers["allow"] == "POST"

@@ -1,0 +1,65 @@
+"""The OpenAPI document says what the server does: Schemathesis sends what fits it and what does not, as every caller.
+
+For a longer run raise `EXAMPLES`, or give `st run` another seed.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.conftest import ROOT, People
+
+EXAMPLES = 2
+ENDLESS = ("/threads/{thread_id}/stream", "/threads/{thread_id}/stream/events")
+"""Streams of threads end when the reader leaves."""
+CHECKS = (
+    "not_a_server_error",
+    "status_code_conformance",
+    "content_type_conformance",
+    "response_headers_conformance",
+    "response_schema_conformance",
+    "unsupported_method",
+    "ignored_auth",
+)
+
+
+@pytest.mark.parametrize("who", ["nobody", "ada", "fin", "olu"])
+def test_every_route_answers_as_the_document_says(trial_url: str, trial_people: People, who: str) -> None:
+    key = [] if who == "nobody" else ["--header", f"x-api-key: {getattr(trial_people, who)}"]
+    bounds = ["--phases", "fuzzing", "--max-examples", str(EXAMPLES), "--seed", "1", "--request-timeout", "10"]
+    how = ["--checks", ",".join(CHECKS), "--no-shrink", "--generation-database", "none", "--warnings", "off"]
+    how += [word for path in ENDLESS for word in ("--exclude-path", path)]
+
+    told = subprocess.run(
+        [str(Path(sys.executable).with_name("st")), "run", f"{trial_url}/openapi.json", *bounds, *how, *key],
+        cwd=ROOT,
+        env=dict(os.environ) | {"SCHEMATHESIS_HOOKS": "tests.openapi_hooks", "NO_COLOR": "1"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+    assert told.returncode == 0, told.stdout[-6000:] + told.stderr[-2000:]
+
+
+async def test_every_route_that_knows_its_caller_says_so(trial_url: str) -> None:
+    async with httpx.AsyncClient(base_url=trial_url) as client:
+        document = (await client.get("/openapi.json")).json()
+    operations = [(path, operation) for path, methods in document["paths"].items() for operation in methods.values()]
+
+    unknown = {path for path, operation in operations if "security" not in operation}
+    silent = {path for path, operation in operations if "security" in operation and not _refusals(operation) >= {401}}
+
+    assert unknown == {"/health/live", "/health/ready", "/info", "/metrics", "/ok"}
+    assert silent == set()
+    assert all(_refusals(operation) >= {503} for _, operation in operations)
+
+
+def _refusals(operation: dict[str, dict[str, dict[str, object]]]) -> set[int]:
+    """Statuses that are answered with problems."""
+    answers = operation["responses"]
+    return {int(status) for status, said in answers.items() if "application/problem+json" in said.get("content", {})}  # type: ignore[operator]
