@@ -23,7 +23,7 @@ class _Beside(uvicorn.Server):
 
 def create_watched(engine: Engine) -> FastAPI:
     """What the port answers; `settings.metrics_open` lets everybody who reaches it read the metrics."""
-    app = FastAPI(title="Gatehouse", openapi_url=None)
+    app = FastAPI(title="Gatehouse", openapi_url=None, docs_url=None, redoc_url=None)
     app.state.engine = engine
     app.state.metrics_open = engine.settings.metrics_open
     app.add_middleware(Traffic)

@@ -19,6 +19,7 @@ _SHORTEST = 6
 """A shorter secret is none, and masking it would hide ordinary words."""
 # What looks like one of our API keys, or like a password in an address, is masked wherever it comes from.
 _LOOKS_SECRET = re.compile(r"(?<=gh_)[0-9a-f]{8}_[\w-]{20,}|(?<=://)[^\s:/@]*:[^\s/@]+(?=@)|(?<=password=)[^\s'\"&]+")
+_MARKS = ("gh_", "://", "password=")
 _CONTROL = {code: f"\\x{code:02x}" for code in (*range(32), 127)} | {ord("\n"): "\\n", ord("\t"): "\t"}
 _SHOWN_FIRST = ("run_id", "request_id")
 
@@ -50,14 +51,14 @@ class _Lines(logging.Formatter):
         super().__init__()
         given = {secret for secret in secrets if len(secret) >= _SHORTEST}
         # As it stands in JSON, too; the longest first, so that a secret that begins with another is not half masked.
-        known = sorted(given | {json.dumps(secret)[1:-1] for secret in given}, key=len, reverse=True)
-        self._secrets = re.compile("|".join(map(re.escape, known))) if known else None
+        self._secrets = sorted(given | {json.dumps(secret)[1:-1] for secret in given}, key=len, reverse=True)
 
     def masked(self, text: str) -> str:
         """`text` without known secrets and without what looks like one."""
-        if self._secrets:
-            text = self._secrets.sub(_MASK, text)
-        return _LOOKS_SECRET.sub(_MASK, text)
+        for secret in self._secrets:
+            text = text.replace(secret, _MASK)
+        # Most lines hold none of these, and to look for them is several times as quick as to match the pattern.
+        return _LOOKS_SECRET.sub(_MASK, text) if any(mark in text for mark in _MARKS) else text
 
     def ids(self, record: logging.LogRecord) -> dict[str, Any]:
         """Ids of the task that logged, and the facts of the line itself."""

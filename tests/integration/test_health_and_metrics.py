@@ -13,7 +13,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from api.watched import create_watched
+from api.watched import create_watched, watched
 from commands.serving import free_port
 from contracts.errors import NotReady
 from engine.operations import gauges, readiness
@@ -45,6 +45,14 @@ async def _metrics(bench: Bench) -> dict[tuple[str, frozenset[tuple[str, str]]],
 def _client(bench: Bench, *, peer: str = "127.0.0.1", host: str = "127.0.0.1") -> httpx.AsyncClient:
     transport = httpx.ASGITransport(create_watched(bench.engine), client=(peer, 1))
     return httpx.AsyncClient(transport=transport, base_url=f"http://{host}")
+
+
+async def _answer(client: httpx.AsyncClient, path: str) -> httpx.Response | None:
+    """None while nobody listens."""
+    try:
+        return await client.get(path)
+    except httpx.TransportError:
+        return None
 
 
 def _key(name: str, **labels: str) -> tuple[str, frozenset[tuple[str, str]]]:
@@ -114,6 +122,22 @@ async def test_metrics_can_be_opened_by_a_setting(bench: Bench) -> None:
 
     async with _client(opened, peer="10.0.0.7") as remote:
         assert (await remote.get("/metrics")).status_code == 200
+
+
+async def test_the_port_for_machines_shows_nothing_else(bench: Bench) -> None:
+    port = free_port()
+    settings = bench.engine.settings.model_copy(update={"metrics_port": port})
+
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+        async with watched(replace(bench.engine, settings=settings)):
+            await asyncio.to_thread(wait_until_up, f"http://127.0.0.1:{port}", "/health/live")
+            shown = [await client.get(path) for path in ("/health/live", "/health/ready", "/metrics")]
+            hidden = [await client.get(path) for path in ("/threads/x", "/runs", "/docs", "/openapi.json")]
+        afterwards = await _answer(client, "/health/live")
+
+    assert [answer.status_code for answer in shown] == [200] * 3
+    assert [answer.status_code for answer in hidden] == [404] * 4
+    assert afterwards is None
 
 
 async def test_requests_are_counted_by_route_template(http: httpx.AsyncClient) -> None:
