@@ -47,8 +47,7 @@ def list_(
     if as_json:
         show_json(found)
     elif found:
-        columns = ["run", "workflow", "status", "outcome", "requester", "created (UTC)", "took"]
-        show_table(columns, [_row(run) for run in found])
+        show_table(["run", "workflow", "stands", "requester", "created", "took"], [_row(run) for run in found])
     else:
         say("There are no such runs.")
 
@@ -167,9 +166,9 @@ def _told(run: UUID, after: int = 0) -> tuple[str, Look, Query]:
 
 
 def _row(run: dict[str, Any]) -> tuple[str, ...]:
-    status = f"{run['status']}, waits" if run["waits"] else run["status"]
-    created = run["created_at"][:16].replace("T", " ")
-    return (run["run_id"], run["workflow"], status, run["outcome"] or "", run["requester"], created, _took(run))
+    stands = run["outcome"] or ("waits" if run["waits"] else run["status"])
+    created = run["created_at"][5:16].replace("T", " ")
+    return (run["run_id"], run["workflow"], stands, run["requester"], created, _took(run))
 
 
 def _took(run: dict[str, Any]) -> str:
