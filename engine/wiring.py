@@ -13,7 +13,7 @@ from langgraph.runtime import RunControl
 from contracts.approval import JsonObject
 from contracts.errors import ConfigurationError
 from engine.catalog.catalog import Catalog, load_catalog
-from engine.catalog.versions import register_versions, require_standing_stages
+from engine.catalog.versions import left_behind, register_versions, require_standing_stages
 from engine.gateway.systems import Systems
 from engine.models.asking import ModelSources
 from engine.models.recording import Recordings, read_recordings
@@ -74,9 +74,7 @@ async def open_engine(
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(open_database(settings, notify, migrates=serves))
         if serves:
-            async with database.transaction() as conn:
-                await register_versions(conn, catalog)
-                await require_standing_stages(conn, catalog)
+            await _take_up(database, catalog, notify)
         if dispatcher is None:
             dispatcher = await stack.enter_async_context(open_dispatcher(database, _temporal(settings)))
         systems = await stack.enter_async_context(_systems(settings))
@@ -114,6 +112,16 @@ async def open_engine(
                 control=RunControl(),
             ),
         )
+
+
+async def _take_up(database: Database, catalog: Catalog, notify: Notify) -> None:
+    """The cases that stand can go on; `notify` hears of those that are pinned to another version."""
+    async with database.transaction() as conn:
+        await register_versions(conn, catalog)
+        await require_standing_stages(conn, catalog)
+        said = await left_behind(conn, catalog)
+    for sentence in said:
+        notify(sentence)
 
 
 @asynccontextmanager

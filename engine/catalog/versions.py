@@ -14,7 +14,7 @@ from engine.access.keys import Principal
 from engine.audit import audit
 from engine.catalog.catalog import Catalog
 from engine.catalog.manifest import differences
-from engine.runs.pins import hold_new, in_use, parked_stages, release_held, unfinished_threads
+from engine.runs.pins import hold_new, in_use, in_use_by_all, parked_stages, release_held, unfinished_threads
 from engine.store.database import Connection
 from engine.store.sql import load_queries
 from engine.store.standing import stages_of_threads
@@ -127,6 +127,16 @@ async def require_standing_stages(conn: Connection, catalog: Catalog) -> None:
             "needs can be cancelled there.",
             facts={"stages": [{"workflow": w, "stage": s, "cases": n} for (w, s), n in sorted(gone.items())]},
         )
+
+
+async def left_behind(conn: Connection, catalog: Catalog) -> list[str]:
+    """A sentence for each version that is not loaded and on which cases stand: no worker of this version takes them."""
+    rows = [row for row in await in_use_by_all(conn) if row["version"] not in catalog.versions]
+    return [
+        f"{row['cases']} case(s) of {row['workflow']!r} are pinned to version {row['version']}, which is not loaded. "
+        "See: gatehouse versions list"
+        for row in rows
+    ]
 
 
 def _has(catalog: Catalog, workflow: str, stage: str) -> bool:

@@ -83,6 +83,11 @@ async def in_use(conn: Connection, *, tenant: str) -> Mapping[str, DictRow]:
     return {row["version"]: row for row in rows}
 
 
+async def in_use_by_all(conn: Connection) -> list[DictRow]:
+    """Rows of `workflow`, `version` and how many `cases` of any tenant that are not over stand on it."""
+    return await (await conn.execute(_SQL["in_use_by_all"])).fetchall()
+
+
 async def standing_on(conn: Connection, version: str, *, tenant: str, after: int, limit: int) -> list[DictRow]:
     """Rows of `id` and `seq` of a tenant's runs that a version has not finished, those after `after` first."""
     params = {"tenant": tenant, "version": version, "after": after, "limit": limit}

@@ -340,6 +340,10 @@ SELECT version, count(*) FILTER (WHERE NOT parked) AS active, count(*) FILTER (W
        count(*) FILTER (WHERE refused_by IS NOT NULL) AS held
 FROM standing_run WHERE tenant = %(tenant)s GROUP BY version;
 
+-- name: in_use_by_all
+-- How many cases that are not over stand on each version, of all tenants.
+SELECT workflow, version, count(*) AS cases FROM standing_run GROUP BY workflow, version ORDER BY workflow, version;
+
 -- name: standing_on
 -- Runs of a tenant that a version has not finished, in parts.
 SELECT id, seq FROM standing_run

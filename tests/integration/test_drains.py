@@ -10,7 +10,7 @@ import pytest
 from contracts.errors import NotFound, StageGone, VersionChanged, VersionDrained
 from engine.access.keys import Principal
 from engine.audit.verify import verify
-from engine.catalog.versions import compare, drain, end_drain, list_versions, require_standing_stages
+from engine.catalog.versions import compare, drain, end_drain, left_behind, list_versions, require_standing_stages
 from engine.runs.model import NewRun, NewThread, Run, RunOptions
 from engine.runs.runs import lost_runs
 from tests.engines import TENANT, Bench, fresh_bench, stage
@@ -257,3 +257,17 @@ async def test_a_stopped_case_goes_on_under_a_drained_version(bench: Bench) -> N
     await older.go_on()
 
     assert (await older.again(leg)).status == "success"
+
+
+async def test_a_start_says_what_it_leaves_behind(bench: Bench) -> None:
+    older = await release(bench, A)
+    await older.played({"account_id": older.new_account()})
+    newer = await release(bench, B)
+
+    async with bench.engine.database.transaction() as conn:
+        said = [await left_behind(conn, of.engine.catalog) for of in (older, newer)]
+
+    assert said == [
+        [],
+        [f"1 case(s) of 'trial' are pinned to version {A}, which is not loaded. See: gatehouse versions list"],
+    ]
