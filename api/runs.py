@@ -55,7 +55,7 @@ async def list_(
     thread_id: UUID, engine: TheEngine, principal: Anybody, query: Annotated[RunsQuery, Query()]
 ) -> list[dict[str, Any]]:
     """A thread's runs, newest first."""
-    async with engine.database.transaction() as conn:
+    async with engine.database.reading() as conn:
         await get_thread(conn, str(thread_id), tenant=principal.tenant)
         found = await list_runs(
             conn,
@@ -149,5 +149,5 @@ async def _own(engine: Engine, principal: Principal, thread_id: UUID, run_id: UU
 
 
 async def _run(engine: Engine, principal: Principal, thread_id: UUID, run_id: UUID) -> Run:
-    async with engine.database.transaction() as conn:
+    async with engine.database.reading() as conn:
         return await get_run(conn, str(run_id), tenant=principal.tenant, thread_id=str(thread_id))

@@ -84,7 +84,7 @@ async def history(thread_id: UUID, body: HistoryBody, engine: TheEngine, princip
 
 async def thread_of(engine: Engine, principal: Principal, thread_id: UUID) -> dict[str, Any]:
     """The row of a thread. Raises `NotFound`."""
-    async with engine.database.transaction() as conn:
+    async with engine.database.reading() as conn:
         return await get_thread(conn, str(thread_id), tenant=principal.tenant)
 
 

@@ -13,7 +13,7 @@ from api.states import apply_steps, thread_of
 from contracts.errors import AlreadyExists, GateOpen, InvalidRequest, NotFound, ThreadBusy
 from engine.access.keys import Principal
 from engine.runs.model import NewThread
-from engine.runs.threads import ThreadFilter, count_threads, create_thread, search_threads, update_thread
+from engine.runs.threads import ThreadFilter, count_threads, create_thread, make_thread, search_threads, update_thread
 from engine.wiring import Engine
 
 router = APIRouter(prefix="/threads", tags=["threads"])
@@ -39,11 +39,15 @@ async def create(body: ThreadBody, engine: TheEngine, principal: Caller) -> dict
     )
     async with engine.database.transaction() as conn:
         try:
-            await create_thread(conn, new, or_existing=body.if_exists == "do_nothing")
+            made = await make_thread(conn, new)
+            if not made:
+                await create_thread(conn, new, or_existing=body.if_exists == "do_nothing")
         except NotFound as error:  # the id is taken by what this caller may not see
             raise AlreadyExists(f"The id {new.id} is taken.", hint="Leave `thread_id` out.") from error
     if body.supersteps:
         await apply_steps(engine, principal, new.id, [step.updates for step in body.supersteps])
+    elif made:
+        return thread_json(made, None)
     return await _shown(engine, principal, body.thread_id)
 
 

@@ -1,10 +1,10 @@
 -- name: append
 -- Add a record to a case's chain, in the transaction of what it records.
-SELECT audit_append(%(stream)s, %(canon)s);
+SELECT audit_append(%(stream)s, %(canon)b);
 
 -- name: append_all
 -- Add several records to a case's chain, in the transaction of what they record.
-SELECT audit_append_all(%(stream)s, %(canons)s);
+SELECT audit_append_all(%(stream)s, %(canons)b);
 
 -- name: chain
 -- A case's chain in order, as stored, behind one record.

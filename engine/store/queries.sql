@@ -30,22 +30,22 @@ SELECT fence(%s, %s);
 -- name: insert_checkpoints
 -- Keep checkpoints, given by columns.
 INSERT INTO checkpoints (thread_id, checkpoint_ns, checkpoint_id, parent_checkpoint_id, checkpoint, metadata)
-SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::jsonb[], %s::jsonb[])
+SELECT * FROM unnest(%b::text[], %b::text[], %b::text[], %b::text[], %b::jsonb[], %b::jsonb[])
 ON CONFLICT (thread_id, checkpoint_ns, checkpoint_id)
 DO UPDATE SET checkpoint = excluded.checkpoint, metadata = excluded.metadata;
 
 -- name: insert_blobs
 -- Keep the values of checkpoints, given by columns; a version of a value never changes.
 INSERT INTO checkpoint_blobs (thread_id, checkpoint_ns, channel, version, type, blob)
-SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::bytea[])
+SELECT * FROM unnest(%b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::bytea[])
 ON CONFLICT DO NOTHING;
 
 -- name: insert_writes
 -- Keep what stages wrote, given by columns; interrupts, errors and answers (negative idx) replace earlier ones.
 INSERT INTO checkpoint_writes AS kept (thread_id, checkpoint_ns, checkpoint_id, task_id, task_path, idx, channel, type,
                                        blob)
-SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::integer[], %s::text[], %s::text[],
-                     %s::bytea[])
+SELECT * FROM unnest(%b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::integer[], %b::text[], %b::text[],
+                     %b::bytea[])
 ON CONFLICT (thread_id, checkpoint_ns, checkpoint_id, task_id, idx)
 DO UPDATE SET channel = excluded.channel, type = excluded.type, blob = excluded.blob WHERE kept.idx < 0;
 

@@ -96,7 +96,7 @@ class Intake:
 
     async def decide(self, request_id: str, submission: Submission, reviewer: Principal) -> tuple[Decision, Run]:
         """Decide one request; see `engine.approvals.decisions.decide` for what is refused."""
-        async with self.database.transaction() as conn:
+        async with self.database.reading() as conn:
             request = await get_request(conn, request_id, tenant=reviewer.tenant)
         require_reviewer(request, reviewer)
         await self._require_unchanged(request)
@@ -111,7 +111,7 @@ class Intake:
 
         Raises `NothingToResume`, `AmbiguousResume`, `InvalidDecision` and what `decide` raises.
         """
-        async with self.database.transaction() as conn:
+        async with self.database.reading() as conn:
             await get_thread(conn, thread_id, tenant=principal.tenant)
             asked = await _asked(conn, thread_id)
         target, answer = _target(asked, value)
@@ -157,7 +157,7 @@ class Intake:
         """The open request must still be what the thread's newest checkpoint waits for."""
         if request.status != "pending":
             return
-        async with self.database.transaction() as conn:
+        async with self.database.reading() as conn:
             thread = await get_thread(conn, request.thread_id, tenant=request.tenant)
         if thread["carried_by"]:
             return  # its state is with another server, and decides nothing there either

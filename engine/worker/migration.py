@@ -72,7 +72,7 @@ class Migrator:
 
         Raises `VersionChanged`.
         """
-        async with self.database.transaction() as conn:
+        async with self.database.reading() as conn:
             leg = await pins.newest_leg(conn, run_id)
         workflow = self.catalog[leg.workflow]
         if leg.version == workflow.version:
@@ -86,7 +86,7 @@ class Migrator:
 
     async def require_loaded_where_it_stands(self, thread_id: str) -> None:
         """The same for a thread whose last run was stopped and not ended, if it was."""
-        async with self.database.transaction() as conn:
+        async with self.database.reading() as conn:
             leg = await pins.parked_leg(conn, thread_id)
         if leg:
             await self.require_loaded(leg.id)

@@ -71,7 +71,7 @@ async def plan(database: Database, run: Run, workflow: Workflow, standing: Stand
     if not pending:
         # Not `snapshot.next`: it leaves out stages whose writes are saved already, although no checkpoint has them yet.
         return Plan(Next.GO) if snapshot.tasks else Plan(Next.DONE)
-    async with database.transaction() as conn:
+    async with database.reading() as conn:
         answers = await _answers(conn, run, set(pending))
     return Plan(Next.GO, Command(resume=answers)) if answers else Plan(Next.PARK)
 
