@@ -4,14 +4,14 @@ import asyncio
 import contextlib
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import psycopg
 
 from contracts.errors import NotFound, StoreUnavailable
 from engine.runs.model import Run
-from engine.runs.pages import Event, Page, StreamEvent, ThreadEvent, page_of_run, page_of_thread, watch_thread
+from engine.runs.pages import Event, Page, StreamEvent, ThreadEvent, ThreadReader, page_of_run, watch_thread
 from engine.runs.runs import get_run
 from engine.store.database import Connection, Database, connection_options
 from engine.store.sql import load_queries
@@ -34,6 +34,14 @@ async def append_events(conn: Connection, run: Run, events: Sequence[Named]) -> 
     names, data = zip(*events, strict=True)
     params = {"run_id": run.id, "thread_id": run.thread_id, "names": list(names), "data": list(data)}
     await conn.execute(_SQL["insert_events"], params)
+
+
+async def append_state_update(conn: Connection, thread_id: str, checkpoint_id: str) -> None:
+    """Keep that a thread's state was written from outside; expects the transaction that wrote it and holds the thread.
+
+    A thread that has had no run keeps none.
+    """
+    await conn.execute(_SQL["insert_state_update"], {"thread_id": thread_id, "checkpoint_id": checkpoint_id})
 
 
 class Notices:
@@ -60,13 +68,16 @@ class Notices:
                 options = connection_options()
                 async with await psycopg.AsyncConnection.connect(self._database.dsn, **options) as conn:
                     await conn.execute("LISTEN gatehouse_run")
+                    self._wake(list(self._waiting))  # what was told while nobody listened
                     async for notice in conn.notifies():
-                        for key in notice.payload.split():
-                            for event in self._waiting.get(key, ()):
-                                event.set()
+                        self._wake(notice.payload.split())
             except psycopg.OperationalError:
                 # Waiters poll meanwhile; a database that comes back is listened to again.
                 await asyncio.sleep(_POLL_S)
+
+    def _wake(self, keys: Iterable[str]) -> None:
+        for event in (event for key in keys for event in self._waiting.get(key, ())):
+            event.set()
 
     @contextlib.contextmanager
     def woken(self, key: str) -> Iterator[asyncio.Event]:
@@ -136,8 +147,9 @@ class Notices:
             if time.monotonic() > watched:
                 await watch_thread(self._database, thread_id, for_s=2 * _WATCH_S)
                 watched = time.monotonic() + _WATCH_S
-            return await page_of_thread(self._database, thread_id, tenant=tenant, after=after, names=names)
+            return await reader.page(after)
 
+        reader = ThreadReader(self._database, thread_id, tenant, names)
         with self.woken(thread_id) as event:
             async for page in _pages(read, after, event):
                 yield page

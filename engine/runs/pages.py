@@ -76,15 +76,25 @@ async def page_of_run(
     return Page(events, _may_be_more(events), rows[0]["status"] not in ENDED)
 
 
-async def page_of_thread(
-    database: Database, thread_id: str, *, tenant: str, after: int, names: Sequence[str] | None
-) -> Page[ThreadEvent]:
-    """Events of all of a thread's runs after one, only those of these names. Raises `NotFound`."""
-    rows = await _rows(database, "events_of_thread", names, thread_id=thread_id, tenant=tenant, after=after)
-    if not rows:
-        raise NotFound(f"There is no thread {thread_id}.")
-    events = [ThreadEvent.of(row) for row in rows if row["seq"] is not None]
-    return Page(events, _may_be_more(events), come=True)
+@dataclass
+class ThreadReader:
+    """Reads what happens on one thread; only events of these names."""
+
+    database: Database
+    thread_id: str
+    tenant: str
+    names: Sequence[str] | None
+    _seen_at: datetime | None = None
+
+    async def page(self, after: int) -> Page[ThreadEvent]:
+        """Events of all of the thread's runs after one. Raises `NotFound`."""
+        params = {"thread_id": self.thread_id, "tenant": self.tenant, "after": after, "seen_at": self._seen_at}
+        rows = await _rows(self.database, "events_of_thread", self.names, **params)
+        if not rows:
+            raise NotFound(f"There is no thread {self.thread_id}.")
+        events = [ThreadEvent.of(row) for row in rows if row["seq"] is not None]
+        self._seen_at = events[-1].at if events else self._seen_at
+        return Page(events, _may_be_more(events), come=True)
 
 
 async def newest_event(database: Database, thread_id: str, *, upto: int = 2**63 - 1) -> tuple[int, int]:

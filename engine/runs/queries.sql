@@ -220,7 +220,8 @@ WHERE run.id = %(run_id)s AND run.tenant = %(tenant)s AND run.deleted_at IS NULL
 ORDER BY page.seq;
 
 -- name: events_of_thread
--- A page of the events of all of a thread's runs after one; always at least one row.
+-- A page of the events of all of a thread's runs after one, of those that had not ended long before it; always at least
+-- one row.
 SELECT page.* FROM thread LEFT JOIN LATERAL (
     SELECT * FROM (
         SELECT *, sum(octet_length(data)) OVER (ORDER BY seq) - octet_length(data) AS bytes_before
@@ -231,7 +232,10 @@ SELECT page.* FROM thread LEFT JOIN LATERAL (
                 SELECT * FROM run_event WHERE run_id = run.id AND seq > %(after)s
                   AND (%(names)s::text[] IS NULL OR event = ANY (%(names)s))
                 ORDER BY seq LIMIT %(rows)s) found
-            WHERE run.thread_id = thread.id AND run.deleted_at IS NULL ORDER BY found.seq LIMIT %(rows)s) few) measured
+            WHERE run.thread_id = thread.id AND run.deleted_at IS NULL
+              AND (%(seen_at)s::timestamptz IS NULL OR run.finished_at IS NULL
+                   OR run.finished_at >= %(seen_at)s - interval '1 minute')
+            ORDER BY found.seq LIMIT %(rows)s) few) measured
     WHERE bytes_before < %(bytes)s) page ON true
 WHERE thread.id = %(thread_id)s AND thread.tenant = %(tenant)s AND thread.deleted_at IS NULL
 ORDER BY page.seq;
@@ -266,6 +270,15 @@ SELECT id, event, data FROM run CROSS JOIN LATERAL (VALUES
     (2, 'done', jsonb_build_object('status', 'run_done', 'run_id', id, 'run_status', status, 'outcome', outcome)::text)
 ) AS last (i, event, data)
 WHERE id = %(run_id)s AND data IS NOT NULL ORDER BY i;
+
+-- name: insert_state_update
+-- Tell those who follow a thread that its state was written from outside; kept beside its newest run.
+WITH kept AS (
+    INSERT INTO run_event (run_id, event, data)
+    SELECT id, 'state_update', jsonb_build_object('checkpoint_id', %(checkpoint_id)s::text)::text
+    FROM run WHERE thread_id = %(thread_id)s::text::uuid ORDER BY seq DESC LIMIT 1
+)
+SELECT pg_notify('gatehouse_run', %(thread_id)s::text);
 
 -- name: notify
 -- Wake whoever waits for this run or follows its thread.

@@ -19,6 +19,7 @@ from engine.audit.audit import Subject
 from engine.catalog.catalog import Catalog
 from engine.catalog.workflow import Workflow
 from engine.gateway.ledger import unknown_effects
+from engine.runs.events import append_state_update
 from engine.runs.model import NewThread
 from engine.runs.runs import active_runs
 from engine.runs.threads import create_thread, get_thread, mark_deleted, mark_edited
@@ -61,6 +62,7 @@ class Editor:
             config = await self._written(thread, workflow, steps, page, at)
             await page.write(conn)
             await mark_edited(conn, thread_id, by=principal.name, workflow=workflow.name)
+            await append_state_update(conn, thread_id, config["configurable"]["checkpoint_id"])
             named: JsonObject = {"as": [u.as_node for step in steps for u in step], "checkpoint_id": at}
             await audit.append(conn, Subject(thread_id, "", principal.name), Event.STATE_EDITED, named)
         return config

@@ -130,3 +130,20 @@ async def test_an_unknown_or_foreign_thread_has_no_stream(url: str, people: Peop
         ]
 
     assert [reply.status_code for reply in replies] == [404, 404, 401]
+
+
+async def test_state_written_from_outside_is_told(trial_url: str, trial_people: People) -> None:
+    client = client_of(trial_url, trial_people.ada)
+    thread = await new_thread(client)
+    await client.runs.wait(thread, "talk", input=HELLO)
+
+    async with following(trial_url, trial_people.ada, thread, "state_update") as heard:
+        said: Any = {"messages": [{"role": "user", "content": "and this"}]}
+        await client.threads.update_state(thread, said)
+        await client.runs.join(thread, (await client.runs.create(thread, "talk", input=HELLO))["run_id"])
+        await asyncio.sleep(0.3)
+
+    told = heard[0].data
+    assert names(heard) == ["state_update"]
+    assert told["thread_id"] == thread
+    assert [message["content"] for message in told["state"]["values"]["messages"]][-1] == "and this"
