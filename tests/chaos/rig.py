@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import httpx
 import psycopg
 
 from commands.serving import free_port
@@ -24,7 +25,7 @@ from tests.workers import Workers, workers_at
 
 LEASE_S = 2.0
 # Postgres takes a hundred connections: a server and a handful of workers share them.
-_SMALL = {"GATEHOUSE_LEASE_S": str(LEASE_S), "GATEHOUSE_POOL_SIZE": "10", "GATEHOUSE_CONCURRENCY": "8"}
+_SMALL = {"GATEHOUSE_POOL_SIZE": "10", "GATEHOUSE_CONCURRENCY": "8"}
 _TAKEOVERS = """
 CREATE TABLE takeover (run_id uuid, owner text, at timestamptz NOT NULL DEFAULT clock_timestamp());
 CREATE FUNCTION note_takeover() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -46,6 +47,7 @@ class Rig:
     people: People
     processes: Workers
     port: int
+    lease_s: float
     server: int = 0
     carriers: set[int] = field(default_factory=set)
     """Workers that are alive and not stopped."""
@@ -55,7 +57,7 @@ class Rig:
         return f"http://127.0.0.1:{self.port}"
 
     def start_worker(self) -> None:
-        self.carriers.add(self.processes.start(**_SMALL))
+        self.carriers.add(self.processes.start(GATEHOUSE_LEASE_S=str(self.lease_s), **_SMALL))
 
     def start_server(self) -> None:
         self.server = self.processes.run("serve", "--no-worker", "--port", str(self.port), **_SMALL)
@@ -74,6 +76,11 @@ class Rig:
         if dsn != self.site.dsn:
             raise AssertionError("Postgres came back at another address; nobody would find it")
 
+    def result_of(self, thread: str) -> str:
+        """What a caller reads as the summary of a thread."""
+        reply = httpx.get(f"{self.url}/threads/{thread}", headers={"x-api-key": self.people.ada}, timeout=30)
+        return str(reply.raise_for_status().json()["values"].get("summary", ""))
+
     async def audit_findings(self) -> int:
         """How many breaks the audit trail has."""
         async with open_database(self.site.settings(), lambda _: None) as database, database.transaction() as conn:
@@ -89,7 +96,7 @@ class Rig:
 
 
 @contextmanager
-def open_rig(*, workers: int, ledger: bool = True, delay_ms: int = 40) -> Iterator[Rig]:
+def open_rig(*, workers: int, lease_s: float = LEASE_S, ledger: bool = True, delay_ms: int = 40) -> Iterator[Rig]:
     """A rig that runs; everything it started is ended and removed at the end."""
     folder = Path(tempfile.mkdtemp(prefix="gatehouse-chaos-"))
     folder.chmod(0o755)
@@ -100,7 +107,7 @@ def open_rig(*, workers: int, ledger: bool = True, delay_ms: int = 40) -> Iterat
             site = Site(dsn, home, home / "worlds.sqlite", TRIALS, {"counter": outside.url})
             people = asyncio.run(make_people(site.settings()))
             with workers_at(site, entry="cli" if ledger else "tests.chaos.without_ledger") as processes:
-                rig = Rig(site, outside, people, processes, free_port())
+                rig = Rig(site, outside, people, processes, free_port(), lease_s)
                 with rig.connect() as conn:
                     conn.execute(_TAKEOVERS)
                 rig.start_server()
