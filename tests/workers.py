@@ -55,6 +55,10 @@ class Workers:
         """Until a worker has ended by itself."""
         self.alive.pop(pid).wait(timeout=30)
 
+    def lives(self, pid: int) -> bool:
+        """Whether a worker has neither ended by itself nor been ended."""
+        return pid in self.alive and self.alive[pid].is_running()
+
     def signal(self, pid: int, how: signal.Signals) -> None:
         os.kill(self.alive[pid].pid, how)
 

@@ -1,5 +1,6 @@
 """One pool of Postgres connections and the transactions opened on it."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
@@ -47,6 +48,7 @@ class Database:
             configure=None if pooler else _configure,
         )
         self._waiting: dict[int, list[Callable[[bool], None]]] = {}
+        self._looking: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
         """Raises `StoreUnavailable` when the database does not answer within ten seconds, `ConfigurationError`."""
@@ -71,6 +73,8 @@ class Database:
             )
 
     async def close(self) -> None:
+        if self._looking:
+            await self._looking
         await self.pool.close()
 
     @asynccontextmanager
@@ -136,6 +140,7 @@ class Database:
         try:
             yield
         except (psycopg.OperationalError, psycopg.errors.IdleInTransactionSessionTimeout) as error:
+            self._look_for_dead()
             raise StoreUnavailable(f"The database went away: {type(error).__name__}.") from error
         except psycopg.Error as error:
             raise_if_fenced(error)
@@ -144,6 +149,11 @@ class Database:
             _then.set(before)
         for do in then:
             do()
+
+    def _look_for_dead(self) -> None:
+        """Connections mostly die together; each that stays in the pool would fail somebody else, too."""
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self.pool.check(), name="look for dead connections")
 
 
 def after_commit(do: Callable[[], None]) -> None:

@@ -122,6 +122,7 @@ class Misfortunes:
         await asyncio.to_thread(self.rig.start_postgres)
 
     def _victim(self) -> int:
+        self.rig.supervise()
         return self.random.choice(sorted(self.rig.carriers))
 
     def _silence(self, pid: int) -> None:

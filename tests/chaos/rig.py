@@ -64,7 +64,16 @@ class Rig:
 
     def kill(self, pid: int) -> None:
         self.carriers.discard(pid)
-        self.processes.end(pid, signal.SIGKILL)
+        if self.processes.lives(pid):
+            self.processes.end(pid, signal.SIGKILL)
+
+    def supervise(self) -> None:
+        """As a supervisor does: who ended by itself, because Postgres was away at its start, is started again."""
+        for pid in [pid for pid in self.carriers if not self.processes.lives(pid)]:
+            self.carriers.discard(pid)
+            self.start_worker()
+        if not self.processes.lives(self.server):
+            self.start_server()
 
     def kill_postgres(self) -> None:
         """The postmaster; its backends end when they notice."""

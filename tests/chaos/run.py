@@ -18,7 +18,8 @@ from tests.chaos.misfortunes import Kind, Misfortunes
 from tests.chaos.person import find_out
 from tests.chaos.rig import open_rig
 from tests.chaos.verdict import Evidence, Takeover, Verdict, judge, quantile, read_evidence, takeovers
-from tests.conftest import pytest_configure
+from tests.conftest import pytest_configure, wait_until_up
+from tests.outside import Outside
 
 _SETTLE_S = 120
 
@@ -44,18 +45,23 @@ class Plan:
     seed: int
     every_s: float = 1.5
     ledger: bool = True
+    at_a_time: int = 32
+    """Runs under way."""
     delay_ms: int = 40
     """How long the outside system takes: the longer, the more calls are under way when a worker dies."""
     kinds: tuple[Kind, ...] = get_args(Kind)
+    enough: Callable[[Outside], bool] = lambda _: False
+    """Whether what was counted outside by now shows already what is to be shown."""
 
 
 def play(plan: Plan, say: Callable[[str], None]) -> Told:
     """Carry the plan out. Leaves no process and no file behind."""
     began = time.monotonic()
     with open_rig(workers=plan.workers, ledger=plan.ledger, delay_ms=plan.delay_ms) as rig:
-        load = Load(rig, plan.runs)
+        load = Load(rig, plan.runs, at_a_time=plan.at_a_time)
         misfortunes = Misfortunes(rig, random.Random(plan.seed), plan.every_s, plan.kinds)
         asyncio.run(_play(load, misfortunes, plan, say))
+        wait_until_up(rig.url)
         doubts = find_out(rig)
         asyncio.run(_settle(load, say))
         evidence = read_evidence(rig, load.accepted, doubts)
@@ -64,10 +70,14 @@ def play(plan: Plan, say: Callable[[str], None]) -> Told:
 
 
 async def _play(load: Load, misfortunes: Misfortunes, plan: Plan, say: Callable[[str], None]) -> None:
-    began, over = time.monotonic(), asyncio.Event()
-    striking = asyncio.create_task(misfortunes.strike_until(over))
+    over = asyncio.Event()
     submitting = asyncio.create_task(load.submit(over))
-    while (elapsed := time.monotonic() - began) < plan.seconds and not submitting.done():
+    await _begun(load.rig.outside)
+    began, striking = time.monotonic(), asyncio.create_task(misfortunes.strike_until(over))
+    while (elapsed := time.monotonic() - began) < plan.seconds and not plan.enough(load.rig.outside):
+        if submitting.done():
+            break
+        load.rig.supervise()
         say(f"{elapsed:4.0f} s  {len(load.accepted)} accepted, {misfortunes.happened.total()} misfortunes")
         await asyncio.sleep(1)
     over.set()
@@ -75,10 +85,21 @@ async def _play(load: Load, misfortunes: Misfortunes, plan: Plan, say: Callable[
     await _settle(load, say)
 
 
+async def _begun(outside: Outside) -> None:
+    """Until the first effect has happened: before, misfortunes would strike those who carry nothing."""
+    for _ in range(600):
+        if outside.counted():
+            return
+        await asyncio.sleep(0.1)
+
+
 async def _settle(load: Load, say: Callable[[str], None]) -> None:
     """Until every run has ended, or it is too late for one that has not."""
     ends_at = time.monotonic() + _SETTLE_S
-    while (left := await asyncio.to_thread(load.open_runs)) and time.monotonic() < ends_at:
+    while time.monotonic() < ends_at:
+        load.rig.supervise()
+        if not (left := await asyncio.to_thread(load.open_runs)):
+            break
         say(f"{left} runs left")
         await asyncio.sleep(0.5)
 
