@@ -23,6 +23,7 @@ from engine.approvals.requests import action_of, frozen_under
 from engine.audit import audit
 from engine.catalog.workflow import Workflow
 from engine.gateway import ledger
+from engine.gateway.announcing import announced
 from engine.gateway.ledger import Ending, Entry, Intent, Step
 from engine.gateway.place import Place, here
 from engine.gateway.records import FoundRecords
@@ -80,7 +81,8 @@ class RunTools:
         except GatehouseError as error:
             await self._record_refusal(tool, place, error)
             raise
-        return await self._go_on(call, entry, send_by)
+        async with announced(tool.name, intent.call_key):
+            return await self._go_on(call, entry, send_by)
 
     def _require_granted(self, tool: AnyTool, place: Place) -> None:
         stage = self._workflow.stages.get(place.stage)

@@ -216,3 +216,11 @@ async def test_another_tenant_neither_hears_nor_commands(url: str, people: Peopl
         ]
 
     assert [reply.status_code for reply in replies] == [404, 404, 404]
+
+
+async def test_calls_of_tools_are_told_without_what_they_say(trial_url: str, trial_people: People) -> None:
+    async with client_of(trial_url, trial_people.ada).threads.stream(assistant_id="gate") as thread:
+        await thread.run.start(input={"case": f"tools-{uuid.uuid4()}", "number": 3})
+        calls = [call async for call in thread.tool_calls]
+
+    assert [(call.name, call.input, await call.output) for call in calls] == [("counter.add", None, None)]
