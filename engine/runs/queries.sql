@@ -49,6 +49,10 @@ WHERE id = %(id)s RETURNING *;
 UPDATE thread SET edited_by = coalesce(edited_by, %(by)s), workflow = %(workflow)s, updated_at = now()
 WHERE id = %(id)s;
 
+-- name: disarm_delayed
+-- Runs that a thread took for later do not act when one that edits it may go before them.
+UPDATE run SET acts = false WHERE thread_id = %(thread_id)s AND status = 'pending' AND start_at > now();
+
 -- name: mark_deleted
 -- Hide a thread and what its caller said of it.
 UPDATE thread SET deleted_at = now(), metadata = '{}', updated_at = now() WHERE id = %(id)s;

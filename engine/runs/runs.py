@@ -36,6 +36,7 @@ async def create_run(conn: Connection, new: NewRun, thread: DictRow, dispatcher:
         new = replace(new, stream_modes=("values",))
     if new.options.edits:
         await mark_edited(conn, new.thread_id, by=new.requester, workflow=new.workflow)
+        await conn.execute(_SQL["disarm_delayed"], {"thread_id": new.thread_id})
     acts = thread["edited_by"] is None and not new.options.edits
     kind: RunKind = "proceed" if new.input is None else "input"
     return await _insert(conn, new, dispatcher, kind=kind, acts=acts)
