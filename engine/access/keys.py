@@ -60,8 +60,9 @@ async def create_key(
     roles: Iterable[str],
     approver_roles: Iterable[str] = (),
     expires_at: datetime | None = None,
+    tenant: str = LOCAL.tenant,
 ) -> str:
-    """Make a key and return it: it is shown once and cannot be read back.
+    """Make a key of a tenant and return it: it is shown once and cannot be read back.
 
     Raises `InvalidRequest` for an unknown role, `AlreadyExists` for a taken name.
     """
@@ -79,6 +80,7 @@ async def create_key(
         "roles": roles,
         "approver_roles": sorted(set(approver_roles)),
         "expires_at": expires_at,
+        "tenant": tenant,
     }
     try:
         await conn.execute(_SQL["insert_key"], row)

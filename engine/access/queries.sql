@@ -1,7 +1,7 @@
 -- name: insert_key
 -- Keep a new key's hash, never the key.
-INSERT INTO api_key (id, name, secret_sha256, roles, approver_roles, expires_at)
-VALUES (%(id)s, %(name)s, %(sha)s, %(roles)s, %(approver_roles)s, %(expires_at)s);
+INSERT INTO api_key (id, name, secret_sha256, roles, approver_roles, expires_at, tenant)
+VALUES (%(id)s, %(name)s, %(sha)s, %(roles)s, %(approver_roles)s, %(expires_at)s, %(tenant)s);
 
 -- name: key_by_id
 -- A key that still counts.
