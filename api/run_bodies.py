@@ -1,19 +1,30 @@
 """What callers send about runs: the requests of `langgraph_sdk`."""
 
-from typing import Any, Literal
+from typing import Any, Literal, Self
 from uuid import UUID
 
-from pydantic import Field, JsonValue
+from pydantic import Field, JsonValue, field_validator, model_validator
 
 from api.bodies import Body, CheckpointBody, checkpoint_of
 from api.modes import StreamMode
 from api.pages import Limit, Offset
-from contracts.errors import BypassRefused, NotSupported
+from contracts.errors import BypassRefused, InvalidRequest, NotSupported
 from engine.runs.model import RunOptions, RunStatus
 
 Stages = Literal["*"] | list[str]
 _YEAR_S = 365 * 86_400
-_NOT_PASSED_ON = ("thread_id", "checkpoint_id", "checkpoint_ns", "checkpoint_map", "run_id", "graph_id", "assistant_id")
+_RESUME_MAP = "__pregel_resume_map"
+_NOT_PASSED_ON = (
+    _RESUME_MAP,
+    "__pregel_resuming",
+    "thread_id",
+    "checkpoint_id",
+    "checkpoint_ns",
+    "checkpoint_map",
+    "run_id",
+    "graph_id",
+    "assistant_id",
+)
 """What clients put into `configurable` and the server says itself."""
 
 
@@ -24,6 +35,11 @@ class CommandBody(Body):
     update: JsonValue = None
     goto: str | dict[str, JsonValue] | list[str | dict[str, JsonValue]] | None = None
 
+    @field_validator("goto")
+    @classmethod
+    def _somewhere(cls, value: object) -> object:
+        return value or None  # `RemoteGraph` sends an empty list for nowhere
+
 
 class ConfigBody(Body):
     """`config` of a run."""
@@ -32,6 +48,15 @@ class ConfigBody(Body):
     recursion_limit: int | None = Field(None, ge=1)
     configurable: dict[str, JsonValue] = Field(default_factory=dict)
     metadata: dict[str, JsonValue] = Field(default_factory=dict)
+
+    @property
+    def checkpoint_id(self) -> str | None:
+        """The checkpoint to start from, as graphs that are called without a server name it. Raises `InvalidRequest`."""
+        named = self.configurable.get("checkpoint_id")
+        try:
+            return str(UUID(str(named))) if named else None
+        except ValueError as error:
+            raise InvalidRequest("`config.configurable.checkpoint_id` is not the id of a checkpoint.") from error
 
 
 class RunBody(Body):
@@ -64,6 +89,14 @@ class RunBody(Body):
         None, description="Accepted; the server's own setting decides."
     )
     feedback_keys: list[str] | None = Field(None, description="Accepted and ignored.")
+
+    @model_validator(mode="after")
+    def _answer_of_an_outer_graph(self) -> Self:
+        """A `RemoteGraph` inside a graph that is resumed sends the answer so, and its state as the input."""
+        answer = self.config.configurable.get(_RESUME_MAP)
+        if answer and self.command is None:
+            self.command, self.input = CommandBody(resume=answer), None
+        return self
 
     @property
     def stream_modes(self) -> tuple[str, ...]:
@@ -98,7 +131,7 @@ class RunBody(Body):
             context=self.context,
             interrupt_before=_tuple(self.interrupt_before),
             interrupt_after=_tuple(self.interrupt_after),
-            checkpoint_id=checkpoint_of(self.checkpoint_id, self.checkpoint),
+            checkpoint_id=checkpoint_of(self.checkpoint_id, self.checkpoint) or self.config.checkpoint_id,
             update=command.update,
             goto=tuple(goto),
             durability=self.durability,

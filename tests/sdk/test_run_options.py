@@ -101,10 +101,12 @@ async def test_a_run_starts_again_from_a_checkpoint(client: LangGraphClient) -> 
     await client.runs.join(thread, run["run_id"])
     waited: Any = await client.runs.wait(thread, "three_stages", checkpoint_id=named)
     other: Any = await client.runs.wait(thread, "three_stages", checkpoint=earlier)
+    config: Any = {"configurable": {"checkpoint_id": named}}
+    configured: Any = await client.runs.wait(thread, "three_stages", config=config)
     streamed = await parts(client.runs.stream(thread, "three_stages", checkpoint_id=named, stream_mode="updates"))
     again = await parts(client.runs.stream(thread, "three_stages", checkpoint=earlier, stream_mode="updates"))
 
-    assert waited["summary"] == other["summary"] == SUMMARY
+    assert waited["summary"] == other["summary"] == configured["summary"] == SUMMARY
     assert [list(update) for update in of(streamed, "updates")] == [["count_letters"], ["sum_up"]]
     assert of(again, "updates") == of(streamed, "updates")
 
