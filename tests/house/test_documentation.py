@@ -5,11 +5,13 @@ import os
 import re
 import shlex
 from collections.abc import Iterator
+from pathlib import Path
 
 from docs.generate import SCHEMA_PAGE, pages
 from tests.house.commands import refusal
 from tests.house.tree import ROOT, files, shipped
 
+WITH_TESTS_OF_THEIR_OWN = {Path("docs/reference/langgraph-api.md")}
 _FENCE = re.compile(r"^```.*?\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _INLINE = re.compile(r"(?<!`)`(gatehouse [^`\n]+)`(?!`)")
 _LINK = re.compile(r"\]\((?!https?:|#)([^)#\s]+)")
@@ -35,7 +37,7 @@ def test_generated_pages_are_fresh() -> None:
 
 
 def test_every_reference_page_is_generated() -> None:
-    reference = {path.relative_to(ROOT) for path in (ROOT / "docs" / "reference").iterdir()}
+    reference = {path.relative_to(ROOT) for path in (ROOT / "docs" / "reference").iterdir()} - WITH_TESTS_OF_THEIR_OWN
 
     assert reference == {path for path in (*pages(), SCHEMA_PAGE) if path.parts[:2] == ("docs", "reference")}
 

@@ -1,7 +1,10 @@
 """Clients of the trial server."""
 
+from collections.abc import Iterator
+
 import pytest
-from langgraph_sdk.client import LangGraphClient
+from langgraph_sdk import get_sync_client
+from langgraph_sdk.client import LangGraphClient, SyncLangGraphClient
 
 from tests.cases import client_of
 from tests.conftest import People
@@ -17,3 +20,10 @@ def client(trial_url: str, trial_people: People) -> LangGraphClient:
 def operator(trial_url: str, trial_people: People) -> LangGraphClient:
     """One that operates."""
     return client_of(trial_url, trial_people.olu)
+
+
+@pytest.fixture
+def sync(trial_url: str, trial_people: People) -> Iterator[SyncLangGraphClient]:
+    """One that calls, without async."""
+    with get_sync_client(url=trial_url, api_key=trial_people.ada) as client:
+        yield client

@@ -1,6 +1,5 @@
 """A graph of ours as a `RemoteGraph`: called, streamed, asked for its state, resumed, and used inside another graph."""
 
-from collections.abc import Iterator
 from typing import Any, TypedDict
 
 import pytest
@@ -9,18 +8,10 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, StateGraph
 from langgraph.pregel.remote import RemoteException, RemoteGraph
 from langgraph.types import Command
-from langgraph_sdk import get_sync_client
 from langgraph_sdk.client import LangGraphClient, SyncLangGraphClient
 
-from tests.conftest import People
 from tests.sdk.test_runs import SUMMARY, TEXT
 from tests.streaming import HELLO, new_thread
-
-
-@pytest.fixture
-def sync(trial_url: str, trial_people: People) -> Iterator[SyncLangGraphClient]:
-    with get_sync_client(url=trial_url, api_key=trial_people.ada) as client:
-        yield client
 
 
 async def on_thread(client: LangGraphClient) -> RunnableConfig:
