@@ -21,6 +21,7 @@ StreamMode = Literal[
     "debug",
     "events",
     "tools",
+    "lifecycle",
 ]
 
 END = "end"

@@ -9,7 +9,17 @@ import orjson
 from api.protocol_messages import Growing, Json, whole_message
 from engine.runs.pages import ThreadEvent
 
-STREAM_MODES = ("values", "updates", "messages-tuple", "tools", "custom", "tasks", "checkpoints", "subgraphs")
+STREAM_MODES = (
+    "values",
+    "updates",
+    "messages-tuple",
+    "tools",
+    "custom",
+    "tasks",
+    "checkpoints",
+    "lifecycle",
+    "subgraphs",
+)
 """What runs stream that are started by the protocol: subscriptions come later, and may want any of it."""
 NUMBERS_PER_EVENT = 1000
 _INTERRUPT = "__interrupt__"
@@ -45,7 +55,6 @@ class _RunSoFar:
     """What has been told of one run."""
 
     workflow: str
-    subgraphs: set[Namespace] = field(default_factory=set)
     messages: dict[str, Growing] = field(default_factory=dict)
     interrupts: dict[str, tuple[Namespace, Any]] = field(default_factory=dict)
     error: str | None = None
@@ -53,7 +62,6 @@ class _RunSoFar:
     def told(self, kept: ThreadEvent) -> Iterator[Told]:
         mode, *inside = kept.name.split("|")
         namespace, data = tuple(inside), orjson.loads(kept.data)
-        yield from self._subgraph_begins(namespace)
         match mode:
             case "began" | "metadata":
                 yield "lifecycle", (), {"event": "running", "graph_name": self.workflow}
@@ -62,11 +70,10 @@ class _RunSoFar:
                 yield from ((mode, namespace, told) for told in _SHAPES[mode](data))
             case "messages":
                 yield from (("messages", namespace, told) for told in self._message(*data))
-            case "tools" | "custom" | "checkpoints":
+            case "custom" | "checkpoints":
                 yield from ((mode, namespace, told) for told in _SHAPES[mode](data))
-            case "tasks":
-                yield "tasks", namespace, data
-                yield from self._subgraph_ends(namespace, data)
+            case "tools" | "tasks" | "lifecycle":
+                yield mode, namespace, data
             case "error":
                 self.error = data["message"]
             case "done":
@@ -80,22 +87,6 @@ class _RunSoFar:
         yield from growing.piece(message, metadata)
         if message.get("chunk_position") == "last":
             yield from self.messages.pop(message["id"]).end(message.get("usage_metadata"))
-
-    def _subgraph_begins(self, namespace: Namespace) -> Iterator[Told]:
-        for depth in range(1, len(namespace) + 1):
-            inner = namespace[:depth]
-            if inner not in self.subgraphs:
-                self.subgraphs.add(inner)
-                name, _, task = inner[-1].partition(":")
-                data = {"event": "started", "graph_name": name, "namespace": list(inner), "trigger_call_id": task}
-                yield "lifecycle", inner, data
-
-    def _subgraph_ends(self, namespace: Namespace, task: Json) -> Iterator[Told]:
-        inner = (*namespace, f"{task['name']}:{task['id']}")
-        if "result" in task and inner in self.subgraphs:
-            event = "failed" if task["error"] else "interrupted" if task["interrupts"] else "completed"
-            told = {"event": event, "graph_name": task["name"]}
-            yield "lifecycle", inner, told | ({"error": task["error"]} if task["error"] else {})
 
     def _remember_interrupts(self, namespace: Namespace, data: Any) -> None:
         for interrupt in data.get(_INTERRUPT, ()) if isinstance(data, dict) else ():
@@ -130,10 +121,6 @@ def _updates(data: Any) -> Iterator[Json]:
             yield {"node": node, "values": values}
 
 
-def _tools(data: Json) -> Iterator[Json]:
-    yield data
-
-
 def _custom(data: Any) -> Iterator[Json]:
     """What a stage wrote; what has a name can be listened to by it."""
     name = data.get("name") if isinstance(data, dict) else None
@@ -153,7 +140,6 @@ def _checkpoints(data: Json) -> Iterator[Json]:
 _SHAPES: dict[str, Callable[[Any], Iterator[Any]]] = {
     "values": _values,
     "updates": _updates,
-    "tools": _tools,
     "custom": _custom,
     "checkpoints": _checkpoints,
 }

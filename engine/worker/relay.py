@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, cast
 from uuid import UUID
 
@@ -19,11 +19,12 @@ from engine.runs.events import Named, append_events
 from engine.runs.model import Run
 from engine.store.database import Connection
 from engine.store.journal import Note
+from engine.worker.subgraphs import Namespace, Subgraphs, Told
 from engine.worker.wire import encode
 
 _LOOP_MODES = frozenset({"values", "updates", "tasks", "checkpoints", "debug"})
 
-Chunk = tuple[tuple[str, ...], str, Any]
+Chunk = tuple[Namespace, str, Any]
 
 
 class Relay:
@@ -39,6 +40,7 @@ class Relay:
         self._hold = hold
         self._wanted = frozenset(run.stream_modes)
         self._announced: set[str | None] = set()
+        self._subgraphs = Subgraphs()
         self._batch: list[Named] = []
         self._thread = threading.get_ident()
         self._loop = asyncio.get_running_loop()
@@ -63,7 +65,7 @@ class Relay:
             self._keep("events", _unasked(cast("dict[str, Any]", event)))
 
     def _listening(self, config: RunnableConfig) -> RunnableConfig:
-        wanted = self._wanted
+        wanted = self._wanted | ({"tasks"} if "lifecycle" in self._wanted else set())
         ours = {
             "__pregel_stream": StreamProtocol(self._take, cast(Any, set(wanted & _LOOP_MODES))),
             "__pregel_runtime": Runtime(stream_writer=self._write if "custom" in wanted else lambda _: None),
@@ -86,13 +88,25 @@ class Relay:
             self._loop.call_soon_threadsafe(self._take, chunk)
             return
         namespace, mode, data = chunk
+        if "lifecycle" in self._wanted:
+            self._tell(self._subgraphs.begun(namespace))
+        if self._is_wanted(namespace, mode):
+            if mode == "messages" and "messages" in self._wanted:
+                self._announce(*data)
+            if mode == "debug" and data["type"] == "checkpoint":
+                data = {**data, "payload": _named(data["payload"])}
+            self._keep("|".join((mode, *namespace)), data)
+        if mode == "tasks" and "lifecycle" in self._wanted:
+            self._tell(self._subgraphs.ended(namespace, data))
+
+    def _is_wanted(self, namespace: Namespace, mode: str) -> bool:
         if namespace and "subgraphs" not in self._wanted:
-            return
-        if mode == "messages" and "messages" in self._wanted:
-            self._announce(*data)
-        if mode == "debug" and data["type"] == "checkpoint":
-            data = {**data, "payload": _named(data["payload"])}
-        self._keep("|".join((mode, *namespace)), data)
+            return False
+        return mode in self._wanted or (mode == "messages" and "messages-tuple" in self._wanted)
+
+    def _tell(self, told: Iterator[Told]) -> None:
+        for namespace, data in told:
+            self._keep("|".join(("lifecycle", *namespace)), data)
 
     def _announce(self, message: BaseMessage, metadata: dict[str, Any]) -> None:
         """The mode `messages` says once of each message where it comes from."""

@@ -94,6 +94,14 @@ async def test_subgraphs_are_shown_when_asked_for(trial_url: str, trial_people: 
     assert names(plain) == [name for name in names(shown) if "|" not in name]
 
 
+async def test_lifecycle_says_when_subgraphs_begin_and_end(trial_url: str, trial_people: People) -> None:
+    stream = await streamed(trial_url, trial_people.ada, "nested", {"number": 3}, ["lifecycle", "updates"])
+
+    told = [(part.event.split(":")[0], part.data["event"]) for part in stream if "event" in part.data]
+    assert told == [("lifecycle|calculate", "started"), ("lifecycle|calculate", "completed")]
+    assert [name for name in names(stream) if name.startswith("updates")] == ["updates"] * 3
+
+
 async def test_an_open_gate_shows_in_values_and_updates(trial_url: str, trial_people: People) -> None:
     client = client_of(trial_url, trial_people.ada)
     thread = await new_thread(client)
@@ -120,11 +128,11 @@ async def test_every_mode_is_taken_at_once(trial_url: str, trial_people: People)
 
     stream = await streamed(trial_url, trial_people.ada, "talk", HELLO, modes, stream_subgraphs=True)
 
-    assert set(get_args(StreamMode)) - set(modes) == {"lifecycle"}
+    assert set(modes) == set(get_args(StreamMode))
     assert {"values", "updates", "messages", "tasks", "checkpoints", "debug", "events"} <= set(names(stream))
 
 
-@pytest.mark.parametrize("mode", ["nonsense", "", ["values", 5], "lifecycle"])
+@pytest.mark.parametrize("mode", ["nonsense", "", ["values", 5], "subgraphs"])
 async def test_another_mode_is_refused(trial_url: str, trial_people: People, mode: Any) -> None:
     async with httpx.AsyncClient(base_url=trial_url, headers={"x-api-key": trial_people.ada}) as http:
         thread = (await http.post("/threads", json={})).json()["thread_id"]
