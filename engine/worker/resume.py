@@ -17,6 +17,7 @@ from engine.approvals.requests import asked_of_thread
 from engine.catalog.workflow import Workflow
 from engine.gateway.outcomes import parked_effects
 from engine.runs.model import Run
+from engine.runs.runs import active_runs
 from engine.store.database import Connection, Database
 
 
@@ -65,7 +66,8 @@ async def plan(database: Database, run: Run, workflow: Workflow, standing: Stand
     snapshot, pending = standing.snapshot, pending_interrupts(standing.snapshot)
     if run.kind != "resume" and not standing.made_by(run):
         if pending and not run.options.checkpoint_id:
-            raise GateOpen(f"Thread {run.thread_id} waits at a gate; this run would walk around it.")
+            async with database.transaction() as conn:
+                await _require_closed(conn, run, set(pending))
         return _begin(run, workflow, standing)
     require_stages(run, workflow, standing.stands_at)
     if not pending:
@@ -91,6 +93,21 @@ def _begin(run: Run, workflow: Workflow, standing: Standing) -> Plan:
         if not standing.snapshot.tasks:
             return Plan(Next.DONE)
     return Plan(Next.GO, None, config)
+
+
+async def _require_closed(conn: Connection, run: Run, interrupt_ids: set[str]) -> None:
+    """Raises `GateOpen` unless the run brings new input and what its thread waited for was cancelled.
+
+    Such interrupts stay in the checkpoint; LangGraph forgets them when the new input arrives.
+    """
+    asked = await asked_of_thread(conn, run.thread_id)
+    waiting = {r.interrupt_id for r in asked if r.status == "pending"}
+    waiting |= {q.interrupt_id for q in await questions_of_thread(conn, run.thread_id) if q.status == "open"}
+    waiting |= {e.interrupt_id for e in await parked_effects(conn, run.thread_id) if e.waits}
+    # A leg that carries an answer may have been accepted after this run, and must find what was answered.
+    answered = any(other.kind == "resume" for other in await active_runs(conn, run.thread_id))
+    if run.kind != "input" or answered or waiting & interrupt_ids:
+        raise GateOpen(f"Thread {run.thread_id} waits at a gate; this run would walk around it.")
 
 
 async def _answers(conn: Connection, run: Run, interrupt_ids: set[str]) -> dict[str, JsonValue]:
