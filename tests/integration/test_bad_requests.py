@@ -1,6 +1,9 @@
 """Wrong input over HTTP: a problem document with a stable code, and nothing changed."""
 
+import json
 import uuid
+from collections.abc import AsyncIterator
+from typing import Any
 
 import httpx
 import pytest
@@ -114,3 +117,66 @@ async def test_a_method_that_a_route_lacks_is_named_with_those_it_has(http: http
 
     assert problem_of(reply) == (405, "method_not_allowed")
     assert reply.headers["allow"] == "POST"
+
+
+async def test_a_body_that_does_not_say_its_size_is_refused_as_soon_as_it_is_too_large(
+    http: httpx.AsyncClient, people: People
+) -> None:
+    async def twenty_megabytes() -> AsyncIterator[bytes]:
+        for _ in range(20):
+            yield b"x" * 1_000_000
+
+    try:
+        reply = await http.post("/threads", content=twenty_megabytes(), headers={"x-api-key": people.ada})
+    except httpx.WriteError:
+        return  # hung up on while it was still sending
+
+    assert problem_of(reply) == (413, "body_too_large")
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/threads/search", {"limit": 0}),
+        ("/threads/search", {"limit": 10**30}),
+        ("/threads/search", {"offset": -1}),
+        ("/threads/search", {"metadata": {"a": "\ud800"}}),
+        ("/threads", {"ttl": {"ttl": 1e308}}),
+        ("/threads", {"thread_id": "\0"}),
+        ("/store/items/search", {"namespace_prefix": ["a\0"]}),
+        ("/store/namespaces", {"max_depth": 10**20}),
+        ("/assistants/search", {"graph_id": "\0"}),
+        ("/runs/crons", {"assistant_id": GRAPH, "schedule": "0 0 31 2 *", "input": {"complaint": "x"}}),
+        ("/runs/crons", {"assistant_id": GRAPH, "schedule": "* * * * *", "timezone": "Nowhere/Else", "input": {}}),
+        ("/runs", {"assistant_id": GRAPH, "input": {"complaint": "x"}, "after_seconds": 1e300}),
+    ],
+)
+async def test_values_out_of_bounds_are_refused(
+    http: httpx.AsyncClient, people: People, path: str, body: dict[str, Any]
+) -> None:
+    headers = {"x-api-key": people.ada, "content-type": "application/json"}
+
+    reply = await http.post(path, content=json.dumps(body), headers=headers)
+
+    assert problem_of(reply) == (422, "invalid_request")
+
+
+@pytest.mark.parametrize("given", ["nonsense", "9" * 40, "-2", "1e3", "٣"])
+async def test_a_reader_cannot_go_on_after_an_event_that_cannot_be(
+    url: str, http: httpx.AsyncClient, site: Site, people: People, given: str
+) -> None:
+    thread, _, _ = await parked_case(client_of(url, people.ada), site.worlds)
+    run = (await http.get(f"/threads/{thread}/runs", headers={"x-api-key": people.ada})).json()[0]["run_id"]
+    headers = {"x-api-key": people.ada, "last-event-id": given.encode()}
+
+    reply = await http.get(f"/threads/{thread}/runs/{run}/stream", headers=headers)  # type: ignore[arg-type]
+
+    assert problem_of(reply) == (422, "invalid_request")
+
+
+@pytest.mark.parametrize("given", ["a b", "x" * 65, "a\tb", "{}", "a;b"])
+async def test_a_request_id_that_could_forge_a_line_is_replaced(http: httpx.AsyncClient, given: str) -> None:
+    reply = await http.get("/ok", headers={"x-request-id": given})
+
+    assert reply.headers["x-request-id"] != given
+    assert len(reply.headers["x-request-id"]) == 32
