@@ -18,6 +18,7 @@ from engine.store.sql import load_queries
 
 _SQL = load_queries(__file__)
 _POLL_S = 1.0
+_LOOK_S = 15.0
 _OUTAGE_S = 30.0
 _WATCH_S = 60.0
 
@@ -45,13 +46,18 @@ async def append_state_update(conn: Connection, thread_id: str, checkpoint_id: s
 
 
 class Notices:
-    """One listening connection a process; waiters are woken by id and look for themselves once a second."""
+    """One listening connection a process; waiters are woken by id.
+
+    They look for themselves once a second while nobody listens, and else now and then: what is told is told in the
+    transaction that changes it.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._waiting: dict[str, set[asyncio.Event]] = defaultdict(set)
         self._told: dict[str, tuple[Run, Any]] = {}
         self._task: asyncio.Task[None] | None = None
+        self._listening = False
 
     def start(self) -> None:
         self._task = asyncio.create_task(self._listen(), name="run notices")
@@ -68,11 +74,14 @@ class Notices:
                 options = connection_options()
                 async with await psycopg.AsyncConnection.connect(self._database.dsn, **options) as conn:
                     await conn.execute("LISTEN gatehouse_run")
+                    self._listening = True
                     self._wake(list(self._waiting))  # what was told while nobody listened
                     async for notice in conn.notifies():
                         self._wake(notice.payload.split())
             except psycopg.OperationalError:
                 # Waiters poll meanwhile; a database that comes back is listened to again.
+                self._listening = False
+                self._wake(list(self._waiting))
                 await asyncio.sleep(_POLL_S)
 
     def _wake(self, keys: Iterable[str]) -> None:
@@ -95,6 +104,11 @@ class Notices:
                 del self._waiting[key]
                 self._told.pop(key, None)
 
+    async def _pause(self, woken: asyncio.Event) -> None:
+        """Until something is told, or it is time to look."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(woken.wait(), _LOOK_S if self._listening else _POLL_S)
+
     async def wait_for_end(self, run_id: str, *, tenant: str) -> Run:
         """The run, once it has ended."""
         return (await self.wait_for_result(run_id, tenant=tenant))[0]
@@ -111,7 +125,7 @@ class Notices:
                     run = await get_run(conn, run_id, tenant=tenant)
                 if run.ended:
                     return run, None
-                await pause(event)
+                await self._pause(event)
 
     def tell(self, run: Run, left: Any) -> None:
         """Spare who waits in this process for a run that has ended the way to the database."""
@@ -129,7 +143,7 @@ class Notices:
             return page_of_run(self._database, run_id, tenant=tenant, after=after, names=names)
 
         with self.woken(run_id) as event:
-            async for page in _pages(read, after, event):
+            async for page in self._pages(read, after, event):
                 yield page
 
     async def follow_thread(
@@ -151,37 +165,30 @@ class Notices:
 
         reader = ThreadReader(self._database, thread_id, tenant, names)
         with self.woken(thread_id) as event:
-            async for page in _pages(read, after, event):
+            async for page in self._pages(read, after, event):
                 yield page
 
-
-async def _pages(
-    read: Callable[[int], Awaitable[Page[Event]]], after: int, woken: asyncio.Event
-) -> AsyncIterator[list[Event]]:
-    """Pages as they come; a database that is away for up to half a minute is waited for."""
-    away_s = 0.0
-    while True:
-        woken.clear()
-        try:
-            page = await read(after)
-        except NotFound:
-            return
-        except StoreUnavailable:
-            if (away_s := away_s + _POLL_S) > _OUTAGE_S:
-                raise
-            await asyncio.sleep(_POLL_S)
-            continue
+    async def _pages(
+        self, read: Callable[[int], Awaitable[Page[Event]]], after: int, woken: asyncio.Event
+    ) -> AsyncIterator[list[Event]]:
+        """Pages as they come; a database that is away for up to half a minute is waited for."""
         away_s = 0.0
-        if page.events:
-            after = page.events[-1].number
-            yield page.events
-        if not page.more:
-            if not page.come:
+        while True:
+            woken.clear()
+            try:
+                page = await read(after)
+            except NotFound:
                 return
-            await pause(woken)
-
-
-async def pause(woken: asyncio.Event) -> None:
-    """Until something is told, at most a second."""
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(woken.wait(), _POLL_S)
+            except StoreUnavailable:
+                if (away_s := away_s + _POLL_S) > _OUTAGE_S:
+                    raise
+                await asyncio.sleep(_POLL_S)
+                continue
+            away_s = 0.0
+            if page.events:
+                after = page.events[-1].number
+                yield page.events
+            if not page.more:
+                if not page.come:
+                    return
+                await self._pause(woken)
