@@ -4,6 +4,7 @@ from typing import Any, Literal, Self
 from uuid import UUID
 
 from pydantic import Field, JsonValue, field_validator, model_validator
+from pydantic.alias_generators import to_camel
 
 from api.bodies import Body, CheckpointBody, checkpoint_of
 from api.modes import StreamMode
@@ -31,6 +32,7 @@ _NOT_PASSED_ON = (
 class CommandBody(Body):
     """`command` of a run. On a thread with an open gate only `resume` is obeyed."""
 
+    lg_name: Literal["Command"] | None = Field(None, description="How `Command` of LangGraph for JavaScript begins.")
     resume: JsonValue = None
     update: JsonValue = None
     goto: str | dict[str, JsonValue] | list[str | dict[str, JsonValue]] | None = None
@@ -144,6 +146,18 @@ class RunBody(Body):
         given: dict[str, Any] = {"configurable": passed, "tags": self.config.tags}
         given["recursion_limit"] = self.config.recursion_limit
         return {name: value for name, value in given.items() if value}
+
+
+class BatchedBody(RunBody):
+    """One run of `runs.create_batch`. LangGraph's client for JavaScript sends its members as it names them itself."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named_alike(cls, value: object) -> object:
+        if not isinstance(value, dict):
+            return value
+        renamed = {to_camel(name): name for name in RunBody.model_fields}
+        return {renamed.get(name, name): member for name, member in value.items()}
 
 
 class RunsQuery(Body):

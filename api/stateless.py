@@ -9,7 +9,7 @@ from sse_starlette import EventSourceResponse
 from api.accepting import accept
 from api.answers import run_path, waiting
 from api.door import Anybody, TheEngine
-from api.run_bodies import CancelManyBody, RunBody
+from api.run_bodies import BatchedBody, CancelManyBody, RunBody
 from api.runs import leaver
 from api.shapes import run_json
 from api.streams import streaming
@@ -44,7 +44,7 @@ async def stream(body: RunBody, engine: TheEngine, principal: Anybody) -> EventS
 
 @router.post("/batch")
 async def batch(
-    bodies: Annotated[list[RunBody], Body(max_length=100)], engine: TheEngine, principal: Anybody
+    bodies: Annotated[list[BatchedBody], Body(max_length=100)], engine: TheEngine, principal: Anybody
 ) -> list[dict[str, Any]]:
     """Accept up to a hundred runs, each on a thread of its own; the first that is refused ends the batch."""
     return [
