@@ -17,6 +17,8 @@ class Partials:
 
     def grown(self, event: StreamEvent) -> StreamEvent:
         """A piece as its message so far (`messages/partial`), a whole message (`messages/complete`), others as is."""
+        if event.name == "metadata":
+            self._so_far.clear()  # another attempt tells again what was under way
         if event.name.split("|")[0] != "messages":
             return event
         message, _ = orjson.loads(event.data)

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
-from api.protocol_messages import Growing, Json, whole_message
+from api.protocol_messages import Growing, Json, Namespace, whole_message
 from engine.runs.pages import ThreadEvent
 
 STREAM_MODES = (
@@ -24,9 +24,14 @@ STREAM_MODES = (
 NUMBERS_PER_EVENT = 1000
 _INTERRUPT = "__interrupt__"
 
-Namespace = tuple[str, ...]
-Told = tuple[str, Namespace, Any]
-"""Method, namespace and data of a protocol event."""
+
+class Told(NamedTuple):
+    """A protocol event before it has its numbers; messages name the stage that they come from."""
+
+    method: str
+    namespace: Namespace
+    data: Any
+    node: str | None = None
 
 
 @dataclass
@@ -38,13 +43,15 @@ class Translator:
     def events(self, kept: ThreadEvent) -> Iterator[Json]:
         """What one kept event tells, as protocol events."""
         run = self._runs.setdefault(kept.run_id, _RunSoFar(kept.workflow))
-        for part, (method, namespace, data) in enumerate(run.told(kept)):
+        timestamp = int(kept.at.timestamp() * 1000)
+        for part, told in enumerate(run.told(kept)):
+            params = {"namespace": list(told.namespace), "timestamp": timestamp, "data": told.data}
             yield {
                 "type": "event",
                 "event_id": f"{kept.number}.{part}" if part else str(kept.number),
                 "seq": kept.number * NUMBERS_PER_EVENT + min(part, NUMBERS_PER_EVENT - 1),
-                "method": method,
-                "params": {"namespace": list(namespace), "timestamp": int(kept.at.timestamp() * 1000), "data": data},
+                "method": told.method,
+                "params": params | ({"node": told.node} if told.node else {}),
             }
         if kept.name == "done":
             del self._runs[kept.run_id]
@@ -64,29 +71,37 @@ class _RunSoFar:
         namespace, data = tuple(inside), orjson.loads(kept.data)
         match mode:
             case "began" | "metadata":
-                yield "lifecycle", (), {"event": "running", "graph_name": self.workflow}
+                yield from self._lost_messages()
+                yield Told("lifecycle", (), {"event": "running", "graph_name": self.workflow})
             case "values" | "updates":
                 self._remember_interrupts(namespace, data)
-                yield from ((mode, namespace, told) for told in _SHAPES[mode](data))
+                yield from (Told(mode, namespace, told) for told in _SHAPES[mode](data))
             case "messages":
-                yield from (("messages", namespace, told) for told in self._message(*data))
+                node = data[1].get("langgraph_node")
+                yield from (Told("messages", namespace, told, node) for told in self._message(namespace, *data))
             case "custom" | "checkpoints":
-                yield from ((mode, namespace, told) for told in _SHAPES[mode](data))
+                yield from (Told(mode, namespace, told) for told in _SHAPES[mode](data))
             case "tools" | "tasks" | "lifecycle":
-                yield mode, namespace, data
+                yield Told(mode, namespace, data)
             case "error":
                 self.error = data["message"]
             case "done":
                 yield from self._end(kept, data)
 
-    def _message(self, message: Json, metadata: Json) -> Iterator[Json]:
+    def _message(self, namespace: Namespace, message: Json, metadata: Json) -> Iterator[Json]:
         if message["type"] != "AIMessageChunk":
-            yield from whole_message(message)
+            yield from whole_message(message, metadata, namespace)
             return
-        growing = self.messages.setdefault(message["id"], Growing())
-        yield from growing.piece(message, metadata)
+        growing = self.messages.setdefault(message["id"], Growing(message["id"], namespace, metadata))
+        yield from growing.piece(message)
         if message.get("chunk_position") == "last":
-            yield from self.messages.pop(message["id"]).end(message.get("usage_metadata"))
+            yield from self.messages.pop(message["id"]).end()
+
+    def _lost_messages(self) -> Iterator[Told]:
+        """Messages whose worker was lost; the next attempt tells them again."""
+        for growing in self.messages.values():
+            yield Told("messages", growing.namespace, growing.loss(), growing.node)
+        self.messages.clear()
 
     def _remember_interrupts(self, namespace: Namespace, data: Any) -> None:
         for interrupt in data.get(_INTERRUPT, ()) if isinstance(data, dict) else ():
@@ -94,14 +109,14 @@ class _RunSoFar:
             self.interrupts.setdefault(interrupt["id"], (namespace, interrupt["value"]))
 
     def _end(self, kept: ThreadEvent, data: Json) -> Iterator[Told]:
-        for growing in self.messages.values():
-            yield from (("messages", (), told) for told in growing.end(None))
+        yield from self._lost_messages()
         parked = data["run_status"] == "interrupted" and data["outcome"] is None
         if parked and not kept.went_on:
             for interrupt_id, (namespace, value) in self.interrupts.items():
                 # The protocol says `payload`; the Python client reads `value`.
-                yield "input.requested", namespace, {"interrupt_id": interrupt_id, "payload": value, "value": value}
-        yield "lifecycle", (), {"graph_name": self.workflow} | self._outcome(data, parked=parked)
+                asked = {"interrupt_id": interrupt_id, "payload": value, "value": value}
+                yield Told("input.requested", namespace, asked)
+        yield Told("lifecycle", (), {"graph_name": self.workflow} | self._outcome(data, parked=parked))
 
     def _outcome(self, data: Json, *, parked: bool) -> Json:
         if parked:

@@ -8,8 +8,9 @@ import orjson
 from langchain_core.messages import AIMessage, AIMessageChunk
 
 Json = dict[str, Any]
+Namespace = tuple[str, ...]
 
-_ROLES = {"ai": "ai", "human": "human", "system": "system"}
+_ROLES = {"ai": "ai", "AIMessageChunk": "ai", "human": "human", "system": "system"}
 _DELTAS = {
     "text": ("text", "text-delta"),
     "reasoning": ("reasoning", "reasoning-delta"),
@@ -18,63 +19,85 @@ _DELTAS = {
 """Kinds of block that come in pieces: the member that grows, and what a piece of it is called."""
 
 
-def whole_message(message: Json) -> Iterator[Json]:
+def whole_message(message: Json, metadata: Json, namespace: Namespace) -> Iterator[Json]:
     """A message that was not streamed, as if it had been; tools' results are no messages here."""
     if message["type"] not in _ROLES:
         return
-    growing = Growing()
-    yield _start(message, {})
+    growing = Growing(message["id"], namespace, metadata)
+    yield growing.start(message)
     for block in AIMessage(**message | {"type": "ai"}).content_blocks:
         yield from growing.block(dict(block), len(growing.blocks))
-    yield from growing.end(message.get("usage_metadata"))
+    growing.usage = message.get("usage_metadata")
+    yield from growing.end()
 
 
 @dataclass
 class Growing:
     """A message of which pieces are still to come."""
 
+    message_id: str
+    namespace: Namespace
+    metadata: Json
     blocks: dict[object, tuple[int, Json]] = field(default_factory=dict)
     """By what the model calls a block: its place in the message, and what there is of it."""
+    usage: Json | None = None
     started: bool = False
 
-    def piece(self, message: Json, metadata: Json) -> Iterator[Json]:
+    @property
+    def node(self) -> str | None:
+        """The stage that the message comes from."""
+        return self.metadata.get("langgraph_node")
+
+    def piece(self, message: Json) -> Iterator[Json]:
         """What one more piece tells."""
         if not self.started:
             self.started = True
-            yield _start(message, metadata)
-        for block in AIMessageChunk(**message).content_blocks:
+            yield self.start(message)
+        # Of the last piece LangChain would make finished calls of what are pieces of them.
+        piece = AIMessageChunk(**message | {"chunk_position": None})
+        for block in piece.content_blocks:
             yield from self.block(dict(block), block.get("index", block["type"]))
+        self.usage = message.get("usage_metadata") or self.usage
+
+    def start(self, message: Json) -> Json:
+        """What the beginning of the message tells: its role and where it comes from."""
+        about = {
+            "langgraph_node": self.node,
+            "model": self.metadata.get("ls_model_name"),
+            "provider": self.metadata.get("ls_provider"),
+        }
+        known = {name: value for name, value in about.items() if value is not None}
+        role = _ROLES.get(message["type"], "ai")
+        return self._told({"event": "message-start", "id": self.message_id, "role": role, "metadata": known})
 
     def block(self, block: Json, key: object) -> Iterator[Json]:
         """What one more piece of a block tells."""
-        kind = str(block["type"])
-        grows, delta = _DELTAS.get(kind, ("", ""))
+        grows, delta = _DELTAS.get(str(block["type"]), ("", ""))
         if key not in self.blocks:
             self.blocks[key] = (len(self.blocks), block)
             begun = block | ({grows: ""} if grows else {})
-            yield {"event": "content-block-start", "index": self.blocks[key][0], "content": begun}
+            yield self._told({"event": "content-block-start", "index": self.blocks[key][0], "content": begun})
         elif grows:
             so_far = self.blocks[key][1]
             so_far[grows] = (so_far.get(grows) or "") + (block.get(grows) or "")
-        if block.get(grows):
+        if grows and block.get(grows):
             index = self.blocks[key][0]
-            yield {"event": "content-block-delta", "index": index, "delta": {"type": delta, grows: block[grows]}}
+            told = {"event": "content-block-delta", "index": index, "delta": {"type": delta, grows: block[grows]}}
+            yield self._told(told)
 
-    def end(self, usage: Json | None) -> Iterator[Json]:
+    def end(self) -> Iterator[Json]:
         """What the end of the message tells."""
         for index, block in self.blocks.values():
-            yield {"event": "content-block-finish", "index": index, "content": _finished(block)}
-        yield {"event": "message-finish"} | ({"usage": usage} if usage else {})
+            yield self._told({"event": "content-block-finish", "index": index, "content": _finished(block)})
+        yield self._told({"event": "message-finish"} | ({"usage": self.usage} if self.usage else {}))
 
+    def loss(self) -> Json:
+        """What is told of a message whose end never came."""
+        return self._told({"event": "error", "message": "The message was not finished."})
 
-def _start(message: Json, metadata: Json) -> Json:
-    about = {
-        "langgraph_node": metadata.get("langgraph_node"),
-        "model": metadata.get("ls_model_name"),
-        "provider": metadata.get("ls_provider"),
-    }
-    known = {name: value for name, value in about.items() if value is not None}
-    return {"event": "message-start", "role": _ROLES.get(message["type"], "ai"), "id": message["id"], "metadata": known}
+    def _told(self, data: Json) -> Json:
+        # By these two clients tell messages apart that grow at the same time: one for Python, one for JavaScript.
+        return data | {"message_id": self.message_id, "run_id": self.message_id}
 
 
 def _finished(block: Json) -> Json:

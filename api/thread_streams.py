@@ -93,7 +93,6 @@ class _Shown:
             self._partials.setdefault(event.run_id, Partials())
         if event.name == "done":
             self._partials.pop(event.run_id, None)
-        if event.name in _LIFECYCLE:
-            return replace(event, name="metadata")
         partials = self._partials.get(event.run_id)
-        return partials.grown(event) if partials else event
+        shown = partials.grown(event) if partials else event
+        return replace(shown, name="metadata") if event.name in _LIFECYCLE else shown
