@@ -156,6 +156,11 @@ async def release(conn: Connection, run: Run, dispatcher: Dispatcher) -> None:
         await dispatcher.enqueue(conn, run.id, priority=run.priority)
 
 
+async def hold_thread(conn: Connection, run: Run) -> None:
+    """Hold the run's thread until the transaction ends, against whoever brings it another run."""
+    await conn.execute(_SQL["lock_thread"], {"id": run.thread_id, "tenant": run.tenant})
+
+
 async def finish(
     conn: Connection,
     run: Run,

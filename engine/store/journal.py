@@ -82,9 +82,10 @@ class Journal:
         self.hold(Page(notes=[note]))
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Connection]:
-        """A transaction that begins with the fence and all that is held.
+    async def transaction(self, *, locks: Note | None = None) -> AsyncIterator[Connection]:
+        """A transaction that begins with the fence and all that is held; `locks` comes between the two.
 
+        What is held writes to the audit trail, whose lock comes last: who needs another lock takes it before.
         Raises `LeaseLost` when another worker holds the run; what is held then stays unwritten.
         """
         async with self._lock:
@@ -92,7 +93,7 @@ class Journal:
             self._stop_timer()
             written = False
             try:
-                async with self._database.transaction_after(self._opening(page)) as conn:
+                async with self._database.transaction_after(self._opening(page, locks)) as conn:
                     yield conn
                 written = True
             finally:
@@ -100,9 +101,11 @@ class Journal:
                     page.add(self._page)
                     self._page = page
 
-    def _opening(self, page: Page) -> Note:
+    def _opening(self, page: Page, locks: Note | None) -> Note:
         async def write(conn: Connection) -> None:
             await conn.execute(_SQL["fence"], self._fence)
+            if locks:
+                await locks(conn)
             await page.write(conn)
 
         return write

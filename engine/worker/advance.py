@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import cast
 
 import psycopg
@@ -138,7 +139,7 @@ class Carrier:
         """End the run in the transaction that writes the last that it did."""
         asked, by = ending.asked, ending.asked.by if ending.asked else ""
         data: JsonObject = {"status": ending.status, "outcome": ending.outcome, "error": ending.error}
-        async with journal.transaction() as conn:
+        async with journal.transaction(locks=partial(runs.hold_thread, run=run)) as conn:
             await runs.finish(conn, run, self.dispatcher, ending.status, ending.outcome, ending.error)
             if asked or ending.error or run.workflow not in self.catalog or self.catalog[run.workflow].writes:
                 await abandon(conn, run)

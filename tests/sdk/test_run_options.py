@@ -157,6 +157,17 @@ async def test_enqueue_lets_a_run_wait_for_another(client: LangGraphClient) -> N
     assert (await client.runs.get(thread, first["run_id"]))["status"] == "success"
 
 
+async def test_a_run_is_taken_while_another_ends(client: LangGraphClient) -> None:
+    for _ in range(20):
+        thread = await new_thread(client)
+        await client.runs.create(thread, "three_stages", input=TEXT)
+        result: Any = await client.runs.wait(thread, "three_stages", input=TEXT)
+
+        assert result["summary"] == SUMMARY
+    runs = await client.runs.list(thread)
+    assert [run["status"] for run in runs] == ["success"] * 2
+
+
 async def test_interrupt_stops_the_run_in_the_way(client: LangGraphClient) -> None:
     thread, first = await slow_run(client)
     await until(client, thread, first, "running")
