@@ -111,7 +111,9 @@ class _RunSoFar:
     def _end(self, kept: ThreadEvent, data: Json) -> Iterator[Told]:
         yield from self._lost_messages()
         parked = data["run_status"] == "interrupted" and data["outcome"] is None
-        if parked and not kept.went_on:
+        if parked and kept.went_on:
+            return  # nobody waits any more: who comes late would take it for the end, or answer again
+        if parked:
             for interrupt_id, (namespace, value) in self.interrupts.items():
                 # The protocol says `payload`; the Python client reads `value`.
                 asked = {"interrupt_id": interrupt_id, "payload": value, "value": value}

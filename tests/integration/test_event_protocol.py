@@ -130,12 +130,14 @@ async def test_a_gate_is_obeyed(trial_url: str, trial_people: People, outside: O
         decided = (await fin.post(path, json=respond(answer))).json()
         twice = (await fin.post(path, json=respond(answer))).json()
         rest = await heard_on(http, thread, until="completed", since=heard[-1]["seq"])
+        late = await heard_on(http, thread, until="completed", channels=["lifecycle", "input"])
 
     assert (again["type"], again["error"]) == ("error", "invalid_argument")
     assert [forged.status_code, own.status_code] == [403, 403]
     assert decided["type"] == "success"
     assert twice["type"] == "error"
     assert rest[0]["params"]["data"]["event"] == "running"
+    assert [event["params"]["data"].get("event") for event in late] == ["running", "running", "completed"]
     assert outside.counted()[case, 50_000] == 1
 
 
