@@ -107,7 +107,8 @@ class Notices:
     async def _pause(self, woken: asyncio.Event) -> None:
         """Until something is told, or it is time to look."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(woken.wait(), _LOOK_S if self._listening else _POLL_S)
+            async with asyncio.timeout(_LOOK_S if self._listening else _POLL_S):
+                await woken.wait()
 
     async def wait_for_end(self, run_id: str, *, tenant: str) -> Run:
         """The run, once it has ended."""

@@ -50,8 +50,10 @@ async def held(database: Database, notices: Notices, run: Run, lease: Lease) -> 
     async def beat() -> None:
         with notices.woken(f"cancel:{run.id}") as wish:
             while True:
+                # Not `wait_for`: until Python 3.12 it forgets that it was cancelled when it is woken at that moment.
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(wish.wait(), lease.renew_every_s)
+                    async with asyncio.timeout(lease.renew_every_s):
+                        await wish.wait()
                 wish.clear()
                 try:
                     await _renew(database, run, lease)
@@ -74,9 +76,16 @@ async def held(database: Database, notices: Notices, run: Run, lease: Lease) -> 
             raise reason[0] from None
         raise
     finally:
+        await _stopped(heart)
+
+
+async def _stopped(heart: asyncio.Task[None]) -> None:
+    """Cancelled until it has ended: one that beat on would hold the run for ever."""
+    while not heart.done():
         heart.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await heart
+        await asyncio.wait({heart}, timeout=1)
+    if not heart.cancelled():
+        heart.result()
 
 
 async def _renew(database: Database, run: Run, lease: Lease) -> None:

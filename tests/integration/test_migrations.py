@@ -1,6 +1,8 @@
 """Migrations run once, whoever starts at the same moment, and only forward."""
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import psycopg
@@ -8,7 +10,7 @@ import pytest
 
 from contracts.errors import MigrationRefused
 from engine.store.migrate import migrate, migrations
-from tests.conftest import fresh_database
+from tests.conftest import ROOT, fresh_database
 
 
 @pytest.fixture
@@ -25,6 +27,34 @@ async def test_five_replicas_that_start_at_once_migrate_once(empty: str) -> None
     with psycopg.connect(empty) as conn:
         numbers = [row[0] for row in conn.execute("SELECT number FROM schema_migration ORDER BY number")]
     assert numbers == [m.number for m in migrations()]
+
+
+def test_five_processes_that_start_at_once_migrate_once(empty: str) -> None:
+    code = "import asyncio, sys; from engine.store.migrate import migrate; print(*asyncio.run(migrate(sys.argv[1])))"
+    started = [
+        subprocess.Popen([sys.executable, "-c", code, empty], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        for _ in range(5)
+    ]
+
+    applied = [process.communicate(timeout=120)[0].split() for process in started]
+
+    assert [process.returncode for process in started] == [0] * 5
+    assert sorted(bool(names) for names in applied) == [False] * 4 + [True]
+
+
+async def test_who_migrates_may_die_and_another_goes_on(empty: str) -> None:
+    async with await psycopg.AsyncConnection.connect(empty, autocommit=True) as dying:
+        await dying.execute("SELECT pg_advisory_lock(%s)", (0x6761746568,))
+        waiting = [asyncio.create_task(migrate(empty)) for _ in range(3)]
+        await asyncio.sleep(0.5)
+        still = [task.done() for task in waiting]
+        with psycopg.connect(empty, autocommit=True) as killer:
+            killer.execute("SELECT pg_terminate_backend(%s)", (dying.info.backend_pid,))
+
+        applied = await asyncio.gather(*waiting)
+
+    assert still == [False] * 3
+    assert sorted(bool(names) for names in applied) == [False, False, True]
 
 
 async def test_a_database_of_a_newer_version_is_left_alone(empty: str) -> None:
