@@ -130,7 +130,7 @@ async def test_a_gate_is_obeyed(trial_url: str, trial_people: People, outside: O
         decided = (await fin.post(path, json=respond(answer))).json()
         twice = (await fin.post(path, json=respond(answer))).json()
         rest = await heard_on(http, thread, until="completed", since=heard[-1]["seq"])
-        late = await heard_on(http, thread, until="completed", channels=["lifecycle", "input"])
+        late = await heard_on(http, thread, until="completed", channels=["lifecycle", "input", "custom"])
 
     assert (again["type"], again["error"]) == ("error", "invalid_argument")
     assert [forged.status_code, own.status_code] == [403, 403]
