@@ -23,6 +23,8 @@ from engine.worker.subgraphs import Namespace, Subgraphs, Told
 from engine.worker.wire import encode
 
 _LOOP_MODES = frozenset({"values", "updates", "tasks", "checkpoints", "debug"})
+_BATCH = 1000
+"""Events that one statement keeps at most."""
 
 Chunk = tuple[Namespace, str, Any]
 
@@ -70,7 +72,7 @@ class Relay:
             "__pregel_stream": StreamProtocol(self._take, cast(Any, set(wanted & _LOOP_MODES))),
             "__pregel_runtime": Runtime(stream_writer=self._write if "custom" in wanted else lambda _: None),
         }
-        callbacks: list[Any] = []
+        callbacks = [*cast("list[Any]", config.get("callbacks") or [])]
         if wanted & {"messages", "messages-tuple"}:
             callbacks.append(StreamMessagesHandler(self._take, subgraphs=True))
         if "tools" in wanted:
@@ -115,6 +117,8 @@ class Relay:
             self._keep("messages/metadata", {message.id: {"metadata": metadata}})
 
     def _keep(self, name: str, data: Any) -> None:
+        if len(self._batch) == _BATCH:
+            self._batch = []
         # Encoded at once: the graph goes on changing what it emitted.
         self._batch.append((name, encode(data)))
         if len(self._batch) == 1:
