@@ -24,6 +24,21 @@ _GIVE_UP_SILENT_CLIENTS = "SET idle_in_transaction_session_timeout = '5s'"
 _then: ContextVar[list[Callable[[], None]] | None] = ContextVar("then", default=None)
 
 
+class _Pool(AsyncConnectionPool[Connection]):
+    """A pool that loses no cancellation."""
+
+    async def getconn(self, timeout: float | None = None) -> Connection:  # noqa: ASYNC109  # psycopg_pool's signature
+        # The pool waits by `asyncio.wait_for`, which until Python 3.12 forgets a cancellation that comes together with
+        # the connection. Whoever cancelled would wait for ever: a worker would not drain, a lease not end.
+        task = asyncio.current_task()
+        before = task.cancelling() if task else 0
+        conn = await super().getconn(timeout)
+        if task and task.cancelling() > before:
+            await self.putconn(conn)
+            raise asyncio.CancelledError
+        return conn
+
+
 class Database:
     """A pool whose connections autocommit; several statements belong in `transaction()`."""
 
@@ -36,7 +51,7 @@ class Database:
         self._pooler = pooler
         # A statement that is prepared on one server connection is unknown to the next transaction's.
         options = connection_options() | ({"prepare_threshold": None} if pooler else {})
-        self.pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
+        self.pool: AsyncConnectionPool[Connection] = _Pool(
             pooler or dsn,
             min_size=2,
             max_size=size,

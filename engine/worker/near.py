@@ -37,10 +37,17 @@ class NearDispatcher:
         """As `WorkingDispatcher.work`; meanwhile up to `concurrency` runs are begun here without a wake-up."""
         offer = (advance, concurrency)
         self._offers.append(offer)
+        far = asyncio.create_task(self._far.work(advance, concurrency=concurrency), name="far wake-ups")
         try:
-            await self._far.work(advance, concurrency=concurrency)
-        finally:
+            await asyncio.shield(far)
+        except asyncio.CancelledError:
+            # Before those under way are waited for: what a draining process gives back is not for it to begin again.
             self._offers.remove(offer)
+            far.cancel()
+            await far
+            raise
+        finally:
+            self._offers = [other for other in self._offers if other is not offer]
             if not self._offers:
                 await asyncio.gather(*self._under_way)
 

@@ -1,4 +1,4 @@
-"""Connections that were cut off, all at once as they mostly are, do not fail one caller after another."""
+"""Connections that were cut off do not fail one caller after another, and waiting for one loses no cancellation."""
 
 import asyncio
 
@@ -49,3 +49,30 @@ async def test_whoever_meets_a_dead_connection_spares_the_next(postgres: str, ti
 
     assert all(met[0] for met in failures), "the first one meets a dead connection, or nothing is shown"
     assert all(sum(met) <= 2 for met in failures)
+
+
+async def loses_a_cancellation(database: Database, pauses: int) -> bool:
+    """Cancel one who waits for a connection so many turns of the loop after the connection was given back."""
+    held = [await database.pool.getconn(), await database.pool.getconn()]
+    waiter = asyncio.create_task(database.fetch("SELECT pg_sleep(0.01)"))
+    await asyncio.sleep(0.01)
+    giving_back = asyncio.create_task(database.pool.putconn(held[0]))
+    for _ in range(pauses):
+        await asyncio.sleep(0)
+    asked = waiter.cancel()
+    (ended,) = await asyncio.gather(waiter, return_exceptions=True)
+    await giving_back
+    await database.pool.putconn(held[1])
+    return asked and not isinstance(ended, asyncio.CancelledError)
+
+
+async def test_who_waits_for_a_connection_is_cancelled_at_any_moment(postgres: str) -> None:
+    with fresh_database(postgres) as dsn:
+        database = Database(dsn, size=2)
+        await database.open()
+
+        lost = [pauses for pauses in range(25) if await loses_a_cancellation(database, pauses)]
+        await hold_together(database, 2)  # and no connection is lost by it
+        await database.close()
+
+    assert lost == []
