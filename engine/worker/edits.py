@@ -116,7 +116,7 @@ class Editor:
         try:
             return await graph.abulk_update_state({"configurable": where}, steps)
         except (InvalidUpdateError, EmptyInputError, ValueError, KeyError, TypeError) as error:
-            raise InvalidRequest(f"The state of {workflow.name!r} cannot be updated like that: {error}") from error
+            raise InvalidRequest(f"The state of {workflow.name!r} cannot be updated like that: {error!r}") from error
 
     def _workflow(self, thread: DictRow) -> Workflow:
         name = thread["workflow"] or thread["metadata"].get("graph_id")
