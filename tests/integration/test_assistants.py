@@ -15,7 +15,7 @@ from tests.conftest import People, Site
 from tests.integration.test_bad_requests import problem_of
 from tests.integration.test_sdk import claim_of
 
-NOBODY = str(uuid.uuid4())
+NOBODY = "00000000-0000-4000-8000-000000000000"
 
 
 def mark() -> str:

@@ -1,7 +1,6 @@
 """Wrong input over HTTP: a problem document with a stable code, and nothing changed."""
 
 import json
-import uuid
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -11,7 +10,7 @@ import pytest
 from tests.cases import GRAPH, client_of, parked_case
 from tests.conftest import People, Site
 
-NOBODY = str(uuid.uuid4())
+NOBODY = "00000000-0000-4000-8000-000000000000"
 CLAIM = b'{"assistant_id": "billing_dispute", "input": {"complaint": "x", "account_id": "AC-1001"}}'
 
 

@@ -15,7 +15,7 @@ from tests.conftest import People, Site
 from tests.integration.test_bad_requests import problem_of
 from tests.integration.test_sdk import claim_of
 
-NOBODY = str(uuid.uuid4())
+NOBODY = "00000000-0000-4000-8000-000000000000"
 YEARLY = "0 0 1 1 *"
 CLAIM = {"complaint": "I paid twice.", "account_id": "AC-70000000"}
 

@@ -13,6 +13,8 @@ from tests.cases import client_of
 from tests.conftest import People, Site
 from tests.outside import LOST, Outside
 
+NOBODY = "00000000-0000-4000-8000-000000000000"
+
 
 @pytest.fixture
 async def doubtful(trial_url: str, trial_people: People) -> dict[str, Any]:
@@ -72,7 +74,7 @@ async def test_a_bad_resolution_is_a_clear_problem_and_the_case_waits_on(
     assert (status, problem["code"], effect["waits"]) == (*expected, True)
 
 
-@pytest.mark.parametrize(("key", "status"), [("nothing", 404), (str(uuid.uuid4()), 404), ("approval%3A%00", 422)])
+@pytest.mark.parametrize(("key", "status"), [("nothing", 404), (NOBODY, 404), ("approval%3A%00", 422)])
 async def test_an_unknown_key_is_not_found(trial_url: str, trial_people: People, key: str, status: int) -> None:
     answers = [
         await ask(trial_url, trial_people.olu, "GET", f"/effects/{key}"),

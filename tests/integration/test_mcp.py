@@ -1,6 +1,5 @@
 """Workflows as MCP tools, called by the official client over real HTTP."""
 
-import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -66,7 +65,7 @@ async def test_a_call_that_waits_for_a_person_says_for_what_and_decides_nothing(
     ("tool", "arguments", "code"),
     [
         ("nothing", {}, "not_found"),
-        (str(uuid.uuid4()), {}, "not_found"),
+        ("00000000-0000-4000-8000-000000000000", {}, "not_found"),
         (GRAPH, {}, "invalid_request"),
         (GRAPH, {"complaint": 5}, "invalid_request"),
         (GRAPH, {"complaint": "a\0b", "account_id": "AC-70000000"}, "invalid_request"),
