@@ -53,6 +53,7 @@ class Settings(BaseSettings):
     worker: bool = Field(True, description="Whether the server also carries runs.")
     concurrency: int = Field(10, ge=1, description="Runs that one worker carries at a time.")
     pool_size: int = Field(20, ge=4, description="Database connections of one process.")
+    hold_s: float = Field(0.05, gt=0, le=60, description="Seconds that what a stage computed may wait to be written.")
     lease_s: float = Field(15.0, gt=0, description="Seconds after which a silent worker's runs are taken over.")
     sweep_every_s: float = Field(2.0, gt=0, description="Seconds between looks for lost runs and due requests.")
     dispatcher: Literal["procrastinate", "temporal"] = Field("procrastinate", description="What wakes workers.")

@@ -108,6 +108,7 @@ async def open_engine(
                 models=ModelSources(_routes(settings), recordings, settings.stand_ins, http),
                 seal_key=key,
                 lease=Lease(settings.lease_s),
+                hold_s=settings.hold_s,
                 name=f"{socket.gethostname()}:{os.getpid()}",
                 control=RunControl(),
             ),

@@ -12,6 +12,8 @@ import psycopg
 from psycopg.rows import class_row
 
 _LOCKS = 42
+STEADY = {"GATEHOUSE_HOLD_S": "30"}
+"""Environment of workers whose transactions fall at the same places each time, however slow the machine is."""
 _TRIGGERS = """
 CREATE TABLE passed (
     thread text, kind text, nth integer, xid xid8, label text NOT NULL DEFAULT '', at bigserial,

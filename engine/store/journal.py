@@ -63,19 +63,20 @@ class Page:
 class Journal:
     """One for each claimed run. Everything that a run writes of itself passes through here, behind its fence."""
 
-    def __init__(self, database: Database, run_id: str, epoch: int) -> None:
+    def __init__(self, database: Database, run_id: str, epoch: int, *, hold_s: float = HOLD_S) -> None:
         self._database = database
         self._fence = (run_id, epoch)
+        self._hold_s = hold_s
         self._page = Page()
         self._lock = asyncio.Lock()
         self._timer: asyncio.TimerHandle | None = None
         self._late: asyncio.Task[None] | None = None
 
     def hold(self, page: Page) -> None:
-        """Keep what is to be written; it is at most `HOLD_S` until it is."""
+        """Keep what is to be written; it is at most `hold_s` until it is."""
         self._page.add(page)
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(HOLD_S, self._write_late)
+            self._timer = asyncio.get_running_loop().call_later(self._hold_s, self._write_late)
 
     def note(self, note: Note) -> None:
         """Have something done in the next transaction."""

@@ -33,7 +33,7 @@ from engine.runs.events import Notices
 from engine.runs.model import Cancellation, Outcome, Run, RunStatus
 from engine.store.checkpointer import FencedSaver, Holder
 from engine.store.database import Connection, Database
-from engine.store.journal import Journal
+from engine.store.journal import HOLD_S, Journal
 from engine.store.seal import SealedSerializer
 from engine.traces.metrics import LEASES_LOST, RUNS_ENDED
 from engine.worker.admission import after_cancel
@@ -68,6 +68,8 @@ class Carrier:
     """Takes the runs of schedules."""
     control: RunControl
     """Asked to drain when the worker stops: runs stop at the next stage boundary."""
+    hold_s: float = HOLD_S
+    """How long what a stage computed may wait to be written."""
     opened_on: str = ""
     """Evals set the day on which their cases were opened, so that no case changes its meaning as time passes."""
 
@@ -80,7 +82,7 @@ class Carrier:
                 await self._advance(run)
 
     async def _advance(self, run: Run) -> None:
-        journal = Journal(self.database, run.id, run.epoch)
+        journal = Journal(self.database, run.id, run.epoch, hold_s=self.hold_s)
         try:
             async with held(self.database, self.notices, run, self.lease):
                 await self._carry(run, journal)

@@ -16,7 +16,7 @@ from engine.runs.model import Run
 from tests.conftest import TRIALS, Site, fresh_database
 from tests.engines import TENANT, Bench, bench_on
 from tests.outside import Outside
-from tests.standstill import Point, Standstill
+from tests.standstill import STEADY, Point, Standstill
 from tests.workers import Workers, workers_at
 
 KILLS = 2
@@ -75,7 +75,7 @@ class Yard:
 
     async def carried_by(self, until: str, **environment: str) -> None:
         """Have a new worker carry what there is until the query finds a row; then kill it."""
-        worker = self.workers.start(**environment)
+        worker = self.workers.start(**STEADY | environment)
         await self.bench.until(until)
         self.workers.end(worker, signal.SIGKILL)
 
@@ -83,7 +83,7 @@ class Yard:
         """Have a new worker stand at one moment of each of these cases, and kill it there."""
         for point, run in stands.items():
             self.standstill.arm(run.thread_id, point)
-        worker = self.workers.start(**environment)
+        worker = self.workers.start(**STEADY | environment)
         for _ in range(1500):
             if len(self.standstill.standing()) == len(stands):
                 break
