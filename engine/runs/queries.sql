@@ -132,7 +132,7 @@ WHERE id = %(id)s AND epoch = %(epoch)s AND status = 'running' RETURNING id;
 WITH ended AS (
     UPDATE run SET status = %(status)s, outcome = %(outcome)s, error = %(error)s, lease_owner = NULL, lease_until = NULL,
                    stands_at = %(stands_at)s, updated_at = now(), finished_at = now()
-    WHERE id = %(id)s AND epoch = %(epoch)s AND status = 'running' RETURNING id, thread_id
+    WHERE id = %(id)s AND epoch = %(epoch)s AND status = 'running' RETURNING id, thread_id, updated_at
 ), following AS (
     SELECT id, priority FROM run
     WHERE thread_id = %(thread_id)s AND status = 'pending' AND coalesce(start_at, now()) <= now() ORDER BY seq LIMIT 1
@@ -141,7 +141,7 @@ WITH ended AS (
                       updated_at = now()
     FROM ended WHERE thread.id = ended.thread_id
 )
-SELECT following.id AS next_id, following.priority AS next_priority,
+SELECT ended.updated_at, following.id AS next_id, following.priority AS next_priority,
        pg_notify('gatehouse_run', ended.id || ' ' || ended.thread_id)
 FROM ended LEFT JOIN following ON true;
 

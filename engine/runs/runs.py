@@ -168,8 +168,8 @@ async def finish(
     status: RunStatus,
     outcome: Outcome | None,
     error: dict[str, JsonValue] | None = None,
-) -> None:
-    """End the run, free its thread for the next one and wake waiters. Raises `LeaseLost`."""
+) -> Run:
+    """End the run, free its thread for the next one and wake waiters; the run as it is then. Raises `LeaseLost`."""
     params = {
         "id": run.id,
         "thread_id": run.thread_id,
@@ -186,6 +186,7 @@ async def finish(
     if row["next_id"]:
         await dispatcher.enqueue(conn, str(row["next_id"]), priority=row["next_priority"])
     await _tell(conn, run, status, outcome)
+    return replace(run, status=status, outcome=outcome, error=error, updated_at=row["updated_at"])
 
 
 async def cancel(conn: Connection, run: Run, dispatcher: Dispatcher, asked: Cancellation) -> bool:

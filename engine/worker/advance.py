@@ -142,14 +142,14 @@ class Carrier:
         asked, by = ending.asked, ending.asked.by if ending.asked else ""
         data: JsonObject = {"status": ending.status, "outcome": ending.outcome, "error": ending.error}
         async with journal.transaction(locks=partial(runs.hold_thread, run=run)) as conn:
-            await runs.finish(conn, run, self.dispatcher, ending.status, ending.outcome, ending.error)
+            ended = await runs.finish(conn, run, self.dispatcher, ending.status, ending.outcome, ending.error)
             if asked or ending.error or run.workflow not in self.catalog or self.catalog[run.workflow].writes:
                 await abandon(conn, run)
             if asked:
                 data["action"] = asked.action
                 await after_cancel(conn, run, asked)
             await audit.append(conn, run.subject(by), ending.event, data)
-        self.notices.tell(replace(run, status=ending.status, outcome=ending.outcome, error=ending.error), ending.left)
+        self.notices.tell(ended, ending.left)
         RUNS_ENDED.labels(run.workflow, ending.status, ending.outcome or "").inc()
         _LOG.info("run ended", extra={"facts": {"status": ending.status, "outcome": ending.outcome}})
 
