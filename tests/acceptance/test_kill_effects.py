@@ -20,6 +20,8 @@ from tests.standstill import STEADY, Point, Standstill
 from tests.workers import Workers, workers_at
 
 KILLS = 2
+DOUBTFUL_MOMENTS = 4
+"""Around the start and the end of the press; a case stands at one moment only."""
 NAMES = ("add", "order", "tally", "announce", "press")
 # Who stands at many moments at once holds a connection for each; nothing is swept and nothing delivered meanwhile.
 STANDS = {"GATEHOUSE_POOL_SIZE": "30", "GATEHOUSE_CONCURRENCY": "30", "GATEHOUSE_SWEEP_EVERY_S": "600"}
@@ -29,7 +31,6 @@ SELECT 1 WHERE NOT EXISTS (SELECT FROM run WHERE status IN ('pending', 'running'
 """
 TALLY = "SELECT key, value -> 'numbers' AS numbers FROM tool_record"
 OLU = Principal("key:olu", frozenset({"operator"}), frozenset(), TENANT)
-PRESS_STARTED, PRESS_FINISHED = "call.started press counter.press", "call.finished counter.press"
 
 
 @dataclass(frozen=True)
@@ -46,17 +47,10 @@ def words(point: Point) -> set[str]:
     return set(point.label.split(", "))
 
 
-ONCE = Ended((1, 1, 1, 1, 1), "completed", frozenset({"done"}))
-
-
-def expected(point: Point) -> Ended:
-    """Every effect once; only the one that nobody can ask about waits for a person."""
-    doubtful = frozenset({"done", "unknown"})
-    if PRESS_STARTED in point.label and point.moment == "after":
-        return Ended((1, 1, 1, 1, 0), "None", doubtful)
-    if PRESS_FINISHED in point.label and point.moment == "before":
-        return Ended((1, 1, 1, 1, 1), "None", doubtful)
-    return ONCE
+DONE = frozenset({"done"})
+ONCE = Ended((1, 1, 1, 1, 1), "completed", DONE)
+IN_DOUBT = {Ended((1, 1, 1, 1, pressed), "None", DONE | {"unknown"}) for pressed in (0, 1)}
+"""Only the effect that nobody can ask about waits for a person, whether it happened or not."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +130,7 @@ async def moments(yard: Yard) -> tuple[list[Point], list[Point]]:
     await yard.carried_by(OVER)
     delivering = yard.standstill.points(run.thread_id)[len(carrying) :]
     effects = [p for p in carrying if "call." in p.label or {f"stage.finished {n}" for n in NAMES} & words(p)]
-    assert await yard.ended([run]) == [expected(effects[0])]
+    assert await yard.ended([run]) == [ONCE]
     return effects, delivering
 
 
@@ -153,10 +147,11 @@ async def test_effects_of_every_class_survive_a_worker_that_is_killed_at_any_mom
     await yard.killed_at(stands, **STANDS)
     await yard.carried_by(OVER)
 
+    # Which transaction is the nth depends on how fast a worker is: it writes late what it can, or before a call.
     ended = dict(zip(stands, await yard.ended(list(stands.values())), strict=True))
-    assert {str(point): end for point, end in ended.items() if end != expected(point)} == {}
+    assert {str(point): end for point, end in ended.items() if end != ONCE and end not in IN_DOUBT} == {}
     resolved = await yard.found_out()
-    assert len(resolved) == sum(expected(point) != ONCE for point in stands)
+    assert len(resolved) == sum(end in IN_DOUBT for end in ended.values()) <= DOUBTFUL_MOMENTS
     assert {end.counted for end in await yard.ended([*stands.values()])} == {ONCE.counted}
     async with yard.bench.engine.database.transaction() as conn:
         assert (await verify(conn)).findings == ()
@@ -167,10 +162,11 @@ async def test_a_delivery_survives_a_worker_that_is_killed_at_any_moment(
     yard: Yard, moments: tuple[list[Point], list[Point]]
 ) -> None:
     runs = []
-    for point in moments[1]:
+    for number, point in enumerate(moments[1]):
         runs.append(run := await yard.open_case())
         await yard.carried_by(f"SELECT 1 FROM run WHERE id = '{run.id}' AND outcome IS NOT NULL", **STANDS)
-        await yard.killed_at({point: run})
+        before = {p.nth for p in yard.standstill.points(run.thread_id) if p.kind == point.kind}
+        await yard.killed_at({replace(point, nth=len(before) + 1 + number // 2): run})
         await yard.carried_by(OVER)
 
     assert len(runs) == 4
