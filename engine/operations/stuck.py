@@ -1,11 +1,13 @@
 """What does not move although it should, and what to do about it. As JSON; reads only."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from engine.approvals.backlog import overdue_requests
 from engine.gateway.backlog import unknown_effects
 from engine.runs.report import suspects
 from engine.store.database import Connection
+from engine.webhooks.webhooks import search_webhooks
 
 Json = dict[str, Any]
 
@@ -35,7 +37,7 @@ _RUNS = {
 
 
 async def find_stuck(conn: Connection, *, tenant: str, pending_s: float = PENDING_S) -> list[Json]:
-    """Runs without a worker or with many attempts, effects of unknown outcome, overdue requests.
+    """Runs without a worker or with many attempts, effects of unknown outcome, overdue requests, dead webhooks.
 
     Each with `kind`, `run_id`, `thread_id`, `for_s`, what it `says` and what to `do`.
     """
@@ -52,7 +54,16 @@ async def find_stuck(conn: Connection, *, tenant: str, pending_s: float = PENDIN
         do = "Somebody with the role {role} decides: gatehouse approvals show {id}"
         row["minutes"] = row["for_s"] / 60
         found.append(_finding("overdue_approval", row, says, do) | {"request_id": row["id"]})
+    for webhook in await search_webhooks(conn, tenant=tenant, status="dead", limit=500):
+        row = vars(webhook) | {"target": webhook.target, "for_s": _since(webhook.ended_at)}
+        says = "A webhook to {target} was given up after {attempts} attempts; the last one came to {last_error!r}."
+        do = "Mend what receives it, then send it again: gatehouse webhooks retry {id}"
+        found.append(_finding("dead_webhook", row, says, do) | {"webhook_id": webhook.id})
     return found
+
+
+def _since(then: datetime | None) -> float:
+    return (datetime.now(UTC) - then).total_seconds() if then else 0.0
 
 
 def _finding(kind: str, row: Json, says: str, do: str) -> Json:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from contracts.errors import AlreadySettled, NotFound, WebhookRefused
+from engine.operations.stuck import find_stuck
 from engine.runs import runs
 from engine.runs.model import Cancellation, NewRun, Run
 from engine.webhooks.delivery import Courier
@@ -210,12 +211,14 @@ async def test_pauses_grow_and_end_and_an_operator_may_send_it_again(bench: Benc
         await bench.rows("UPDATE webhook SET due_at = now() WHERE status = 'pending'")
     (dead,) = await kept(bench)
     async with bench.engine.database.transaction() as conn:
+        stuck = [f for f in await find_stuck(conn, tenant=TENANT) if f["kind"] == "dead_webhook"]
         await retry_webhook(conn, dead.id, tenant=TENANT, by="key:olu")
     await courier(bench).deliver_due()
 
     assert pauses[:3] == pytest.approx([10, 40, 160], rel=0.15)
     assert pauses[3:] == [None] * 3
     assert (dead.status, dead.attempts, [w.status for w in await kept(bench)]) == ("dead", 4, ["delivered"])
+    assert [(found["webhook_id"], "secret" in found["says"]) for found in stuck] == [(dead.id, False)]
     assert len({headers["webhook-id"] for _, headers, _ in receiver.got}) == 1
     ends = [data.get("status", event) for event, data in await bench.events(run) if event.startswith("webhook")]
     assert ends == ["dead", "webhook.retried", "delivered"]
