@@ -3,13 +3,12 @@
 from engine.catalog.catalog import Catalog
 from engine.gateway.outbox import Outbox
 from engine.gateway.systems import Systems
-from engine.runs.dispatch import Dispatcher
+from engine.runs.dispatch import Dispatcher, WorkingDispatcher
 from engine.settings import Settings
 from engine.store.database import Database
 from engine.webhooks.delivery import Courier
 from engine.webhooks.signing import webhook_secret
 from engine.webhooks.targets import Targets
-from engine.worker.dispatchers import ProcrastinateDispatcher
 from engine.worker.errands import Errand
 from engine.worker.janitor import Janitor, Keep
 
@@ -41,7 +40,7 @@ def courier_of(settings: Settings, database: Database) -> Courier:
 
 
 def janitor_of(settings: Settings, database: Database, dispatcher: Dispatcher) -> Janitor:
-    """Who forgets what nobody needs any more; wake-ups, where they are kept in our database."""
+    """Who forgets what nobody needs any more, wake-ups among it."""
     keep = Keep(
         checkpoints=settings.retention_checkpoints,
         resting_s=settings.retention_resting_s,
@@ -49,5 +48,5 @@ def janitor_of(settings: Settings, database: Database, dispatcher: Dispatcher) -
         webhooks_s=settings.retention_webhooks_s,
         ephemeral_s=settings.retention_ephemeral_s,
     )
-    old_jobs = dispatcher.forget_dead if isinstance(dispatcher, ProcrastinateDispatcher) else None
+    old_jobs = dispatcher.forget_dead if isinstance(dispatcher, WorkingDispatcher) else None
     return Janitor(database, keep, old_jobs)

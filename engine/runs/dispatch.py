@@ -34,3 +34,7 @@ class WorkingDispatcher(Dispatcher, Protocol):
         Raises `StoreUnavailable` when no more can arrive; it is called anew then.
         """
         ...
+
+    async def forget_dead(self) -> int:
+        """Drop wake-ups that nobody will finish because their worker died; returns how many."""
+        ...

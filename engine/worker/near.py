@@ -33,6 +33,9 @@ class NearDispatcher:
     async def enqueue_lost(self, run_id: str) -> None:
         await self._far.enqueue_lost(run_id)
 
+    async def forget_dead(self) -> int:
+        return await self._far.forget_dead()
+
     async def work(self, advance: Advance, *, concurrency: int) -> None:
         """As `WorkingDispatcher.work`; meanwhile up to `concurrency` runs are begun here without a wake-up."""
         offer = (advance, concurrency)

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from cli import app
 from engine.runs.threads import update_thread
+from engine.upkeep import janitor_of
 from tests.conftest import TRIALS, Site, fresh_database
 from tests.engines import Bench, bench_on
 from tests.workers import workers_at
@@ -64,3 +65,16 @@ async def test_workers_forget_by_themselves(postgres: str, folder: Path) -> None
 
             deleted = "SELECT count(*) AS n FROM audit_record WHERE convert_from(canon, 'UTF8') LIKE %s"
             assert await bench.rows(deleted, '%"thread.deleted"%') == [{"n": 1}]
+
+
+async def test_a_workers_janitor_forgets_wake_ups_too(postgres: str, folder: Path) -> None:
+    with fresh_database(postgres) as dsn:
+        site = Site(dsn, folder / "woken", folder / "unused", TRIALS)
+        async with bench_on(site, shared=True) as bench:
+            engine = bench.engine
+            job = "INSERT INTO procrastinate_jobs (queue_name, task_name, status) VALUES ('runs', 'advance', 'doing')"
+            await bench.rows(job)
+
+            swept = await janitor_of(engine.settings, engine.database, engine.dispatcher).clean()
+
+            assert (swept.jobs, await bench.rows("SELECT 1 FROM procrastinate_jobs")) == (1, [])
