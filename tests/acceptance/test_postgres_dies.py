@@ -18,9 +18,9 @@ from tests.streaming import new_thread
 
 
 @pytest.fixture
-def own_site(folder: Path) -> Iterator[Site]:
+def own_site(folder: Path, request: pytest.FixtureRequest) -> Iterator[Site]:
     """A site whose Postgres nobody else uses."""
-    home = folder / "mortal"
+    home = folder / request.node.name
     dsn = embedded.start(home, notify=lambda _: None).dsn
     yield Site(dsn, home, home / "worlds.sqlite")
     embedded.stop(home)

@@ -1,6 +1,7 @@
 """What the server's log says of a request and of a run, and what it never says."""
 
 import json
+import time
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -17,14 +18,20 @@ WORDS = "charged twice, says a customer whose words stay out of logs"
 
 @pytest.fixture
 def lines(site: Site) -> Lines:
-    """Lines of the server's log with these members."""
+    """Lines of the server's log with these members, as soon as there is one: an answer may be quicker than its line."""
 
     def read(**members: str) -> list[dict[str, Any]]:
         written = [line for log in site.home.glob("serve-*.log") for line in log.read_text().splitlines()]
         found = [json.loads(line) for line in written]
         return [line for line in found if members.items() <= line.items()]
 
-    return read
+    def wait(**members: str) -> list[dict[str, Any]]:
+        deadline = time.monotonic() + 10
+        while not (found := read(**members)) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        return found
+
+    return wait
 
 
 async def test_a_request_is_one_line_with_route_status_and_caller(

@@ -21,7 +21,7 @@ def test_what_the_caller_says_goes_over_what_the_assistant_says() -> None:
 
 
 def test_an_assistant_that_says_nothing_changes_nothing() -> None:
-    asked = RunOptions(config={"recursion_limit": 7}, stream_subgraphs=True)
+    asked = RunOptions(config={"recursion_limit": 7}, interrupt_before=("s",))
 
     assert with_setup(Setup("w", "a"), asked) == asked
     assert with_setup(Setup("w", "a"), RunOptions()) == RunOptions()
