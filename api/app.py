@@ -6,6 +6,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from importlib.metadata import version as installed_version
 
 from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
 
 from api import (
     approvals,
@@ -35,6 +36,10 @@ from contracts.errors import GatehouseError
 from engine.wiring import Engine
 
 _LOG = logging.getLogger("gatehouse.server")
+_ABOUT = """The LangGraph API, and what Gatehouse adds to it: approvals, effects, audit, versions, webhooks.
+
+Make a key with `gatehouse keys create NAME --role caller` and give it under *Authorize*. What is refused is answered as
+a problem document (RFC 9457): `detail` says what happened, `hint` what to do, and `code` is stable."""
 _ROOMS = (
     system,
     operations,
@@ -71,7 +76,15 @@ def create_app(open_engine: Callable[[], AbstractAsyncContextManager[Engine]], *
                 raise
             yield
 
-    app = FastAPI(title="Gatehouse", version=installed_version("gatehouse"), lifespan=lifespan)
+    # Serves what the page at /docs is made of by itself: the network of an installation may lead nowhere.
+    app = FastAPIOffline(
+        redoc_url=None,
+        title="Gatehouse",
+        description=_ABOUT,
+        version=installed_version("gatehouse"),
+        lifespan=lifespan,
+        swagger_ui_parameters={"persistAuthorization": True},
+    )
     app.add_middleware(BodyLimit, limit=max_body_bytes)
     app.add_middleware(Traffic)
     add_problem_handlers(app)

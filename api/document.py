@@ -72,6 +72,11 @@ def _complete(document: Json, routes: Sequence[APIRoute]) -> None:
 
 
 def _complete_operation(route: APIRoute, operation: Json, codes: dict[int, list[str]]) -> None:
+    # What a route is for stands in the first sentences of its docstring; FastAPI would show the function's name.
+    first, _, rest = operation.pop("description", operation["summary"]).partition("\n\n")
+    operation["summary"] = " ".join(first.split())
+    if rest:
+        operation["description"] = rest
     answers = operation["responses"]
     for status in _statuses(route, operation):
         said = {"description": ", ".join(f"`{code}`" for code in codes[status])}

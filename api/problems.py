@@ -64,7 +64,10 @@ async def _unfit(request: Request, error: Exception) -> JSONResponse:
     named = [".".join(map(str, e["loc"])).encode(errors="replace").decode() for e in found]
     listed = [{"where": where, "problem": e["msg"]} for where, e in zip(named, found, strict=True)]
     said = "; ".join(f"{e['where']}: {e['problem']}" for e in listed[:5])
-    return problem(InvalidRequest(f"The request does not fit: {said}", facts={"errors": listed}))
+    # A body that is not called JSON is not read as JSON, and then nothing in it is found.
+    unread = "body" in named and "json" not in request.headers.get("content-type", "")
+    hint = "Send the header 'content-type: application/json'." if unread else ""
+    return problem(InvalidRequest(f"The request does not fit: {said}", hint=hint, facts={"errors": listed}))
 
 
 async def _by_status(request: Request, error: Exception) -> JSONResponse:

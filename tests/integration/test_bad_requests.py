@@ -48,6 +48,15 @@ async def test_a_bad_body_is_a_clear_problem(
     assert problem_of(reply) == expected
 
 
+async def test_a_body_that_is_not_called_json_is_told_how_to_be(http: httpx.AsyncClient, people: People) -> None:
+    headers = {"x-api-key": people.ada, "content-type": "application/x-www-form-urlencoded"}
+
+    reply = await http.post("/threads", content=b"{}", headers=headers)
+
+    assert problem_of(reply) == (422, "invalid_request")
+    assert "content-type: application/json" in reply.json()["hint"]
+
+
 @pytest.mark.parametrize("key", [None, "", "wrong", "gh_00000000_wrong", "gh_", "gh__", "Bearer x"])
 async def test_without_a_valid_key_nothing_is_served(http: httpx.AsyncClient, people: People, key: str | None) -> None:
     headers = {"x-api-key": key} if key is not None else {}

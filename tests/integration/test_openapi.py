@@ -4,6 +4,7 @@ For a longer run raise `EXAMPLES`, or give `st run` another seed.
 """
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -57,6 +58,26 @@ async def test_every_route_that_knows_its_caller_says_so(trial_url: str) -> None
     assert unknown == {"/health/live", "/health/ready", "/info", "/metrics", "/ok"}
     assert silent == set()
     assert all(_refusals(operation) >= {503} for _, operation in operations)
+
+
+async def test_the_page_of_the_document_is_made_of_what_this_server_has(trial_url: str) -> None:
+    async with httpx.AsyncClient(base_url=trial_url) as client:
+        page = (await client.get("/docs")).text
+        needed = re.findall(r"""(?:src|href)="([^"]+)"|url: '([^']+)'""", page)
+        answers = [await client.get(link or document) for link, document in needed]
+
+    assert len(answers) == 4, page
+    assert [answer.status_code for answer in answers] == [200] * 4
+    assert {answer.url.host for answer in answers} == {httpx.URL(trial_url).host}
+
+
+async def test_every_route_says_in_its_heading_what_it_is_for(trial_url: str) -> None:
+    async with httpx.AsyncClient(base_url=trial_url) as client:
+        document = (await client.get("/openapi.json")).json()
+
+    headings = [operation["summary"] for methods in document["paths"].values() for operation in methods.values()]
+
+    assert [heading for heading in headings if not heading.endswith(".")] == []
 
 
 def _refusals(operation: dict[str, dict[str, dict[str, object]]]) -> set[int]:
