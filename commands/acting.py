@@ -10,7 +10,7 @@ from pydantic import JsonValue
 
 from commands.states import state_at, states_of_thread
 from commands.terminal import explained, say, show_json
-from commands.where import TENANT, Key, Url, Where
+from commands.where import Key, Url, Where, own_tenant
 from contracts.errors import AmbiguousResume, InvalidRequest, NothingToResume
 from engine.operations.cases import show_run
 
@@ -40,7 +40,7 @@ def resume(
     A decision about an approval needs the key of a reviewer: also see gatehouse approvals.
     """
     where = Where(url, key)
-    found = where.ask(f"/runs/{run}", lambda conn: show_run(conn, str(run), tenant=TENANT))
+    found = where.ask(f"/runs/{run}", lambda conn: show_run(conn, str(run), tenant=own_tenant()))
     body = {"assistant_id": found["workflow"], **_how_it_goes_on(found, answer, interrupt)}
     begun = where.send("POST", f"/threads/{found['thread_id']}/runs", body)
     if as_json:
@@ -53,9 +53,9 @@ def resume(
 def cancel(run: RunId, url: Url = "", key: Key = "", as_json: AsJson = False) -> None:
     """Cancel a run: at once if it waits, at the next chance if a worker carries it."""
     where = Where(url, key)
-    thread = where.ask(f"/runs/{run}", lambda conn: show_run(conn, str(run), tenant=TENANT))["thread_id"]
+    thread = where.ask(f"/runs/{run}", lambda conn: show_run(conn, str(run), tenant=own_tenant()))["thread_id"]
     where.send("POST", f"/threads/{thread}/runs/{run}/cancel")
-    found = where.ask(f"/runs/{run}", lambda conn: show_run(conn, str(run), tenant=TENANT))
+    found = where.ask(f"/runs/{run}", lambda conn: show_run(conn, str(run), tenant=own_tenant()))
     if as_json:
         show_json(found)
     elif found["outcome"] == "cancelled":
@@ -80,7 +80,7 @@ def fork(
     KEY may lead into a value, as in finding.amount_cents; VALUE is JSON, or text.
     """
     where = Where(url, key)
-    found = where.ask(f"/runs/{run}", lambda conn: show_run(conn, str(run), tenant=TENANT))
+    found = where.ask(f"/runs/{run}", lambda conn: show_run(conn, str(run), tenant=own_tenant()))
     with where.sending() as send:
         state = state_at(states_of_thread(found["thread_id"], send), at)
         thread = send("POST", f"/threads/{found['thread_id']}/copy", None)["thread_id"]

@@ -7,7 +7,7 @@ import typer
 from rich.markup import escape
 
 from commands.client import DEFAULT_URL, Key, Url, call
-from commands.terminal import explained, say, show_json, show_table
+from commands.terminal import explained, minute, say, show_json, show_table
 from contracts.errors import InvalidDecision
 
 app = typer.Typer(no_args_is_help=True, help="Requests for approval: list, read, decide.")
@@ -32,8 +32,8 @@ def list_(
         show_json(found)
         return
     show_table(
-        ["request", "status", "role", "due", "summary"],
-        [(r["request_id"], r["status"], r["role"], r["due_at"][:16], r["summary"]) for r in found],
+        ["request", "status", "role", "due (UTC)", "summary"],
+        [(r["request_id"], r["status"], r["role"], minute(r["due_at"]), r["summary"]) for r in found],
     )
 
 
@@ -115,7 +115,8 @@ def print_card(request: dict[str, Any]) -> None:
         say(f"  [dim]a model said: {escape(request['opinion'])}[/dim]")
     say(f"  action     {request['action']['tool']} {escape(json.dumps(request['action']['args']))}")
     say(f"  digest     {request['action_digest']}")
-    say(f"  request    {request['request_id']}  for [bold]{request['role']}[/bold], until {request['expires_at'][:16]}")
+    until = f"until {minute(request['expires_at'])} UTC"
+    say(f"  request    {request['request_id']}  for [bold]{request['role']}[/bold], {until}")
 
 
 def _decide(request_id: str, decision: dict[str, Any], digest: str, url: str, key: str) -> None:

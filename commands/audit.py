@@ -7,7 +7,7 @@ import typer
 from rich.markup import escape
 
 from commands.terminal import explained, say, shorten, show_json
-from commands.where import TENANT, on_database
+from commands.where import on_database, own_tenant
 from engine.audit.audit import stream_of
 from engine.audit.explain import explain_effect
 from engine.audit.verify import verify as verify_chains
@@ -27,7 +27,7 @@ def verify(
     """Recompute the hash chains; exit code 1 names the first bad record of each broken one."""
 
     async def work(conn: Connection) -> Any:
-        only = stream_of((await get_run(conn, str(run), tenant=TENANT)).thread_id) if run else ""
+        only = stream_of((await get_run(conn, str(run), tenant=own_tenant())).thread_id) if run else ""
         return await verify_chains(conn, only)
 
     found = on_database(work)
@@ -50,7 +50,7 @@ def explain(
     as_json: AsJson = False,
 ) -> None:
     """Who asked, what the agent saw, which tool, what changed, how it was reviewed and is reversed."""
-    answers = on_database(lambda conn: explain_effect(conn, effect, tenant=TENANT))
+    answers = on_database(lambda conn: explain_effect(conn, effect, tenant=own_tenant()))
     if as_json:
         show_json(answers)
         return

@@ -8,7 +8,6 @@ import typer
 from rich.markup import escape
 
 from commands.terminal import note, say, show_json
-from commands.where import TENANT
 from contracts.errors import ConfigurationError
 from engine.operations.doctor.examine import examine
 from engine.operations.doctor.finding import Finding, State
@@ -35,7 +34,7 @@ async def _examine() -> list[Finding]:
     except ConfigurationError as error:
         return [Finding("settings", "fail", error.detail, error.hint or "See docs/reference/settings.md.")]
     read = Finding("settings", "ok", "Every variable can be read.")
-    return [read, *[finding async for finding in examine(settings, note, tenant=TENANT)]]
+    return [read, *[finding async for finding in examine(settings, note, tenant=settings.tenant)]]
 
 
 def _print(findings: list[Finding]) -> None:

@@ -7,7 +7,7 @@ import typer
 from rich.markup import escape
 
 from commands.client import DEFAULT_URL, Key, Url, call
-from commands.terminal import explained, say, show_json, show_table
+from commands.terminal import explained, minute, say, show_json, show_table
 from contracts.errors import InvalidRequest
 
 app = typer.Typer(no_args_is_help=True, help="Effects of unknown outcome: list, show, resolve.")
@@ -30,8 +30,8 @@ def list_(
         show_json(found)
         return
     show_table(
-        ["key", "state", "tool", "began", "case waits"],
-        [(e["key"], e["state"], e["tool"], e["opened_at"][:16], "yes" if e["waits"] else "no") for e in found],
+        ["key", "state", "tool", "began (UTC)", "case waits"],
+        [(e["key"], e["state"], e["tool"], minute(e["opened_at"]), "yes" if e["waits"] else "no") for e in found],
     )
 
 
@@ -70,7 +70,7 @@ def resolve(
 def _print(effect: dict[str, Any]) -> None:
     say(f"[bold]{escape(effect['tool'])}[/bold] {escape(json.dumps(effect['args']))}")
     say(f"  state      {effect['state']} after {effect['attempt']} attempt(s), class {effect['effect_class']}")
-    say(f"  began      {effect['opened_at'][:19]}, last attempt {effect['started_at'][:19]}")
+    say(f"  began      {minute(effect['opened_at'])} UTC, last attempt {minute(effect['started_at'])} UTC")
     for name in ("error", "result"):
         if effect[name]:
             say(f"  {name:10} {escape(json.dumps(effect[name]))}")

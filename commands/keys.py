@@ -8,6 +8,7 @@ import typer
 
 from commands.terminal import explained, note, say, show_json, show_table
 from engine.access import keys
+from engine.access.keys import LOCAL
 from engine.opening import open_database
 from engine.settings import read_settings
 
@@ -22,6 +23,7 @@ def create(
     approves: Annotated[
         list[str] | None, typer.Option(help="Role of a policy that a reviewer decides for, such as finance.")
     ] = None,
+    tenant: Annotated[str, typer.Option(help="Its tenant; tenants do not see each other.")] = LOCAL.tenant,
     days: Annotated[int | None, typer.Option(help="Days until the key ends; by default it does not.")] = None,
 ) -> None:
     """Make a key and print it. It is shown once and cannot be read back."""
@@ -29,7 +31,7 @@ def create(
 
     async def run() -> str:
         async with open_database(read_settings(), note) as database, database.transaction() as conn:
-            return await keys.create_key(conn, name, role, approves or [], expires_at)
+            return await keys.create_key(conn, name, role, approves or [], expires_at, tenant)
 
     say(asyncio.run(run()))
 
@@ -48,16 +50,10 @@ def list_(as_json: Annotated[bool, typer.Option("--json", help="Output for progr
         show_json(found)
         return
     rows = [
-        (
-            k["id"],
-            k["name"],
-            ", ".join(k["roles"]),
-            ", ".join(k["approver_roles"]),
-            "revoked" if k["revoked_at"] else "",
-        )
+        (k["id"], k["name"], k["tenant"], ", ".join(k["roles"]), ", ".join(k["approver_roles"]), _stands(k))
         for k in found
     ]
-    show_table(["id", "name", "roles", "approves", ""], rows)
+    show_table(["id", "name", "tenant", "roles", "approves", "stands"], rows)
 
 
 @app.command()
@@ -70,3 +66,12 @@ def revoke(key: Annotated[str, typer.Argument(help="Id or name.")]) -> None:
             return await keys.revoke_key(conn, key)
 
     say(f"Revoked {asyncio.run(run())}.")
+
+
+def _stands(key: dict[str, Any]) -> str:
+    if key["revoked_at"]:
+        return "revoked"
+    if key["expires_at"] is None:
+        return "live"
+    ends = f"{key['expires_at'].astimezone(UTC):%Y-%m-%d %H:%M}"
+    return f"live until {ends}" if key["expires_at"] > datetime.now(UTC) else f"ended {ends}"

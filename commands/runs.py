@@ -12,9 +12,9 @@ from rich.markup import escape
 from commands.acting import cancel, fork, resume
 from commands.states import state, steps
 from commands.steps import print_step
-from commands.terminal import explained, say, shorten, show_json, show_table
+from commands.terminal import explained, minute, say, shorten, show_json, show_table
 from commands.watching import exit_code, follow, how_it_ended
-from commands.where import TENANT, Key, Look, Query, Url, Where
+from commands.where import Key, Look, Query, Url, Where, own_tenant
 from commands.why import print_way
 from engine.operations.cases import show_run, tell_case
 from engine.operations.stuck import PENDING_S, find_stuck
@@ -43,11 +43,11 @@ def list_(
 ) -> None:
     """List runs, newest first."""
     query: Query = {"status": status, "workflow": workflow, "limit": limit}
-    found = Where(url, key).ask("/runs", lambda conn: find_runs(conn, tenant=TENANT, **query), query)
+    found = Where(url, key).ask("/runs", lambda conn: find_runs(conn, tenant=own_tenant(), **query), query)
     if as_json:
         show_json(found)
     elif found:
-        show_table(["run", "workflow", "stands", "requester", "created", "took"], [_row(run) for run in found])
+        show_table(["run", "workflow", "stands", "requester", "created (UTC)", "took"], [_row(run) for run in found])
     else:
         say("There are no such runs.")
 
@@ -131,7 +131,7 @@ def stuck(
 ) -> None:
     """Show what does not move although it should, and what to do. Exit code 1 when there is something."""
     query = {"pending_s": older_than}
-    found = Where(url, key).ask("/runs/stuck", lambda conn: find_stuck(conn, tenant=TENANT, **query), query)
+    found = Where(url, key).ask("/runs/stuck", lambda conn: find_stuck(conn, tenant=own_tenant(), **query), query)
     if as_json:
         show_json(found)
     elif not found:
@@ -156,18 +156,19 @@ def print_waiting(item: dict[str, Any]) -> None:
 
 
 def _show(run: UUID, where: Where) -> dict[str, Any]:
-    found: dict[str, Any] = where.ask(f"/runs/{run}", lambda conn: show_run(conn, str(run), tenant=TENANT))
+    found: dict[str, Any] = where.ask(f"/runs/{run}", lambda conn: show_run(conn, str(run), tenant=own_tenant()))
     return found
 
 
 def _told(run: UUID, after: int = 0) -> tuple[str, Look, Query]:
     """The question for a run and the records of its case behind one."""
-    return f"/runs/{run}/timeline", lambda conn: tell_case(conn, str(run), tenant=TENANT, after=after), {"after": after}
+    query: Query = {"after": after}
+    return f"/runs/{run}/timeline", lambda conn: tell_case(conn, str(run), tenant=own_tenant(), **query), query
 
 
 def _row(run: dict[str, Any]) -> tuple[str, ...]:
     stands = run["outcome"] or ("waits" if run["waits"] else run["status"])
-    created = run["created_at"][5:16].replace("T", " ")
+    created = minute(run["created_at"])[5:]
     return (run["run_id"], run["workflow"], stands, run["requester"], created, _took(run))
 
 

@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 
 from commands.terminal import explained, say, shorten, show_json, show_table
-from commands.where import TENANT, Key, Url, Where
+from commands.where import Key, Url, Where, own_tenant
 from contracts.errors import NotFound
 from engine.operations.cases import show_run
 from engine.operations.differences import differences
@@ -55,7 +55,7 @@ def steps(run: RunId, url: Url = "", key: Key = "", as_json: AsJson = False) -> 
 
 def states_of_case(run: UUID, where: Where) -> list[Json]:
     """States of the run's thread, newest first; at most a thousand. Raises `NotFound` where there is none."""
-    thread = where.ask(f"/runs/{run}", lambda conn: show_run(conn, str(run), tenant=TENANT))["thread_id"]
+    thread = where.ask(f"/runs/{run}", lambda conn: show_run(conn, str(run), tenant=own_tenant()))["thread_id"]
     return states_of_thread(thread, where.send)
 
 

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from contracts.errors import GatehouseError
+from contracts.errors import GatehouseError, RefusedByServer
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -37,6 +37,11 @@ def shorten(text: str, length: int = _LINE) -> str:
     return text if len(text) <= length else f"{text[:length]} … ({len(text):,} characters, see --json)"
 
 
+def minute(at: str) -> str:
+    """A time as people read it, of one that comes as UTC in ISO 8601."""
+    return at[:16].replace("T", " ")
+
+
 def show_json(value: Any) -> None:
     """Output for programs."""
     sys.stdout.write(json.dumps(value, indent=2, default=str, ensure_ascii=False) + "\n")
@@ -48,8 +53,11 @@ def show_line(value: Any) -> None:
     sys.stdout.flush()
 
 
-def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Rows under their headings."""
+def show_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Rows under their headings; where there are none, that is said."""
+    if not rows:
+        say("There are none.")
+        return
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         # What people copy stays whole; the rest may wrap.
@@ -67,7 +75,10 @@ def explained(command: Callable[P, T]) -> Callable[P, T]:
         try:
             return command(*args, **kwargs)
         except GatehouseError as error:
-            ERR.print(f"[bold red]{escape(error.title)}[/bold red] [dim]({error.code})[/dim]\n{escape(error.detail)}")
+            # What a server refused reads as it would on the database: with the server's own title and code.
+            said = error.facts if isinstance(error, RefusedByServer) else {}
+            title, code = str(said.get("title", error.title)), str(said.get("code", error.code))
+            ERR.print(f"[bold red]{escape(title)}[/bold red] [dim]({escape(code)})[/dim]\n{escape(error.detail)}")
             if error.hint:
                 ERR.print(f"[bold]What to do:[/bold] {escape(error.hint)}")
             raise typer.Exit(2) from error

@@ -7,7 +7,7 @@ import typer
 from rich.markup import escape
 
 from commands.client import DEFAULT_URL, Key, Url, call
-from commands.terminal import explained, say, shorten, show_json, show_table
+from commands.terminal import explained, minute, say, shorten, show_json, show_table
 
 app = typer.Typer(no_args_is_help=True, help="Versions of workflows: list, compare, drain, migrate.")
 
@@ -24,10 +24,10 @@ def list_(url: Url = DEFAULT_URL, key: Key = "", as_json: AsJson = False) -> Non
         show_json(found)
         return
     rows = [
-        (v["digest"], v["workflow"], v["first_seen_at"][:16], _standing(v), v["active"], v["parked"], v["held"])
+        (v["digest"], v["workflow"], minute(v["first_seen_at"]), _standing(v), v["active"], v["parked"], v["held"])
         for v in found
     ]
-    show_table(["id", "workflow", "first seen", "", "active", "parked", "held"], rows)
+    show_table(["id", "workflow", "first seen (UTC)", "stands", "active", "parked", "held"], rows)
 
 
 @app.command()
@@ -44,6 +44,8 @@ def diff(
     if as_json:
         show_json(found)
         return
+    if not found:
+        say("They do not differ.")
     for change in found:
         say(f"[bold]{escape(change['part'])}[/bold]\n  - {_value(change['before'])}\n  + {_value(change['after'])}")
 

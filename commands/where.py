@@ -20,7 +20,6 @@ from engine.store.database import Connection, Database
 T = TypeVar("T")
 Look = Callable[[Connection], Awaitable[Any]]
 Query = dict[str, Any]
-TENANT = "default"
 
 Url = Annotated[
     str,
@@ -37,6 +36,11 @@ def on_database(look: Callable[[Connection], Awaitable[T]]) -> T:
             return await look(conn)
 
     return asyncio.run(run())
+
+
+def own_tenant() -> str:
+    """Whose runs the commands see on the database itself: `GATEHOUSE_TENANT`."""
+    return read_settings().tenant
 
 
 @dataclass(frozen=True)
@@ -86,7 +90,7 @@ class Where:
     async def _principal(self, conn: Connection) -> Principal:
         if self.key:
             return await authenticate(conn, self.key)
-        return Principal(f"local:{getpass.getuser()}", frozenset({"caller", "operator"}), frozenset(), TENANT)
+        return Principal(f"local:{getpass.getuser()}", frozenset({"caller", "operator"}), frozenset(), own_tenant())
 
 
 async def _look(database: Database, look: Look) -> Any:

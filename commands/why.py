@@ -42,7 +42,7 @@ def _not_taken(each: Json) -> list[str]:
 
 def _line(label: str, text: str, whole: bool) -> None:
     line = " ".join(text.split())
-    shown = shorten(line) if whole else shorten(line, _SHORT)
+    shown = line if whole else shorten(line, _SHORT)
     say(f"  [dim]{label:9}[/dim] {escape(shown)}")
 
 

@@ -370,6 +370,12 @@ class SchemaBehind(GatehouseError):
     code, status, category = "schema_behind", 503, "engine"
 
 
+class ServerUnreachable(GatehouseError):
+    """The server cannot be reached."""
+
+    code, status, category = "server_unreachable", 502, "engine"
+
+
 class RefusedByServer(GatehouseError):
     """The server refused the request."""
 

@@ -48,6 +48,9 @@ class Settings(BaseSettings):
     )
     registry: Path = Field(Path("langgraph.json"), description="The list of workflows.")
     seal_key: SecretStr = Field(SecretStr(""), description="64 hex digits that seal checkpoints; made if missing.")
+    tenant: str = Field(
+        "default", min_length=1, description="Whose runs commands see and act on when they go to the database itself."
+    )
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(2024, description="Port to listen on.")
     worker: bool = Field(True, description="Whether the server also carries runs.")
@@ -113,17 +116,18 @@ class Settings(BaseSettings):
         return value
 
     def secrets(self) -> set[str]:
-        """Every secret value, and the database's password by itself: none of them belongs in a log line."""
+        """Every secret value, and the databases' passwords by themselves: none of them belongs in a log line."""
         return {text for text in self._secrets() if text not in ("", "none")}
 
     def _secrets(self) -> Iterator[str]:
         models = self.all_models().values()
         keys = (*self.system_tokens.values(), *(m.api_key for m in models))
-        given = (self.database_url, self.seal_key, self.webhook_secret, *keys)
-        yield from (secret.get_secret_value() for secret in given if secret)
-        if self.database_url:
+        addresses = [address for address in (self.database_url, self.pool_url) if address]
+        given = (*addresses, self.seal_key, self.webhook_secret, self.temporal_api_key, *keys)
+        yield from (secret.get_secret_value() for secret in given)
+        for address in addresses:
             with contextlib.suppress(psycopg.ProgrammingError):  # an address that cannot be read is refused elsewhere
-                yield str(conninfo_to_dict(self.database_url.get_secret_value()).get("password") or "")
+                yield str(conninfo_to_dict(address.get_secret_value()).get("password") or "")
 
 
 def read_settings(**overrides: object) -> Settings:

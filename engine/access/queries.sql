@@ -15,7 +15,7 @@ WHERE name = %(name)s AND tenant = %(tenant)s AND revoked_at IS NULL AND (expire
 
 -- name: list_keys
 -- Every key, without its secret.
-SELECT id, name, roles, approver_roles, created_at, expires_at, revoked_at FROM api_key ORDER BY created_at;
+SELECT id, name, tenant, roles, approver_roles, created_at, expires_at, revoked_at FROM api_key ORDER BY created_at;
 
 -- name: revoke_key
 -- End a key by id or name.

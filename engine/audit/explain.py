@@ -1,5 +1,6 @@
 """Answers the five questions about an effect, from the case's audit records alone."""
 
+import json
 from typing import Any, cast
 
 from contracts.context import by_whom
@@ -34,8 +35,8 @@ async def explain_effect(conn: Connection, effect: str, *, tenant: str) -> dict[
     return {
         "who_asked": [f"{o['data']['requester']} opened the case on {o['at'][:10]}" for o in opened],
         "what_the_agent_saw": _seen(records, started),
-        "which_tool": [f"{s['data']['tool']} {s['data']['args']} (attempt {s['data']['attempt']})" for s in started],
-        "what_changed": [f"{f['data']['state']}: {f['data']['result'] or f['data']['error']}" for f in finished]
+        "which_tool": [_called(s["data"]) for s in started],
+        "what_changed": [f"{f['data']['state']}: {_text(f['data']['result'] or f['data']['error'])}" for f in finished]
         + [f"{r['data']['by']} found out: {r['data']['outcome']} {r['data']['note']}" for r in resolved],
         "how_it_was_reviewed": _reviewed(frozen, decided),
         "how_it_is_reversed": row["undo"] or "See the tool's contract.",
@@ -57,12 +58,20 @@ def _seen(records: list[AuditRecord], started: list[dict[str, Any]]) -> list[str
         if record["at"] >= until:
             break
         if record["event"] == "call.finished":
-            seen.append(f"{data['tool']}: {data['result'] or data['error']}")
+            seen.append(f"{data['tool']}: {_text(data['result'] or data['error'])}")
         elif record["event"] == "model.called":
             seen.append(f"{by_whom(data['model'], data['source'])} on {data['prompt']}: {data['reply']}")
     return seen
 
 
+def _called(data: dict[str, Any]) -> str:
+    return f"{data['tool']} {_text(data['args'])} (attempt {data['attempt']})"
+
+
 def _reviewed(frozen: list[dict[str, Any]], decided: list[dict[str, Any]]) -> list[str]:
     said = [f"policy {f['data']['policy_version']}: {f['data']['verdict']} by rule {f['data']['rule']}" for f in frozen]
     return said + [f"{d['data']['by']}: {d['data']['type']} at {d['at'][:19]} {d['data']['reason']}" for d in decided]
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

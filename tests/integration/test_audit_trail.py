@@ -259,8 +259,8 @@ async def test_the_five_questions_about_an_approved_refund_are_answered(paid: Pa
         "billing.list_charges",
         "stand-in on assess_dispute",
     }
-    assert re.fullmatch(REFUND + r" \{.*'amount_cents': 25000.*\} \(attempt 1\)", by_key["which_tool"][0])
-    assert re.match(r"done: \{.*'refund_id': 'RF-", by_key["what_changed"][0])
+    assert re.fullmatch(REFUND + r' \{.*"amount_cents": 25000.*\} \(attempt 1\)', by_key["which_tool"][0])
+    assert re.match(r'done: \{.*"refund_id": "RF-', by_key["what_changed"][0])
     assert [said.partition(" at ")[0] for said in by_key["how_it_was_reviewed"]][1:] == ["key:fin: approve"]
     assert "require_approval by rule refund-over-limit-eur" in by_key["how_it_was_reviewed"][0]
     assert "Not possible" in by_key["how_it_is_reversed"]

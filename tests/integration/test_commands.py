@@ -91,6 +91,7 @@ def test_the_trail_of_an_effect_is_explained_and_verified(
 
     assert explained["who_asked"][0].startswith("key:ada opened the case")
     assert any("key:fin: approve" in line for line in explained["how_it_was_reviewed"])
+    assert json.loads(explained["what_changed"][0].removeprefix("done: "))["amount_cents"] == 25_000
     assert verified["intact"]
     assert "billing.issue_refund: done" in timeline
 
@@ -110,6 +111,20 @@ def test_keys_are_made_listed_and_revoked(gatehouse: Gatehouse) -> None:
     assert "revoked" in listed
 
 
+def test_a_key_of_another_tenant_sees_nothing_of_this_one(
+    gatehouse: Gatehouse, parked: tuple[str, str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = gatehouse("keys", "create", "abroad", "--role", "operator", "--tenant", "abroad").stdout.strip()
+    here = gatehouse("runs", "list", "--url", "").stdout
+    over_http = gatehouse("runs", "list", "--key", key).stdout
+    monkeypatch.setenv("GATEHOUSE_TENANT", "abroad")
+    on_database = gatehouse("runs", "list", "--url", "").stdout
+
+    assert "billing_dispute" in here
+    assert over_http == on_database == "There are no such runs.\n"
+    assert "abroad" in gatehouse("keys", "list").stdout
+
+
 def test_errors_say_what_to_do(gatehouse: Gatehouse) -> None:
     unknown = gatehouse("runs", "show", "00000000-0000-0000-0000-000000000000")
     nowhere = gatehouse("approvals", "list", "--url", "http://127.0.0.1:9")
@@ -117,7 +132,19 @@ def test_errors_say_what_to_do(gatehouse: Gatehouse) -> None:
 
     assert [r.exit_code for r in (unknown, nowhere, effect)] == [2, 2, 2]
     assert "gatehouse serve" in nowhere.stderr
+    assert "server_unreachable" in nowhere.stderr
+    assert "http://127.0.0.1:2024" in gatehouse("approvals", "list", "--url", "127.0.0.1:9").stderr
     assert "What to do" in effect.stderr
+
+
+def test_what_a_server_refused_reads_as_it_does_on_the_database(gatehouse: Gatehouse) -> None:
+    words = ("runs", "show", "00000000-0000-0000-0000-000000000000")
+
+    refused = gatehouse(*words)
+    on_database = gatehouse(*words, "--url", "")
+
+    assert refused.stderr == on_database.stderr
+    assert refused.stderr.startswith("There is no such object, or not for this key (not_found)\n")
 
 
 def test_workflows_are_listed_with_owner_and_version(gatehouse: Gatehouse) -> None:

@@ -151,6 +151,14 @@ def test_why_names_the_branch_and_what_decided_it(runs: Runs, case: Case) -> Non
     assert "assess (model) → freeze_refund and not" in read
 
 
+def test_why_of_one_stage_is_told_in_full(runs: Runs, case: Case) -> None:
+    [stage] = _json(runs("why", case.run, "--stage", "assess", "--json"))["stages"]
+
+    read = runs("why", case.run, "--stage", "assess").stdout
+
+    assert json.dumps(stage["wrote"]["finding"], ensure_ascii=False) in read
+
+
 def test_why_tells_of_the_decision_of_a_person(runs: Runs, case: Case) -> None:
     leg = case.approve()
 

@@ -6,8 +6,9 @@ import sys
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
-from engine.settings import read_settings
+from engine.settings import Settings, read_settings
 from engine.traces.ids import about, also_about
 from engine.traces.logs import JsonLines, TextLines, set_up_logs
 
@@ -83,14 +84,22 @@ def test_text_from_outside_cannot_forge_a_line() -> None:
 def test_every_secret_setting_is_known_to_the_logs() -> None:
     settings = read_settings(
         DATABASE_URL="host=db user=me password=db-password",
+        pool_url="postgresql://me:pool-password@pooler/db",
         seal_key="ab" * 32,
+        webhook_secret="whsec_secret",
+        temporal_api_key="temporal-key",
         model="m",
         model_api_key="model-key",
         models={"fast": {"model": "n", "api_key": "fast-key"}},
         system_tokens={"billing": "billing-token"},
     )
 
-    assert {"db-password", "ab" * 32, "model-key", "fast-key", "billing-token"} <= settings.secrets()
+    found = settings.secrets()
+
+    assert {"db-password", "pool-password", "ab" * 32, "model-key", "fast-key", "billing-token"} <= found
+    own = [value for _, value in settings if isinstance(value, SecretStr)]
+    assert len(own) == sum("SecretStr" in str(field.annotation) for field in Settings.model_fields.values()) - 1
+    assert {secret.get_secret_value() for secret in own} <= found
 
 
 def test_lines_are_json_unless_somebody_watches_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
