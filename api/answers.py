@@ -3,12 +3,13 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
 from fastapi.encoders import jsonable_encoder
 from fastapi.responses import StreamingResponse
 from langgraph.types import StateSnapshot
+from starlette.types import Receive
 
 from api.shapes import result_json
 from contracts.errors import NotFound, ThreadBusy
@@ -24,28 +25,53 @@ def waiting(engine: Engine, run: Run, *, cancel_by: str | None = None) -> Stream
     """The run's result, when it ends; `cancel_by` names in whose name it is cancelled when the caller hangs up."""
 
     async def body() -> AsyncIterator[bytes]:
-        ended = asyncio.create_task(engine.notices.wait_for_result(run.id, tenant=run.tenant))
+        result = asyncio.create_task(_result(engine, run))
         try:
-            while not (await asyncio.wait({ended}, timeout=_KEEP_ALIVE_S))[0]:
+            while not (await asyncio.wait({result}, timeout=_KEEP_ALIVE_S))[0]:
                 yield b"\n"
-            yield json.dumps(jsonable_encoder(await result_of(engine, *ended.result()))).encode()
+            yield json.dumps(jsonable_encoder(result.result())).encode()
         finally:
-            if not ended.done() and cancel_by:
-                await abandon(engine, run, cancel_by)
-            ended.cancel()
+            result.cancel()
+
+    async def hung_up() -> None:
+        if cancel_by:
+            await abandon(engine, run, cancel_by)
 
     headers = {"Content-Location": run_path(run), "Location": f"{run_path(run)}/join"}
-    return StreamingResponse(body(), media_type="application/json", headers=headers)
+    return _Waiting(body(), headers, hung_up)
+
+
+class _Waiting(StreamingResponse):
+    """Tells a caller who hangs up from a server that goes down, whose callers join again elsewhere."""
+
+    def __init__(
+        self, body: AsyncIterator[bytes], headers: Mapping[str, str], when_left: Callable[[], Awaitable[None]]
+    ) -> None:
+        super().__init__(body, headers=headers, media_type="application/json")
+        self._when_left = when_left
+
+    async def listen_for_disconnect(self, receive: Receive) -> None:
+        await super().listen_for_disconnect(receive)
+        await self._when_left()
+
+
+async def _result(engine: Engine, run: Run) -> dict[str, Any]:
+    """What the run left when it has ended; what its thread holds where it was rolled back meanwhile."""
+    try:
+        ended, left = await engine.notices.wait_for_result(run.id, tenant=run.tenant)
+    except NotFound:
+        ended, left = run, None
+    return await result_of(engine, ended, left)
 
 
 async def abandon(engine: Engine, run: Run, by: str) -> None:
-    """Cancel a run whose caller has hung up, unless it has ended; in a task of its own, as the caller's ends."""
+    """Cancel a run whose caller has hung up, unless it has ended; in a task of its own, as the caller's may end."""
 
     async def cancel() -> None:
-        async with engine.database.transaction() as conn:
-            now = await get_run(conn, run.id, tenant=run.tenant)
-        if not now.ended:  # one that has parked at a gate waits on
-            with contextlib.suppress(ThreadBusy):  # it ended meanwhile
+        with contextlib.suppress(NotFound, ThreadBusy):  # it was rolled back, or ended meanwhile
+            async with engine.database.transaction() as conn:
+                now = await get_run(conn, run.id, tenant=run.tenant)
+            if not now.ended:  # one that has parked at a gate waits on
                 await engine.intake.cancel(now, Cancellation(by))
 
     await asyncio.shield(asyncio.create_task(cancel(), name=f"caller of {run.id} hung up"))

@@ -104,6 +104,8 @@ class BodyLimit:
         body, more = b"", True
         while more:
             message = await receive()
+            if message["type"] == "http.disconnect":
+                return  # what came of the body is not what the caller wanted to say
             body += message.get("body", b"")
             more = message.get("more_body", False)
             if len(body) > self._limit:

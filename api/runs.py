@@ -40,14 +40,14 @@ async def create(
 async def wait(thread_id: UUID, body: RunBody, engine: TheEngine, principal: Anybody) -> StreamingResponse:
     """Accept a run and answer with its result; a newline every five seconds keeps the connection open."""
     run = await accept(engine, principal, body, thread_id=thread_id)
-    return waiting(engine, run, cancel_by=leaver(body, principal))
+    return waiting(engine, run, cancel_by=leaver(run, body, principal))
 
 
 @router.post("/stream")
 async def stream(thread_id: UUID, body: RunBody, engine: TheEngine, principal: Anybody) -> EventSourceResponse:
     """Accept a run and stream what its stages do."""
     run = await accept(engine, principal, body, thread_id=thread_id, stream_modes=body.modes_of_stream)
-    return streaming(engine, run, cancel_by=leaver(body, principal))
+    return streaming(engine, run, cancel_by=leaver(run, body, principal))
 
 
 @router.get("")
@@ -99,8 +99,8 @@ async def join_stream(
 ) -> EventSourceResponse:
     """Stream a run that exists: what it has streamed so far, and on until it ends."""
     run = await _run(engine, principal, thread_id, run_id)
-    if joined.leaving_cancels and principal.name != run.requester:
-        principal.require("operator")
+    if joined.leaving_cancels:
+        require_own(run, principal)
     return streaming(engine, run, joining=joined, cancel_by=principal.name if joined.leaving_cancels else None)
 
 
@@ -133,13 +133,18 @@ async def cancel(
 
 def require_own(run: Run, principal: Principal) -> None:
     """Raises `Forbidden` unless the principal asked for the run or is an operator."""
-    if principal.name != run.requester:
+    if not may_stop(run, principal):
         principal.require("operator")
 
 
-def leaver(body: RunBody, principal: Principal) -> str | None:
-    """In whose name a run ends when its caller hangs up; None where it goes on."""
-    return principal.name if body.on_disconnect == "cancel" else None
+def leaver(run: Run, body: RunBody, principal: Principal) -> str | None:
+    """In whose name a run ends when its caller hangs up; None where it goes on, as after an answer to another's."""
+    return principal.name if body.on_disconnect == "cancel" and may_stop(run, principal) else None
+
+
+def may_stop(run: Run, principal: Principal) -> bool:
+    """Whether the principal asked for the run or is an operator."""
+    return principal.name == run.requester or "operator" in principal.roles
 
 
 async def _own(engine: Engine, principal: Principal, thread_id: UUID, run_id: UUID) -> Run:

@@ -10,7 +10,7 @@ from api.accepting import accept
 from api.answers import run_path, waiting
 from api.door import Anybody, TheEngine
 from api.run_bodies import BatchedBody, CancelManyBody, RunBody
-from api.runs import leaver
+from api.runs import leaver, may_stop
 from api.shapes import run_json
 from api.streams import streaming
 from contracts.errors import InvalidRequest, ThreadBusy
@@ -32,14 +32,14 @@ async def create(body: RunBody, engine: TheEngine, principal: Anybody, response:
 async def wait(body: RunBody, engine: TheEngine, principal: Anybody) -> StreamingResponse:
     """Accept a run on a thread made for it and answer with its result."""
     run = await accept(engine, principal, body, thread_id=None)
-    return waiting(engine, run, cancel_by=leaver(body, principal))
+    return waiting(engine, run, cancel_by=leaver(run, body, principal))
 
 
 @router.post("/stream")
 async def stream(body: RunBody, engine: TheEngine, principal: Anybody) -> EventSourceResponse:
     """Accept a run on a thread made for it and stream what its stages do."""
     run = await accept(engine, principal, body, thread_id=None, stream_modes=body.modes_of_stream)
-    return streaming(engine, run, cancel_by=leaver(body, principal))
+    return streaming(engine, run, cancel_by=leaver(run, body, principal))
 
 
 @router.post("/batch")
@@ -70,7 +70,7 @@ async def cancel_many(
             ids=[str(run_id) for run_id in body.run_ids] or None,
         )
     for run in found:
-        if run.requester == principal.name or "operator" in principal.roles:
+        if may_stop(run, principal):
             try:
                 await engine.intake.cancel(run, Cancellation(principal.name, action))
             except ThreadBusy:

@@ -20,6 +20,8 @@ _PROBES = ("/ok", "/health/live", "/health/ready", "/metrics")
 """Asked every few seconds by machines: their lines are written at the level DEBUG."""
 _METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
 _UNKNOWN_ROUTE = "unknown"
+_NOBODY_THERE = 499
+"""Says, as others do, that the caller hung up before there was an answer."""
 
 
 class Traffic:
@@ -46,11 +48,12 @@ class Traffic:
             await send(message)
 
         with about(request_id=request_id):
+            unanswered = 500  # an exception is on its way to the last resort, which says so
             try:
                 await self._app(scope, receive, named)
+                unanswered = _NOBODY_THERE
             finally:
-                # Nothing answered: an exception is on its way to the last resort, which says 500.
-                _tell(scope, answered or 500, time.perf_counter() - began, run_id)
+                _tell(scope, answered or unanswered, time.perf_counter() - began, run_id)
 
 
 def route_of(scope: Scope) -> str:
