@@ -7,18 +7,31 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from contracts.errors import ConfigurationError
 
-def read_or_make(path: Path, write: Callable[[bytes], str]) -> str:
+
+def read_or_make(path: Path, write: Callable[[bytes], str], *, instead: str) -> str:
     """The text in `path` (mode 0600); at first use it is what `write` makes of 32 random bytes.
 
-    Of several processes that make it at once one wins, and nobody sees half of it.
+    Of several processes that make it at once one wins, and nobody sees half of it. Raises `ConfigurationError` naming
+    `instead`, the variable that can hold the text, where the file can be neither read nor made.
     """
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.") as file:
-            file.write(write(secrets.token_bytes(32)))
-            file.flush()
-            os.fsync(file.fileno())
-            with contextlib.suppress(FileExistsError):
-                os.link(file.name, path)
-    return path.read_text().strip()
+    try:
+        if not path.exists():
+            _make(path, write(secrets.token_bytes(32)))
+        return path.read_text().strip()
+    except OSError as error:
+        raise ConfigurationError(
+            f"{path} can be neither read nor made: {error.strerror}.",
+            hint=f"Set {instead}, as is needed on a read-only root, or let GATEHOUSE_HOME name a folder of yours.",
+        ) from error
+
+
+def _make(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+        with contextlib.suppress(FileExistsError):
+            os.link(file.name, path)

@@ -58,7 +58,7 @@ def seal_key(configured: str, home: Path) -> bytes:
     if configured:
         return _from_hex(configured, "GATEHOUSE_SEAL_KEY")
     path = home / "seal.key"
-    return _from_hex(read_or_make(path, bytes.hex), str(path))
+    return _from_hex(read_or_make(path, bytes.hex, instead="GATEHOUSE_SEAL_KEY"), str(path))
 
 
 def existing_seal_key(configured: str, home: Path) -> bytes | None:

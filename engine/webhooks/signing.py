@@ -22,7 +22,7 @@ def signature_headers(secret: bytes, message_id: str, sent_at: int, body: bytes)
 
 def webhook_secret(configured: str, home: Path) -> bytes:
     """The key inside `configured` (`whsec_<base64>`), else of the secret kept in `home`, made at first use."""
-    text = configured or read_or_make(home / "webhook.secret", written)
+    text = configured or read_or_make(home / "webhook.secret", written, instead="GATEHOUSE_WEBHOOK_SECRET")
     try:
         key = base64.b64decode(text.removeprefix(_PREFIX), validate=True)
     except binascii.Error:

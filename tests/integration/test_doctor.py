@@ -168,6 +168,18 @@ async def test_secrets_that_others_can_read_and_a_full_disk_fail(
     assert found["disk"].state == "fail"
 
 
+async def test_a_folder_is_looked_at_where_something_is_kept_in_it(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    below = tmp_path / "file" / "home"
+    given = {"DATABASE_URL": "host=db", "seal_key": "ab" * 32, "webhook_secret": "whsec_x"}
+
+    missing = {f.check: f for f in machine.examine_machine(read_settings(home=below, port=free_port()))}
+    unneeded = {f.check: f for f in machine.examine_machine(read_settings(home=below, port=free_port(), **given))}
+
+    assert missing["data folder"].state == "fail"
+    assert unneeded["data folder"].state == "ok"
+
+
 class _Refusing(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.send_response(401)

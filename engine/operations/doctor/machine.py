@@ -15,7 +15,7 @@ from engine.settings import Settings
 _OLDEST = (3, 11)
 _GIB = 2**30
 _FREE_WARN, _FREE_FAIL = 2 * _GIB, _GIB // 4
-_PRIVATE = ("seal.key", "postgres.password")
+_PRIVATE = ("seal.key", "webhook.secret", "postgres.password")
 _TIME_S = 2.0
 _EVERYWHERE = ("0.0.0.0", "::", "")  # noqa: S104  # what somebody may have configured, not what we listen on
 
@@ -23,8 +23,11 @@ _EVERYWHERE = ("0.0.0.0", "::", "")  # noqa: S104  # what somebody may have conf
 def examine_machine(settings: Settings) -> Iterator[Finding]:
     """What this machine offers."""
     yield _python()
-    yield from _folder(settings.home)
-    yield _disk(settings.home)
+    if _needs_folder(settings):
+        yield from _folder(settings.home)
+        yield _disk(settings.home)
+    else:
+        yield Finding("data folder", "ok", "None is needed: the database and both secrets are given.")
     yield _port("port", settings.host, settings.port)
     if settings.metrics_port is not None:
         yield _port("metrics port", settings.host, settings.metrics_port)
@@ -37,13 +40,20 @@ def _python() -> Finding:
     return Finding("python", "ok", f"Python {version}.")
 
 
+def _needs_folder(settings: Settings) -> bool:
+    """Whether something that is not configured is kept there."""
+    secrets = (settings.seal_key, settings.webhook_secret)
+    return settings.database_url is None or not all(secret.get_secret_value() for secret in secrets)
+
+
 def _folder(home: Path) -> Iterator[Finding]:
-    if not home.exists():
-        yield Finding("data folder", "ok", f"{home} is made at the first start.")
-        return
-    if not os.access(home, os.W_OK | os.X_OK):
+    there = _existing(home)
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
         do = "Give it to the user who runs Gatehouse, or set GATEHOUSE_HOME."
         yield Finding("data folder", "fail", f"{home} cannot be written by this user.", do)
+        return
+    if there != home:
+        yield Finding("data folder", "ok", f"{home} is made at the first start.")
         return
     open_files = [name for name in _PRIVATE if (home / name).exists() and (home / name).stat().st_mode & 0o077]
     if open_files:
@@ -54,13 +64,18 @@ def _folder(home: Path) -> Iterator[Finding]:
 
 
 def _disk(home: Path) -> Finding:
-    there = next(folder for folder in (home, *home.absolute().parents) if folder.exists())
+    there = _existing(home)
     free = shutil.disk_usage(there).free
     says = f"{free / _GIB:.1f} GiB are free on the disk of {there}."
     if free < _FREE_WARN:
         do = "Make room: a database without space stops, and every run with it."
         return Finding("disk", "fail" if free < _FREE_FAIL else "warn", says, do)
     return Finding("disk", "ok", says)
+
+
+def _existing(home: Path) -> Path:
+    """The folder, or the nearest above it that there is."""
+    return next(folder for folder in (home, *home.absolute().parents) if folder.exists())
 
 
 def _port(check: str, host: str, port: int) -> Finding:
