@@ -13,7 +13,7 @@ from contracts.approval import JsonObject
 from contracts.errors import GatehouseError
 from contracts.event import Event
 from engine.access.keys import Principal
-from engine.approvals.decisions import cancel_requests, expire
+from engine.approvals.decisions import expire
 from engine.approvals.model import ApprovalRequest
 from engine.approvals.questions import Question, questions_of_thread
 from engine.approvals.requests import asked_of_thread
@@ -22,9 +22,10 @@ from engine.audit.verify import verify
 from engine.gateway.systems import Systems
 from engine.models.recording import Recordings
 from engine.runs.model import Cancellation, NewRun, NewThread, Run
-from engine.runs.runs import cancel, list_runs
+from engine.runs.runs import list_runs
 from engine.runs.threads import create_thread, get_thread
 from engine.wiring import Engine
+from engine.worker.admission import cancel_now
 from engine.worker.advance import Carrier
 from engine.worker.dispatchers import InlineDispatcher
 from engine.worker.intake import Intake
@@ -223,5 +224,4 @@ async def _leave_nothing_waiting(scene: Scene) -> None:
     async with scene.engine.database.transaction() as conn:
         newest = (await list_runs(conn, scene.thread_id, tenant=TENANT, limit=1))[0]
         if newest.status == "interrupted" and newest.outcome is None:
-            await cancel(conn, newest, scene.wake_ups, Cancellation("system"))
-            await cancel_requests(conn, newest.subject("system"))
+            await cancel_now(conn, newest, scene.wake_ups, Cancellation("system"))

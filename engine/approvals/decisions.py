@@ -1,5 +1,6 @@
 """Deciding a request: exactly one decision wins, by somebody who may, over exactly what was shown."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
@@ -117,11 +118,11 @@ async def decision_of(conn: Connection, request_id: str, *, tenant: str) -> Deci
     return covered.decision(decision_type, by=by, reason=reason, message=message)
 
 
-async def cancel_requests(conn: Connection, subject: Subject) -> None:
-    """Close what waits on a case that was cancelled; expects that transaction."""
-    await conn.execute(_SQL["cancel_questions"], {"thread_id": subject.thread_id})
-    params = {"thread_id": subject.thread_id, "by": subject.actor}
-    for row in await (await conn.execute(_SQL["cancel_of_thread"], params)).fetchall():
+async def cancel_requests(conn: Connection, subject: Subject, run_ids: Collection[str]) -> None:
+    """Close what the runs of a case that was cancelled have asked; expects that transaction."""
+    params = {"thread_id": subject.thread_id, "run_ids": list(run_ids), "by": subject.actor}
+    await conn.execute(_SQL["cancel_questions"], params)
+    for row in await (await conn.execute(_SQL["cancel_requests"], params)).fetchall():
         data: JsonObject = {"request_id": str(row["id"]), "type": "cancelled", "by": subject.actor}
         await audit.append(conn, subject, Event.APPROVAL_DECIDED, data)
 

@@ -50,10 +50,10 @@ SELECT * FROM approval WHERE thread_id = %(thread_id)s AND interrupt_id IS NOT N
 SELECT id, thread_id, tenant FROM approval WHERE status = 'pending' AND expires_at <= coalesce(%(now)s, now())
 ORDER BY expires_at LIMIT 100;
 
--- name: cancel_of_thread
--- Close what waits on a thread whose case was cancelled.
+-- name: cancel_requests
+-- Close what runs of a cancelled case have put to people, or would have.
 UPDATE approval SET status = 'cancelled', decided_at = now(), decided_by = %(by)s
-WHERE thread_id = %(thread_id)s AND status IN ('frozen', 'pending') RETURNING id;
+WHERE thread_id = %(thread_id)s AND run_id = ANY (%(run_ids)s::uuid[]) AND status IN ('frozen', 'pending') RETURNING id;
 
 -- name: ask_question
 -- Register a question, in the transaction that saves the interrupt.
@@ -72,7 +72,8 @@ WHERE id = %(id)s AND status = 'open' RETURNING id;
 
 -- name: cancel_questions
 -- Close the questions of a cancelled case.
-UPDATE question SET status = 'cancelled' WHERE thread_id = %(thread_id)s AND status = 'open';
+UPDATE question SET status = 'cancelled'
+WHERE thread_id = %(thread_id)s AND run_id = ANY (%(run_ids)s::uuid[]) AND status = 'open';
 
 -- name: to_consume
 -- The approval that an effect wants to consume, held until its ledger row stands.

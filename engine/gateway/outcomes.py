@@ -1,6 +1,6 @@
 """Outcomes that nobody knows: shown to people, found out by one of them, and what the case does then."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, Self
@@ -117,18 +117,24 @@ async def effect_of_approval(conn: Connection, approval_id: str, *, tenant: str)
     return Effect.of(row)
 
 
-async def park(conn: Connection, run: Run, interrupt_id: str, value: Mapping[str, Any], dispatcher: Dispatcher) -> None:
-    """Have the case wait for a person to find out; expects the transaction that saves the interrupt.
-
-    If somebody has found out meanwhile, the case goes on as soon as this run has parked.
-    """
+async def park(conn: Connection, run: Run, interrupt_id: str, value: Mapping[str, Any]) -> None:
+    """Have the case wait for a person to find out; expects the transaction that saves the interrupt."""
     params = {"call_key": value["call_key"], "thread_id": run.thread_id, "interrupt_id": interrupt_id}
     row = await (await conn.execute(_SQL["park"], params)).fetchone()
     if row is None:
         raise NotFound(f"Interrupt {interrupt_id} shows no effect of thread {run.thread_id}.")
     data: JsonObject = {"call_key": value["call_key"], "tool": row["tool"], "stage": row["stage"]}
     await audit.append(conn, run.subject(), Event.OUTCOME_ASKED, data)
-    if row["state"] != "unknown" and len(await active_runs(conn, run.thread_id)) == 1:
+
+
+async def go_on_if_known(conn: Connection, run: Run, interrupt_ids: Collection[str], dispatcher: Dispatcher) -> None:
+    """Have the case go on at once if it parks at what somebody has found out meanwhile.
+
+    Expects the transaction that parks it and holds its thread.
+    """
+    parked, active = await parked_effects(conn, run.thread_id), await active_runs(conn, run.thread_id)
+    known = any(effect.interrupt_id in interrupt_ids and effect.state != "unknown" for effect in parked)
+    if known and not any(other.case_id == run.case_id for other in active):
         await create_resume(conn, run, dispatcher)
 
 

@@ -38,10 +38,10 @@ async def repin(conn: Connection, run: Run, version: str, dispatcher: Dispatcher
     None when it went on meanwhile; then the caller rolls back.
     """
     params = {"id": run.id, "from": run.version, "version": version}
+    await get_thread(conn, run.thread_id, tenant=run.tenant, lock=True)
     row = await (await conn.execute(_SQL["repin"], params)).fetchone()
     if row is None:
         return None
-    await get_thread(conn, run.thread_id, tenant=run.tenant, lock=True)
     moved = Run.of(row)
     if moved.status == "pending":
         await dispatcher.enqueue(conn, run.id, priority=run.priority)

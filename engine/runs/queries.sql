@@ -10,7 +10,8 @@ ON CONFLICT DO NOTHING RETURNING *;
 SELECT * FROM thread WHERE id = %(id)s AND tenant = %(tenant)s AND deleted_at IS NULL;
 
 -- name: lock_thread
--- One thread, held until the transaction ends. Locks are taken in the order run, thread, approval, audit.
+-- One thread, held until the transaction ends. Locks are taken in the order thread, run (by
+-- `seq`), approval, audit.
 SELECT * FROM thread WHERE id = %(id)s AND tenant = %(tenant)s AND deleted_at IS NULL FOR NO KEY UPDATE;
 
 -- name: search_threads
@@ -51,7 +52,10 @@ WHERE id = %(id)s;
 
 -- name: disarm_delayed
 -- Runs that a thread took for later do not act when one that edits it may go before them.
-UPDATE run SET acts = false WHERE thread_id = %(thread_id)s AND status = 'pending' AND start_at > now();
+WITH delayed AS (
+    SELECT id FROM run WHERE thread_id = %(thread_id)s AND status = 'pending' AND start_at > now()
+    ORDER BY seq FOR NO KEY UPDATE)
+UPDATE run SET acts = false FROM delayed WHERE run.id = delayed.id;
 
 -- name: mark_deleted
 -- Hide a thread and what its caller said of it.
@@ -104,6 +108,14 @@ ORDER BY seq DESC LIMIT %(limit)s OFFSET %(offset)s;
 -- name: active_runs
 -- Runs of a thread that have not ended.
 SELECT * FROM run WHERE thread_id = %(thread_id)s AND status IN ('pending', 'running') ORDER BY seq;
+
+-- name: lock_active_runs
+-- Runs of a thread that have not ended, held until the transaction ends.
+SELECT * FROM run WHERE thread_id = %(thread_id)s AND status IN ('pending', 'running') ORDER BY seq FOR NO KEY UPDATE;
+
+-- name: runs_of_case
+-- Every run of a case.
+SELECT id FROM run WHERE case_id = %(case_id)s;
 
 -- name: claim
 -- Take a run if its time has come, nobody holds it and no earlier run of its thread is unfinished and due.
@@ -163,7 +175,7 @@ ORDER BY priority DESC, seq LIMIT 100;
 
 -- name: lock_run
 -- Hold a run until the transaction ends, so that no worker takes it between two looks at it.
-SELECT 1 FROM run WHERE id = %(id)s FOR UPDATE;
+SELECT 1 FROM run WHERE id = %(id)s FOR NO KEY UPDATE;
 
 -- name: request_cancel
 -- Ask the worker that holds a run to stop it.
@@ -171,11 +183,13 @@ UPDATE run SET cancel_requested_by = %(by)s, cancel_action = %(action)s
 WHERE id = %(id)s AND status = 'running' RETURNING id;
 
 -- name: cancel_idle
--- End a run that no worker holds: one that has not begun, or the last one of a case, waiting for somebody.
+-- End a run that no worker holds: one that has not begun, or the last one of a case, waiting for somebody. A run that was
+-- taken for later has not gone on with it.
 UPDATE run SET status = 'interrupted', outcome = 'cancelled', updated_at = now(), finished_at = now()
 WHERE id = %(id)s AND (status = 'pending' OR (status = 'interrupted' AND outcome IS NULL
                        AND NOT EXISTS (SELECT 1 FROM run later WHERE later.thread_id = run.thread_id
-                                       AND later.seq > run.seq)))
+                                       AND later.seq > run.seq
+                                       AND NOT (later.status = 'pending' AND later.kind = 'input'))))
 RETURNING thread_id;
 
 -- name: delete_run
@@ -344,12 +358,18 @@ WHERE id = %(id)s AND epoch = %(epoch)s AND status = 'running' RETURNING id;
 
 -- name: hold_new
 -- Leave a tenant's runs that have not begun under a version to workers that have loaded another one.
-UPDATE run SET refused_by = %(version)s
-WHERE tenant = %(tenant)s AND version = %(version)s AND status = 'pending' AND kind = 'input' AND epoch = 0;
+WITH waiting AS (
+    SELECT id FROM run
+    WHERE tenant = %(tenant)s AND version = %(version)s AND status = 'pending' AND kind = 'input' AND epoch = 0
+    ORDER BY seq FOR NO KEY UPDATE)
+UPDATE run SET refused_by = %(version)s FROM waiting WHERE run.id = waiting.id;
 
 -- name: release_held
 -- Let the workers of a version look again at what they left to others.
-UPDATE run SET refused_by = NULL WHERE tenant = %(tenant)s AND refused_by = %(version)s AND status = 'pending';
+WITH held AS (
+    SELECT id FROM run WHERE tenant = %(tenant)s AND refused_by = %(version)s AND status = 'pending'
+    ORDER BY seq FOR NO KEY UPDATE)
+UPDATE run SET refused_by = NULL FROM held WHERE run.id = held.id;
 
 -- name: in_use
 -- How many of a tenant's cases are under way, wait or are held up, by version.

@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from psycopg.errors import UniqueViolation
 from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 from pydantic import JsonValue
@@ -120,9 +121,16 @@ async def list_runs(
     return [Run.of(row) for row in await (await conn.execute(_SQL["runs_of_thread"], params)).fetchall()]
 
 
-async def active_runs(conn: Connection, thread_id: str) -> list[Run]:
-    """A thread's runs that are pending or running, oldest first."""
-    return [Run.of(row) for row in await (await conn.execute(_SQL["active_runs"], {"thread_id": thread_id})).fetchall()]
+async def active_runs(conn: Connection, thread_id: str, *, lock: bool = False) -> list[Run]:
+    """A thread's runs that are pending or running, oldest first; with `lock` held until the transaction ends."""
+    query = _SQL["lock_active_runs" if lock else "active_runs"]
+    return [Run.of(row) for row in await (await conn.execute(query, {"thread_id": thread_id})).fetchall()]
+
+
+async def runs_of_case(conn: Connection, run: Run) -> list[str]:
+    """The ids of all runs of the case that `run` belongs to."""
+    rows = await (await conn.execute(_SQL["runs_of_case"], {"case_id": run.case_id})).fetchall()
+    return [str(row["id"]) for row in rows]
 
 
 async def cancellable_runs(
@@ -134,9 +142,15 @@ async def cancellable_runs(
 
 
 async def claim(conn: Connection, run_id: str, *, owner: str, lease_s: float) -> Run | None:
-    """Take the run under a new epoch, or None when somebody else holds it or its thread is not ready for it."""
+    """Take the run under a new epoch, or None when somebody else holds it or its thread is not ready for it.
+
+    Expects a connection outside of any transaction.
+    """
     params = {"id": run_id, "owner": owner, "lease": timedelta(seconds=lease_s)}
-    row = await (await conn.execute(_SQL["claim"], params)).fetchone()
+    try:
+        row = await (await conn.execute(_SQL["claim"], params)).fetchone()
+    except UniqueViolation:
+        return None  # another run of the thread was claimed at this very moment
     return Run.of(row) if row else None
 
 
@@ -194,6 +208,7 @@ async def cancel(conn: Connection, run: Run, dispatcher: Dispatcher, asked: Canc
 
     Raises `ThreadBusy` when the run has ended.
     """
+    await hold_thread(conn, run)
     await conn.execute(_SQL["lock_run"], {"id": run.id})
     params = {"id": run.id, "by": asked.by, "action": asked.action}
     if await (await conn.execute(_SQL["request_cancel"], params)).fetchone():

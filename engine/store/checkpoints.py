@@ -1,10 +1,9 @@
 """Forgets and copies checkpoints of whole threads and of single runs. They are written by the checkpointer."""
 
-from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from langgraph.checkpoint.serde.base import SerializerProtocol
 from psycopg.rows import DictRow
 
-from engine.store.database import Connection, Database
+from engine.store.database import Connection
 from engine.store.journal import Page
 from engine.store.seal import Plain
 from engine.store.sql import load_queries
@@ -22,11 +21,6 @@ async def delete_of_run(conn: Connection, thread_id: str, run_id: str) -> None:
     """Forget what one run made of its thread's state, which is then what it was before."""
     for statement in ("delete_writes_of_run", "delete_checkpoints_of_run"):
         await conn.execute(_SQL[statement], {"thread_id": thread_id, "run_id": run_id})
-
-
-async def keep_latest(database: Database, thread_id: str) -> None:
-    """Forget all but the newest state of a thread, in a transaction of its own; what a run saves meanwhile stays."""
-    await AsyncPostgresSaver(database.pool).aprune([thread_id], strategy="keep_latest")
 
 
 async def copy_thread(

@@ -84,9 +84,8 @@ class Journal:
 
     @asynccontextmanager
     async def transaction(self, *, locks: Note | None = None) -> AsyncIterator[Connection]:
-        """A transaction that begins with the fence and all that is held; `locks` comes between the two.
+        """A transaction that begins with the fence and all that is held; `locks` comes before them.
 
-        What is held writes to the audit trail, whose lock comes last: who needs another lock takes it before.
         Raises `LeaseLost` when another worker holds the run; what is held then stays unwritten.
         """
         async with self._lock:
@@ -104,9 +103,9 @@ class Journal:
 
     def _opening(self, page: Page, locks: Note | None) -> Note:
         async def write(conn: Connection) -> None:
-            await conn.execute(_SQL["fence"], self._fence)
             if locks:
                 await locks(conn)
+            await conn.execute(_SQL["fence"], self._fence)
             await page.write(conn)
 
         return write

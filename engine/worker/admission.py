@@ -8,7 +8,7 @@ from engine.catalog.workflow import Workflow
 from engine.gateway.ledger import has_acted
 from engine.runs.dispatch import Dispatcher
 from engine.runs.model import Cancellation, NewRun, Run
-from engine.runs.runs import active_runs, cancel, delete_run
+from engine.runs.runs import active_runs, cancel, delete_run, runs_of_case
 from engine.store.checkpoints import delete_of_run
 from engine.store.database import Connection
 
@@ -59,7 +59,8 @@ async def make_room(conn: Connection, new: NewRun, dispatcher: Dispatcher, *, op
     strategy = new.multitask_strategy
     if strategy == "enqueue":
         return
-    in_the_way = await active_runs(conn, new.thread_id)
+    # All of them before the first is cancelled: the trail that records it is locked last.
+    in_the_way = await active_runs(conn, new.thread_id, lock=True)
     if strategy == "reject" and in_the_way:
         raise ThreadBusy(f"Thread {new.thread_id} has an unfinished run.", hint="Join it, or use the strategy enqueue.")
     for run in in_the_way:
@@ -84,7 +85,7 @@ async def cancel_now(conn: Connection, run: Run, dispatcher: Dispatcher, asked: 
 
 async def after_cancel(conn: Connection, run: Run, asked: Cancellation) -> None:
     """Close what a cancelled run waits for; after a rollback, forget it. Expects the transaction that ended it."""
-    await cancel_requests(conn, run.subject(asked.by))
+    await cancel_requests(conn, run.subject(asked.by), await runs_of_case(conn, run))
     if asked.action == "rollback" and not await has_acted(conn, run.id):
         await delete_of_run(conn, run.thread_id, run.id)
         await delete_run(conn, run, by=asked.by)

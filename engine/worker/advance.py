@@ -1,7 +1,8 @@
 """Carries one run forward: claim, decide from the checkpoint, run the graph, park or finish."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import cast
@@ -14,7 +15,16 @@ from langgraph.types import All, Interrupt, StateSnapshot
 
 from contracts.approval import JsonObject
 from contracts.context import Context
-from contracts.errors import GatehouseError, LeaseLost, RunGivenUp, StoreUnavailable, VersionChanged, VersionDrained
+from contracts.errors import (
+    DigestMismatch,
+    GatehouseError,
+    LeaseLost,
+    NotFound,
+    RunGivenUp,
+    StoreUnavailable,
+    VersionChanged,
+    VersionDrained,
+)
 from contracts.event import Event
 from engine.approvals.questions import ask_question
 from engine.approvals.requests import ask
@@ -24,7 +34,7 @@ from engine.catalog.workflow import Workflow
 from engine.gateway.calls import RunTools
 from engine.gateway.gates import RunGates
 from engine.gateway.ledger import abandon
-from engine.gateway.outcomes import park
+from engine.gateway.outcomes import go_on_if_known, park
 from engine.gateway.systems import Systems
 from engine.models.asking import ModelSources, RunModels
 from engine.runs import pins, runs
@@ -43,7 +53,7 @@ from engine.worker.lease import CancelRequested, Lease, held
 from engine.worker.migration import Migrator
 from engine.worker.observed import observed
 from engine.worker.relay import Relay
-from engine.worker.resume import Next, Standing, plan
+from engine.worker.resume import Next, Standing, pending_interrupts, plan
 
 _LOG = logging.getLogger("gatehouse.worker")
 _MAX_ATTEMPTS = 5
@@ -75,20 +85,27 @@ class Carrier:
 
     async def advance(self, run_id: str) -> None:
         """Take the run and carry it as far as it goes; does nothing when somebody else holds it. Never raises."""
-        async with self.database.reading() as conn:
-            run = await runs.claim(conn, run_id, owner=self.name, lease_s=self.lease.seconds)
+        run = None
+        with _left_to_others(run_id):
+            async with self.database.reading() as conn:
+                run = await runs.claim(conn, run_id, owner=self.name, lease_s=self.lease.seconds)
         if run:
-            with observed(run, worker=self.name):
+            with observed(run, worker=self.name), _left_to_others(run_id):
                 await self._advance(run)
 
     async def _advance(self, run: Run) -> None:
         journal = Journal(self.database, run.id, run.epoch, hold_s=self.hold_s)
         try:
+            await self._carry_under_lease(run, journal)
+        except (LeaseLost, psycopg.OperationalError, StoreUnavailable):
+            raise
+        except Exception as error:  # noqa: BLE001  # the worker's edge: any failure of a workflow ends its run, not the worker
+            await self._fail(run, journal, error)
+
+    async def _carry_under_lease(self, run: Run, journal: Journal) -> None:
+        try:
             async with held(self.database, self.notices, run, self.lease):
                 await self._carry(run, journal)
-        except LeaseLost:
-            LEASES_LOST.inc()
-            _LOG.warning("run %s was taken over by another worker", run.id)
         except (VersionChanged, VersionDrained) as error:
             async with self.database.transaction() as conn:
                 await pins.hold(conn, run, self.catalog[run.workflow].version, because=error.detail)
@@ -97,11 +114,6 @@ class Carrier:
                 await runs.release(conn, run, self.dispatcher)
         except CancelRequested as request:
             await self._finish(run, journal, _Ending("interrupted", "cancelled", asked=request.asked))
-        except (psycopg.OperationalError, StoreUnavailable):
-            # Nothing can be written now: the lease runs out and a worker with a database goes on.
-            _LOG.exception("the database went away while run %s was carried", run.id)
-        except Exception as error:  # noqa: BLE001  # the worker's edge: any failure of a workflow ends its run, not the worker
-            await self._fail(run, journal, error)
 
     async def _carry(self, run: Run, journal: Journal) -> None:
         if run.attempts > _MAX_ATTEMPTS:
@@ -149,6 +161,8 @@ class Carrier:
                 data["action"] = asked.action
                 await after_cancel(conn, run, asked)
             await audit.append(conn, run.subject(by), ending.event, data)
+            if doubts := _doubts(ending.left):
+                await go_on_if_known(conn, run, doubts, self.dispatcher)
         self.notices.tell(ended, ending.left)
         RUNS_ENDED.labels(run.workflow, ending.status, ending.outcome or "").inc()
         _LOG.info("run ended", extra={"facts": {"status": ending.status, "outcome": ending.outcome}})
@@ -162,14 +176,10 @@ class Carrier:
             "message": str(error) if known else f"The workflow raised {type(error).__name__}; see the worker's log.",
         }
         try:
-            try:
-                await journal.flush()
-            except psycopg.DataError:
-                journal.discard()  # what cannot be written is what failed; the run ends where it last stood
-            await self._finish(run, journal, _Ending("error", "failed_safe", problem))
-        except LeaseLost:
-            LEASES_LOST.inc()
-            _LOG.warning("run %s was taken over by another worker", run.id)
+            await journal.flush()
+        except (psycopg.DataError, DigestMismatch, NotFound):
+            journal.discard()  # what cannot be written is what failed; the run ends where it last stood
+        await self._finish(run, journal, _Ending("error", "failed_safe", problem))
 
     def _saver(self, run: Run, journal: Journal, workflow: Workflow) -> FencedSaver:
         trail = audit.Trail(audit.stream_of(run.thread_id), journal.note)
@@ -185,7 +195,7 @@ class Carrier:
                     if interrupt.value["kind"] == "approval":
                         await ask(conn, run, interrupt.id, interrupt.value, workflow.policy.queue)
                     elif interrupt.value["kind"] == "unknown_effect":
-                        await park(conn, run, interrupt.id, interrupt.value, self.dispatcher)
+                        await park(conn, run, interrupt.id, interrupt.value)
                     else:
                         await ask_question(conn, run, interrupt.id, interrupt.value)
 
@@ -219,6 +229,24 @@ class _Ending:
         if self.asked:
             return Event.RUN_CANCELLED
         return Event.RUN_FAILED if self.error else Event.RUN_PARKED if self.outcome is None else Event.RUN_FINISHED
+
+
+@contextmanager
+def _left_to_others(run_id: str) -> Iterator[None]:
+    """What a worker may lose at any moment: then its lease runs out, and another goes on."""
+    try:
+        yield
+    except LeaseLost:
+        LEASES_LOST.inc()
+        _LOG.warning("run %s was taken over by another worker", run_id)
+    except (psycopg.OperationalError, StoreUnavailable):
+        _LOG.exception("the database went away while run %s was carried", run_id)
+
+
+def _doubts(left: StateSnapshot | None) -> list[str]:
+    """Interrupts at which a person is to find out what became of an effect."""
+    waiting = pending_interrupts(left).values() if left else ()
+    return [interrupt.id for interrupt in waiting if interrupt.value["kind"] == "unknown_effect"]
 
 
 def _config(run: Run) -> RunnableConfig:

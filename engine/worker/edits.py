@@ -24,9 +24,10 @@ from engine.runs.model import NewThread
 from engine.runs.runs import active_runs
 from engine.runs.threads import create_thread, get_thread, mark_deleted, mark_edited
 from engine.store.checkpointer import FencedSaver, Holder
-from engine.store.checkpoints import copy_thread, delete_of_thread, keep_latest
+from engine.store.checkpoints import copy_thread, delete_of_thread
 from engine.store.database import Connection, Database
 from engine.store.journal import Page
+from engine.store.retention import prune, surplus
 from engine.store.seal import SealedSerializer
 from engine.worker.admission import require_enterable, require_stage
 from engine.worker.intake import require_no_open_gate
@@ -95,9 +96,9 @@ class Editor:
             await get_thread(conn, thread_id, tenant=principal.tenant, lock=True)
             await require_no_open_gate(conn, thread_id)
             await require_idle(conn, thread_id)
-            await audit.append(conn, Subject(thread_id, "", principal.name), Event.THREAD_DELETED, {})
             await delete_of_thread(conn, thread_id)
             await mark_deleted(conn, thread_id)
+            await audit.append(conn, Subject(thread_id, "", principal.name), Event.THREAD_DELETED, {})
 
     async def prune(self, thread_id: str, principal: Principal) -> None:
         """Keep only the newest state of a thread. Raises as `delete` does."""
@@ -105,7 +106,10 @@ class Editor:
             await get_thread(conn, thread_id, tenant=principal.tenant, lock=True)
             await require_no_open_gate(conn, thread_id)
             await require_idle(conn, thread_id)
-        await keep_latest(self.database, thread_id)
+            old = await surplus(conn, thread_id, keep=1)
+            await prune(conn, thread_id, old)
+            data: JsonObject = {"checkpoints": len(old), "kept": 1}
+            await audit.append(conn, Subject(thread_id, "", principal.name), Event.THREAD_PRUNED, data)
 
     async def _written(
         self, thread: DictRow, workflow: Workflow, steps: Sequence[Sequence[StateUpdate]], page: Page, at: str | None

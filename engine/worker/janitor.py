@@ -123,9 +123,9 @@ class Janitor:
         async with self._held(thread) as conn:
             if conn is None:
                 return swept
-            await audit.append(conn, _subject(thread), Event.THREAD_DELETED, {"because": "its time was over"})
             await delete_of_thread(conn, thread.id)
             await mark_deleted(conn, thread.id)
+            await audit.append(conn, _subject(thread), Event.THREAD_DELETED, {"because": "its time was over"})
         return replace(swept, threads_deleted=swept.threads_deleted + 1)
 
     async def _thin_out(self, thread: Aged, keep: int, swept: Swept) -> Swept:
