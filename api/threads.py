@@ -44,10 +44,10 @@ async def create(body: ThreadBody, engine: TheEngine, principal: Caller) -> dict
                 await create_thread(conn, new, or_existing=body.if_exists == "do_nothing")
         except NotFound as error:  # the id is taken by what this caller may not see
             raise AlreadyExists(f"The id {new.id} is taken.", hint="Leave `thread_id` out.") from error
-    if body.supersteps:
-        await apply_steps(engine, principal, new.id, [step.updates for step in body.supersteps])
-    elif made:
+    if made and not body.supersteps:
         return thread_json(made, None)
+    if made:
+        await apply_steps(engine, principal, new.id, [step.updates for step in body.supersteps])
     return await _shown(engine, principal, body.thread_id)
 
 

@@ -78,7 +78,7 @@ def _settings(given: dict[str, object], sandbox: bool) -> Settings:
 
 def _clients(settings: Settings, sandbox: bool, worlds: Path | None) -> dict[str, httpx.AsyncClient]:
     if not sandbox:
-        if settings.worker and not settings.systems:
+        if not settings.systems:
             _LOG.warning("No outside systems are configured (GATEHOUSE_SYSTEMS); tools will fail. Try --sandbox.")
         return {}
     settings.home.mkdir(parents=True, exist_ok=True)

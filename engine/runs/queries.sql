@@ -58,8 +58,9 @@ WITH delayed AS (
 UPDATE run SET acts = false FROM delayed WHERE run.id = delayed.id;
 
 -- name: mark_deleted
--- Hide a thread and what its caller said of it.
-UPDATE thread SET deleted_at = now(), metadata = '{}', updated_at = now() WHERE id = %(id)s;
+-- Hide a thread and what its caller said of it, and wake who follows it.
+UPDATE thread SET deleted_at = now(), metadata = '{}', updated_at = now() WHERE id = %(id)s
+RETURNING pg_notify('gatehouse_run', id::text);
 
 -- name: empty_runs
 -- Hide a deleted thread's runs and what their callers sent.
@@ -183,18 +184,21 @@ UPDATE run SET cancel_requested_by = %(by)s, cancel_action = %(action)s
 WHERE id = %(id)s AND status = 'running' RETURNING id;
 
 -- name: cancel_idle
--- End a run that no worker holds: one that has not begun, or the last one of a case, waiting for somebody. A run that was
--- taken for later has not gone on with it.
+-- End a run that no worker holds: one that has not begun, or one that waits for somebody.
 UPDATE run SET status = 'interrupted', outcome = 'cancelled', updated_at = now(), finished_at = now()
 WHERE id = %(id)s AND (status = 'pending' OR (status = 'interrupted' AND outcome IS NULL
                        AND NOT EXISTS (SELECT 1 FROM run later WHERE later.thread_id = run.thread_id
-                                       AND later.seq > run.seq
-                                       AND NOT (later.status = 'pending' AND later.kind = 'input'))))
+                                       AND later.seq > run.seq AND moved(later))))
 RETURNING thread_id;
 
 -- name: delete_run
--- Hide a run that has ended.
-UPDATE run SET deleted_at = now() WHERE id = %(id)s AND status NOT IN ('pending', 'running') RETURNING id;
+-- Hide a run that has ended, and does not wait for somebody.
+UPDATE run SET deleted_at = now()
+WHERE id = %(id)s AND status NOT IN ('pending', 'running')
+  AND NOT (status = 'interrupted' AND outcome IS NULL
+           AND NOT EXISTS (SELECT 1 FROM run later WHERE later.thread_id = run.thread_id
+                           AND later.seq > run.seq AND moved(later)))
+RETURNING id;
 
 -- name: delete_run_events
 -- Drop what one run streamed.
@@ -245,7 +249,8 @@ SELECT page.* FROM thread LEFT JOIN LATERAL (
         SELECT *, sum(octet_length(data)) OVER (ORDER BY seq) - octet_length(data) AS bytes_before
         FROM (
             SELECT found.*, run.workflow, CASE WHEN event = 'done' THEN EXISTS (
-                SELECT 1 FROM run later WHERE later.thread_id = run.thread_id AND later.seq > run.seq) END AS went_on
+                SELECT 1 FROM run later WHERE later.thread_id = run.thread_id AND later.seq > run.seq
+                                          AND moved(later)) END AS went_on
             FROM run CROSS JOIN LATERAL (
                 SELECT * FROM run_event WHERE run_id = run.id AND seq > %(after)s
                   AND (%(names)s::text[] IS NULL OR event = ANY (%(names)s))
@@ -330,8 +335,8 @@ SELECT leg.* FROM run asked JOIN run leg ON leg.case_id = asked.case_id
 WHERE asked.id = %(id)s ORDER BY leg.seq DESC LIMIT 1;
 
 -- name: parked_leg
--- The last run of a thread if it waits for somebody.
-SELECT * FROM (SELECT * FROM run WHERE thread_id = %(thread_id)s ORDER BY seq DESC LIMIT 1) AS leg
+-- The run at which a thread stands if it waits for somebody.
+SELECT * FROM (SELECT * FROM run WHERE thread_id = %(thread_id)s AND moved(run) ORDER BY seq DESC LIMIT 1) AS leg
 WHERE leg.status = 'interrupted' AND leg.outcome IS NULL;
 
 -- name: repin
@@ -347,8 +352,9 @@ UPDATE run SET version = %(version)s, refused_by = NULL,
 WHERE id = %(id)s AND epoch = %(epoch)s AND status = 'running' RETURNING *;
 
 -- name: later_leg
--- Whether a thread has a run after this one.
-SELECT id FROM run WHERE thread_id = %(thread_id)s AND seq > (SELECT seq FROM run WHERE id = %(id)s) LIMIT 1;
+-- Whether a thread has gone on after this run.
+SELECT id FROM run
+WHERE thread_id = %(thread_id)s AND seq > (SELECT seq FROM run WHERE id = %(id)s) AND moved(run) LIMIT 1;
 
 -- name: hold
 -- Give a run back for workers that have loaded another version than this one.
@@ -404,7 +410,7 @@ SELECT id AS run_id, thread_id, case_id, workflow, version, kind, status, outcom
        lease_owner, lease_until, start_at, created_at, updated_at, finished_at, error,
        status = 'interrupted' AND outcome IS NULL AND NOT EXISTS (
            SELECT 1 FROM run later WHERE later.thread_id = run.thread_id AND later.seq > run.seq
-                                     AND later.deleted_at IS NULL) AS waits
+                                     AND moved(later)) AS waits
 FROM run
 WHERE tenant = %(tenant)s AND deleted_at IS NULL AND (%(status)s::text IS NULL OR status = %(status)s)
   AND (%(workflow)s::text IS NULL OR workflow = %(workflow)s)
@@ -418,7 +424,7 @@ SELECT id AS run_id, thread_id, case_id, workflow, version, kind, status, outcom
        metadata, model_calls, cancel_requested_by,
        status = 'interrupted' AND outcome IS NULL AND NOT EXISTS (
            SELECT 1 FROM run later WHERE later.thread_id = run.thread_id AND later.seq > run.seq
-                                     AND later.deleted_at IS NULL) AS waits
+                                     AND moved(later)) AS waits
 FROM run WHERE id = %(id)s AND tenant = %(tenant)s AND deleted_at IS NULL;
 
 -- name: legs

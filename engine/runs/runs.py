@@ -10,7 +10,7 @@ from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 from pydantic import JsonValue
 
-from contracts.errors import InvalidRequest, LeaseLost, NotFound, ThreadBusy
+from contracts.errors import GateOpen, InvalidRequest, LeaseLost, NotFound, ThreadBusy
 from contracts.event import Event
 from engine.audit import audit
 from engine.runs.dispatch import Dispatcher
@@ -192,7 +192,7 @@ async def finish(
         "outcome": outcome,
         "error": Jsonb(error) if error else None,
         "stands_at": list(run.stands_at),
-        "thread_status": _thread_status(status, outcome),
+        "thread_status": _thread_status(status, outcome, error),
     }
     row = await (await conn.execute(_SQL["finish"], params)).fetchone()
     if row is None:
@@ -216,7 +216,7 @@ async def cancel(conn: Connection, run: Run, dispatcher: Dispatcher, asked: Canc
         return False
     if not await (await conn.execute(_SQL["cancel_idle"], {"id": run.id})).fetchone():
         raise ThreadBusy(f"Run {run.id} has ended with status {run.status!r}; there is nothing to cancel.")
-    await _free_thread(conn, run.thread_id, "idle", dispatcher)
+    await _free_thread(conn, run.thread_id, dispatcher)
     await audit.append(conn, run.subject(asked.by), Event.RUN_CANCELLED, {"action": asked.action})
     await conn.execute(_SQL["notify"], {"run_id": run.id})
     await _tell(conn, run, "interrupted", "cancelled")
@@ -224,7 +224,7 @@ async def cancel(conn: Connection, run: Run, dispatcher: Dispatcher, asked: Canc
 
 
 async def delete_run(conn: Connection, run: Run, *, by: str) -> None:
-    """Hide a run that has ended; its audit records and its ledger stay. Raises `ThreadBusy` while it is active."""
+    """Hide a run that has ended; its audit records and its ledger stay. Raises `ThreadBusy` while it works or waits."""
     if not await (await conn.execute(_SQL["delete_run"], {"id": run.id})).fetchone():
         raise ThreadBusy(f"Run {run.id} is {run.status!r}; cancel it first.")
     await conn.execute(_SQL["delete_run_events"], {"id": run.id})
@@ -243,9 +243,11 @@ async def count_model_call(conn: Connection, run: Run) -> int:
     return int((await _one(conn, "case_model_calls", {"case_id": run.case_id}))["calls"])
 
 
-async def _free_thread(conn: Connection, thread_id: str, status: ThreadStatus, dispatcher: Dispatcher) -> None:
+async def _free_thread(conn: Connection, thread_id: str, dispatcher: Dispatcher) -> None:
+    """Let the thread's next run begin, if there is one; another that waits for somebody waits on."""
     following = await (await conn.execute(_SQL["next_pending"], {"thread_id": thread_id})).fetchone()
-    await set_thread_status(conn, thread_id, "busy" if following else status)
+    waiting = await (await conn.execute(_SQL["parked_leg"], {"thread_id": thread_id})).fetchone()
+    await set_thread_status(conn, thread_id, "busy" if following else "interrupted" if waiting else "idle")
     if following:
         await dispatcher.enqueue(conn, str(following["id"]), priority=following["priority"])
 
@@ -267,9 +269,11 @@ async def _tell(conn: Connection, run: Run, status: RunStatus, outcome: Outcome 
         await enqueue_webhook(conn, ended, run.webhook, tenant=run.tenant)
 
 
-def _thread_status(status: RunStatus, outcome: Outcome | None) -> ThreadStatus:
+def _thread_status(status: RunStatus, outcome: Outcome | None, error: Mapping[str, JsonValue] | None) -> ThreadStatus:
     if status == "interrupted":
         return "interrupted" if outcome is None else "idle"
+    if error and error["error"] == GateOpen.code:
+        return "interrupted"  # another run of the thread waits, and turned this one away
     return "idle" if status == "success" else "error"
 
 

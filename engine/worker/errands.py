@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 import psycopg
-from procrastinate.exceptions import ConnectorException
 
 from contracts.errors import StoreUnavailable
 
@@ -32,11 +31,6 @@ class Errands:
     def start(self) -> None:
         self._tasks = [asyncio.create_task(_repeat(errand), name=errand.name) for errand in self._errands]
 
-    @property
-    def tasks(self) -> Sequence[asyncio.Task[None]]:
-        """One for each errand, by its name. One that has ended has failed at something unforeseen."""
-        return self._tasks
-
     async def stop(self) -> None:
         """Cut off what is under way; whoever does the errand next goes on."""
         for task in self._tasks:
@@ -48,6 +42,6 @@ async def _repeat(errand: Errand) -> None:
     while True:
         try:
             await errand.do()
-        except (psycopg.OperationalError, StoreUnavailable, ConnectorException) as error:
+        except (psycopg.OperationalError, StoreUnavailable) as error:
             _LOG.warning("%s could not reach the database: %s", errand.name, error)
         await asyncio.sleep(errand.every_s)

@@ -51,16 +51,12 @@ class Worker:
         self._start_wake_ups()
         self._sweeper = asyncio.create_task(self._sweep_for_ever(), name="sweeper")
         self._errands.start()
-        for task in (self._sweeper, *self._errands.tasks):
-            task.add_done_callback(_tell_failure)
 
     async def wait(self) -> None:
-        """Until the sweeper or an errand ends, which each does only by failing; raises its error."""
+        """Until the sweeper ends, which it does only by failing; raises its error."""
         if self._sweeper:
-            tasks = (self._sweeper, *self._errands.tasks)
-            ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in ended:
-                task.result()
+            await asyncio.wait({self._sweeper})
+            self._sweeper.result()
 
     def ailment(self) -> str:
         """Why this worker carries no runs now; "" if it is well."""
@@ -68,9 +64,6 @@ class Worker:
             return "it drains"
         if not self._sweeper or self._sweeper.done():
             return "its sweeper has ended"
-        ended = [task.get_name() for task in self._errands.tasks if task.done()]
-        if ended:
-            return f"what it does beside has ended: {', '.join(ended)}"
         silent_s = time.monotonic() - self._swept_at
         if silent_s > _SILENT_SWEEPS * self._sweep_every_s + _SILENT_S:
             return f"its last complete sweep was {silent_s:.0f} s ago"
@@ -113,12 +106,6 @@ class Worker:
                 SWEEPS.labels("failed").inc()
                 _LOG.warning("the sweeper could not reach the database: %s", error)
             await asyncio.sleep(self._sweep_every_s)
-
-
-def _tell_failure(task: asyncio.Task[None]) -> None:
-    error = None if task.cancelled() else task.exception()
-    if error:
-        _LOG.critical("%s ended; this worker has to be started anew", task.get_name(), exc_info=error)
 
 
 async def _end(task: asyncio.Task[None]) -> None:

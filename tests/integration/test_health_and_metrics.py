@@ -11,7 +11,6 @@ from typing import Any
 
 import httpx
 import pytest
-from procrastinate.exceptions import ConnectorException
 from prometheus_client.parser import text_string_to_metric_families
 
 from api.watched import create_watched, watched
@@ -21,7 +20,6 @@ from engine.operations import gauges, readiness
 from engine.operations.gauges import exposition
 from engine.operations.readiness import Vitals, require_ready
 from engine.store.database import Database
-from engine.worker.errands import Errand
 from engine.worker.worker import Worker
 from tests.conftest import People, Site, running, wait_until_up
 from tests.engines import Bench, fresh_bench
@@ -206,30 +204,6 @@ async def test_a_worker_that_drains_or_is_silent_is_not_ready(bench: Bench) -> N
     worker._draining = True
     with pytest.raises(NotReady, match="it drains"):
         await require_ready(bench.engine.database, vitals)
-    worker._sweeper.cancel()
-
-
-async def test_a_worker_whose_errand_failed_is_not_ready_and_ends_with_its_error(bench: Bench) -> None:
-    async def no_database() -> None:
-        calls.append("asked")
-        raise ConnectorException
-
-    async def broken() -> None:
-        await asyncio.sleep(0.05)
-        raise RuntimeError("nobody thought of this")
-
-    calls: list[str] = []
-    errands = (Errand("waits out", no_database, 0.01), Errand("breaks", broken, 0.01))
-    worker = Worker(bench.engine.carrier, None, errands, concurrency=1, sweep_every_s=0.01)  # type: ignore[arg-type]  # never woken
-    worker._sweeper = asyncio.create_task(asyncio.sleep(60))
-    worker._errands.start()
-
-    with pytest.raises(RuntimeError, match="nobody thought"):
-        await worker.wait()
-    assert len(calls) > 1
-    with pytest.raises(NotReady, match="has ended: breaks"):
-        await require_ready(bench.engine.database, Vitals(worker))
-    await worker._errands.stop()
     worker._sweeper.cancel()
 
 
