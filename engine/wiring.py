@@ -13,6 +13,7 @@ from langgraph.runtime import RunControl
 from contracts.approval import JsonObject
 from contracts.errors import ConfigurationError
 from engine.catalog.catalog import Catalog, load_catalog
+from engine.catalog.registry import remarks
 from engine.catalog.versions import left_behind, register_versions, require_standing_stages
 from engine.gateway.systems import Systems
 from engine.models.asking import ModelSources
@@ -70,10 +71,13 @@ async def open_engine(
 
     Raises `ConfigurationError`, `StageGone`, `StoreUnavailable`, `MigrationRefused`, `DataFolderRefused`.
     """
-    catalog = load_catalog(find_registry(settings), routes=_public_routes(settings))
+    registry = find_registry(settings)
+    catalog = load_catalog(registry, routes=_public_routes(settings))
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(open_database(settings, notify, migrates=serves))
         if serves:
+            for remark in remarks(registry):
+                notify(remark)
             await _take_up(database, catalog, notify)
         if dispatcher is None:
             dispatcher = await stack.enter_async_context(open_dispatcher(database, _temporal(settings)))

@@ -1,8 +1,6 @@
-"""Reads langgraph.json, the only registry of workflows."""
+"""Loads the workflows of langgraph.json, the only registry of them."""
 
 import importlib
-import json
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
@@ -15,6 +13,7 @@ from contracts.policy import Policy
 from engine.catalog.checks import check
 from engine.catalog.manifest import digest, make_manifest
 from engine.catalog.prompt import load_prompts
+from engine.catalog.registry import read_registry
 from engine.catalog.sources import code_of
 from engine.catalog.workflow import StandIn, Workflow, stages_of
 
@@ -50,17 +49,8 @@ def load_catalog(registry: Path, *, routes: Mapping[str, JsonObject]) -> Catalog
 
     Raises `ConfigurationError` naming file and problem.
     """
-    try:
-        graphs = json.loads(registry.read_text())["graphs"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ConfigurationError(
-            f"{registry.name} cannot be read as a registry of graphs: {error!r}.",
-            hint='It needs {"graphs": {"name": "./graphs/name/graph.py:graph"}}.',
-        ) from error
-    root = registry.resolve().parent
-    if str(root) not in sys.path:
-        sys.path.insert(0, str(root))
-    return Catalog(_load(root, name, str(target), routes) for name, target in graphs.items())
+    targets, root = read_registry(registry), registry.resolve().parent
+    return Catalog(_load(root, name, target, routes) for name, target in targets.items())
 
 
 def _load(root: Path, name: str, target: str, routes: Mapping[str, JsonObject]) -> Workflow:

@@ -7,6 +7,7 @@ from contracts.errors import ConfigurationError, SealBroken, StageGone
 from engine.access.addresses import is_loopback
 from engine.access.keys import list_keys
 from engine.catalog.catalog import Catalog, load_catalog
+from engine.catalog.registry import remarks
 from engine.catalog.versions import require_standing_stages
 from engine.opening import find_registry
 from engine.operations.doctor.finding import Finding
@@ -21,12 +22,16 @@ from engine.store.server import sample_value
 def examine_registry(settings: Settings) -> tuple[Finding, Catalog | None]:
     """Whether the workflows load, and the workflows."""
     try:
-        catalog = load_catalog(find_registry(settings), routes={})
+        registry = find_registry(settings)
+        catalog = load_catalog(registry, routes={})
     except ConfigurationError as error:
         return Finding(
             "workflows", "fail", error.detail, error.hint or "Mend the workflow; nothing is served before."
         ), None
-    return Finding("workflows", "ok", f"Loaded: {', '.join(sorted(catalog))}."), catalog
+    loaded = f"Loaded: {', '.join(sorted(catalog))}."
+    if unused := remarks(registry):
+        return Finding("workflows", "warn", f"{loaded} {' '.join(unused)}", f"Take it out of {registry.name}."), catalog
+    return Finding("workflows", "ok", loaded), catalog
 
 
 async def examine_stored_work(
