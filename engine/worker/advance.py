@@ -53,7 +53,7 @@ from engine.worker.lease import CancelRequested, Lease, held
 from engine.worker.migration import Migrator
 from engine.worker.observed import observed
 from engine.worker.relay import Relay
-from engine.worker.resume import Next, Standing, pending_interrupts, plan
+from engine.worker.resume import NOTHING_YET, Next, Standing, pending_interrupts, plan
 
 _LOG = logging.getLogger("gatehouse.worker")
 _MAX_ATTEMPTS = 5
@@ -123,7 +123,7 @@ class Carrier:
             run = await self.migrator.adopt(run)
         saver = self._saver(run, journal, workflow)
         graph = workflow.graph.copy({"checkpointer": saver})
-        snapshot = await graph.aget_state(_config(run))
+        snapshot = NOTHING_YET if run.first else await graph.aget_state(_config(run))
         todo = await plan(self.database, run, workflow, Standing(snapshot, saver.stands_at, _config(run)))
         if todo.next is Next.GO:
             options = run.options

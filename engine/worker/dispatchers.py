@@ -41,7 +41,7 @@ class TemporalAt:
 @asynccontextmanager
 async def open_dispatcher(database: Database, temporal: TemporalAt | None) -> AsyncIterator[WorkingDispatcher]:
     """Wake-ups through Temporal, or through the database where there is none. Raises `ConfigurationError`."""
-    dispatcher = _on_temporal(temporal) if temporal else ProcrastinateDispatcher(database)
+    dispatcher = _on_temporal(database, temporal) if temporal else ProcrastinateDispatcher(database)
     await dispatcher.open()
     try:
         yield dispatcher if temporal else NearDispatcher(database, dispatcher)
@@ -49,7 +49,7 @@ async def open_dispatcher(database: Database, temporal: TemporalAt | None) -> As
         await dispatcher.close()
 
 
-def _on_temporal(temporal: TemporalAt) -> "TemporalDispatcher":
+def _on_temporal(database: Database, temporal: TemporalAt) -> "TemporalDispatcher":
     try:
         # An extra that few installations have, and that takes long to import.
         from engine.worker.temporal import TemporalDispatcher  # noqa: PLC0415
@@ -57,7 +57,7 @@ def _on_temporal(temporal: TemporalAt) -> "TemporalDispatcher":
         raise ConfigurationError(
             f"The dispatcher 'temporal' lacks a library: {error}.", hint="Install gatehouse[temporal]."
         ) from error
-    return TemporalDispatcher(temporal)
+    return TemporalDispatcher(database, temporal)
 
 
 class ProcrastinateDispatcher:

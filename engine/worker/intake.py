@@ -88,8 +88,9 @@ class Intake:
             row = await get_thread(conn, ready.thread_id, tenant=ready.tenant, lock=True)
             if row["carried_by"]:
                 raise NotCarried(f"The runs of thread {ready.thread_id} are carried by {row['carried_by']!r}.")
-            await require_no_open_gate(conn, ready.thread_id, command=options.update is not None or options.goto)
-            await make_room(conn, ready, self.dispatcher, operator=operator)
+            if row["workflow"]:  # its first run binds it, before anything can be asked on it
+                await require_no_open_gate(conn, ready.thread_id, command=options.update is not None or options.goto)
+                await make_room(conn, ready, self.dispatcher, operator=operator)
         if ready.input is None and row["workflow"] is None and not options.edits:
             raise InvalidRequest("A new run needs an input.", hint="The thread has had no run to go on with.")
         return await create_run(conn, ready, row, self.dispatcher)

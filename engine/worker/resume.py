@@ -1,5 +1,6 @@
 """What a claimed run has to do next, read from its checkpoint and from the decisions table."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, cast
@@ -19,6 +20,9 @@ from engine.gateway.outcomes import parked_effects
 from engine.runs.model import Run
 from engine.runs.runs import active_runs
 from engine.store.database import Connection, Database
+
+NOTHING_YET = StateSnapshot({}, (), {}, None, None, None, (), ())
+"""Where a thread stands that has had no run."""
 
 
 class Next(Enum):
@@ -74,7 +78,7 @@ async def plan(database: Database, run: Run, workflow: Workflow, standing: Stand
         # Not `snapshot.next`: it leaves out stages whose writes are saved already, although no checkpoint has them yet.
         return Plan(Next.GO) if snapshot.tasks else Plan(Next.DONE)
     async with database.reading() as conn:
-        answers = await _answers(conn, run, set(pending))
+        answers = await _answers(conn, run, pending)
     return Plan(Next.GO, Command(resume=answers)) if answers else Plan(Next.PARK)
 
 
@@ -110,19 +114,20 @@ async def _require_closed(conn: Connection, run: Run, interrupt_ids: set[str]) -
         raise GateOpen(f"Thread {run.thread_id} waits at a gate; this run would walk around it.")
 
 
-async def _answers(conn: Connection, run: Run, interrupt_ids: set[str]) -> dict[str, JsonValue]:
+async def _answers(conn: Connection, run: Run, pending: Mapping[str, Interrupt]) -> dict[str, JsonValue]:
     """What the tables say of these interrupts, by id; interrupts without an answer are left out."""
     answers: dict[str, JsonValue] = {}
-    for request in await asked_of_thread(conn, run.thread_id):
-        if request.interrupt_id in interrupt_ids and request.status in DECISION_OF:
+    kinds = {interrupt.value["kind"] for interrupt in pending.values()}
+    for request in await asked_of_thread(conn, run.thread_id) if "approval" in kinds else ():
+        if request.interrupt_id in pending and request.status in DECISION_OF:
             decision = await decision_of(conn, request.id, tenant=run.tenant)
             answers[str(request.interrupt_id)] = cast(JsonObject, decision)
-    for question in await questions_of_thread(conn, run.thread_id):
-        if question.interrupt_id in interrupt_ids and question.status == "answered":
+    for question in await questions_of_thread(conn, run.thread_id) if "clarification" in kinds else ():
+        if question.interrupt_id in pending and question.status == "answered":
             answers[question.interrupt_id] = {"text": question.answer, "by": question.answered_by}
-    for effect in await parked_effects(conn, run.thread_id):
-        if effect.interrupt_id in interrupt_ids and effect.state != "unknown":
-            answers[effect.interrupt_id] = {"call_key": effect.call_key, "state": effect.state}
+    for effect in await parked_effects(conn, run.thread_id) if "unknown_effect" in kinds else ():
+        if effect.interrupt_id in pending and effect.state != "unknown":
+            answers[str(effect.interrupt_id)] = {"call_key": effect.call_key, "state": effect.state}
     return answers
 
 

@@ -17,7 +17,7 @@ from temporalio.worker import Worker
 
 from contracts.errors import StoreUnavailable
 from engine.runs.dispatch import Advance
-from engine.store.database import Connection, after_commit
+from engine.store.database import Connection, Database
 from engine.worker.dispatchers import TemporalAt
 from engine.worker.temporal_workflow import ACTIVITY, WakeRun
 
@@ -36,7 +36,8 @@ class TemporalDispatcher:
     wake-up, and the sweeper of some worker finds it after five seconds.
     """
 
-    def __init__(self, at: TemporalAt) -> None:
+    def __init__(self, database: Database, at: TemporalAt) -> None:
+        self._database = database
         self._at = at
         self._silent_s = _LEASES * at.lease_s
         self._client: Client | None = None
@@ -56,7 +57,12 @@ class TemporalDispatcher:
         later = max(start_at - datetime.now(UTC), timedelta(0)) if start_at else None
         # One that exists may be at its end: the signal has it look at the run once more.
         more: dict[str, Any] = {"start_signal": "wake"} if later is None else {"start_delay": later}
-        after_commit(lambda: self._tell(run_id, priority=_priority(priority), **more))
+
+        def tell(committed: bool) -> None:
+            if committed:
+                self._tell(run_id, priority=_priority(priority), **more)
+
+        self._database.after_commit(conn, tell)
 
     async def enqueue_lost(self, run_id: str) -> None:
         self._tell(run_id, priority=Priority(priority_key=1))
