@@ -40,15 +40,17 @@ _ABOUT = """The LangGraph API, and what Gatehouse adds to it: approvals, effects
 
 Make a key with `gatehouse keys create NAME --role caller` and give it under *Authorize*. What is refused is answered as
 a problem document (RFC 9457): `detail` says what happened, `hint` what to do, and `code` is stable."""
+
+# What is asked most stands first: routes are tried one after another.
 _ROOMS = (
-    system,
-    operations,
-    assistants,
-    threads,
-    states,
-    crons,
     runs,
     stateless,
+    threads,
+    states,
+    assistants,
+    crons,
+    system,
+    operations,
     inspection,
     thread_streams,
     protocol,

@@ -17,7 +17,7 @@ from engine.wiring import Engine
 _ID = re.compile(r"[0-9a-f-]{36}")
 
 
-def engine_of(request: Request) -> Engine:
+async def engine_of(request: Request) -> Engine:
     """The engine that the server opened at start."""
     engine: Engine = request.app.state.engine
     return engine

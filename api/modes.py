@@ -66,7 +66,7 @@ LastEventId = Annotated[str | None, Header(description="Go on after this event; 
 AskedModes = Annotated[list[str] | None, Query(description="Repeated, or a JSON list.")]
 
 
-def joining(
+async def joining(
     last_event_id: LastEventId = None, stream_mode: AskedModes = None, cancel_on_disconnect: bool = False
 ) -> Joining:
     """Raises `InvalidRequest`."""

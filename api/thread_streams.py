@@ -27,7 +27,7 @@ _LIFECYCLE = ("began", "metadata", "done")
 _STATE_UPDATE = "state_update"
 
 
-def thread_modes(stream_mode: AskedModes = None) -> Sequence[str]:
+async def thread_modes(stream_mode: AskedModes = None) -> Sequence[str]:
     """Raises `InvalidRequest`."""
     return asked_modes(stream_mode, get_args(ThreadStreamMode)) or ("run_modes",)
 

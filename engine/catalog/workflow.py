@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, get_type_hints
 
 from langgraph.graph.state import CompiledStateGraph
@@ -44,6 +45,14 @@ class Workflow:
     version: str
     manifest: JsonObject
 
+    @cached_property
+    def _input(self) -> TypeAdapter[Any]:
+        return TypeAdapter(self.graph.builder.input_schema)
+
+    @cached_property
+    def _inputs(self) -> set[str]:
+        return set(get_type_hints(self.graph.builder.input_schema))
+
     @property
     def writes(self) -> bool:
         """Whether it may change anything outside."""
@@ -58,17 +67,15 @@ class Workflow:
 
     def require_input(self, value: JsonObject) -> None:
         """Raises `InvalidRequest`, with the schema, for an input that the graph's input type does not allow."""
-        expected = self.graph.builder.input_schema
-        unknown = sorted(set(value) - set(get_type_hints(expected)))
-        problems = [f"{name}: is not an input of this workflow" for name in unknown]
-        adapter = TypeAdapter(expected)
+        expected = self._input
+        problems = [f"{name}: is not an input of this workflow" for name in sorted(set(value) - self._inputs)]
         try:
-            adapter.validate_python(value, strict=True)
+            expected.validate_python(value, strict=True)
         except ValidationError as error:
             problems += _problems(error)
         if problems:
             raise InvalidRequest(
-                f"The input does not fit {self.name!r}: {'; '.join(problems)}", facts={"schema": adapter.json_schema()}
+                f"The input does not fit {self.name!r}: {'; '.join(problems)}", facts={"schema": expected.json_schema()}
             )
 
     def normalise(self, name: str, args: JsonObject) -> NormalCall:
