@@ -125,7 +125,7 @@ class Notices:
                 async with self._database.reading() as conn:
                     run = await get_run(conn, run_id, tenant=tenant)
                 if run.ended:
-                    return run, None
+                    return self._told.get(run_id) or (run, None)
                 await self._pause(event)
 
     def tell(self, run: Run, left: Any) -> None:
