@@ -71,14 +71,11 @@ async def open_engine(
 
     Raises `ConfigurationError`, `StageGone`, `StoreUnavailable`, `MigrationRefused`, `DataFolderRefused`.
     """
-    registry = find_registry(settings)
-    catalog = load_catalog(registry, routes=_public_routes(settings))
+    catalog = load_catalog(find_registry(settings), routes=_public_routes(settings))
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(open_database(settings, notify, migrates=serves))
         if serves:
-            for remark in remarks(registry):
-                notify(remark)
-            await _take_up(database, catalog, notify)
+            await _take_up(settings, database, catalog, notify)
         if dispatcher is None:
             dispatcher = await stack.enter_async_context(open_dispatcher(database, _temporal(settings)))
         systems = await stack.enter_async_context(_systems(settings))
@@ -119,13 +116,13 @@ async def open_engine(
         )
 
 
-async def _take_up(database: Database, catalog: Catalog, notify: Notify) -> None:
-    """The cases that stand can go on; `notify` hears of those that are pinned to another version."""
+async def _take_up(settings: Settings, database: Database, catalog: Catalog, notify: Notify) -> None:
+    """The cases that stand can go on; `notify` hears of those of other versions, and of what is ignored."""
     async with database.transaction() as conn:
         await register_versions(conn, catalog)
         await require_standing_stages(conn, catalog)
         said = await left_behind(conn, catalog)
-    for sentence in said:
+    for sentence in (*said, *remarks(find_registry(settings))):
         notify(sentence)
 
 
