@@ -1,6 +1,7 @@
 """One pool of Postgres connections and the transactions opened on it."""
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -127,8 +128,13 @@ class Database:
                 # after the answer; after a sync there is nothing left to wait for.
                 await pipeline.sync()
             yield conn
-            await conn.commit()
-            self._tell_committed(conn)
+            commit = asyncio.create_task(conn.commit())
+            try:
+                await asyncio.shield(commit)
+            finally:
+                await _ended(commit)
+                if commit.exception() is None:
+                    self._tell_committed(conn)
 
     def after_commit(self, conn: Connection, call: Callable[[bool], None]) -> None:
         """Have `call` called when the transaction of `conn` has been committed (True) or rolled back (False)."""
@@ -173,6 +179,13 @@ class Database:
         """Connections mostly die together; each that stays in the pool would fail somebody else, too."""
         if self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self.pool.check(), name="look for dead connections")
+
+
+async def _ended(commit: asyncio.Task[None]) -> None:
+    """Whoever is cancelled has to know all the same whether what they did was written."""
+    while not commit.done():
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.wait({commit})
 
 
 @asynccontextmanager

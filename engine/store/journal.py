@@ -92,10 +92,15 @@ class Journal:
             page, self._page = self._page, Page()
             self._stop_timer()
             written = False
+
+            def hear(committed: bool) -> None:
+                nonlocal written
+                written = committed
+
             try:
                 async with self._database.transaction_after(self._opening(page, locks)) as conn:
+                    self._database.after_commit(conn, hear)
                     yield conn
-                written = True
             finally:
                 if not written:
                     page.add(self._page)

@@ -80,6 +80,28 @@ async def test_a_killed_worker_loses_no_event(crew: Crew, killed_at: int) -> Non
     assert list(dict.fromkeys(next(iter(told)) for told in of(heard, "updates"))) == ["morning", "noon", "evening"]
 
 
+@pytest.mark.slow
+async def test_a_worker_killed_with_all_that_it_computed_held_back_loses_nothing_that_was_told(crew: Crew) -> None:
+    client, worker = client_of(crew.url, crew.people.ada), crew.workers.start(GATEHOUSE_HOLD_S="30")
+    thread, value = await new_thread(client), {"ticks": 20, "pause_s": 0.02}
+    run: Any = await client.runs.create(thread, "ticker", input=value, stream_mode=["custom", "updates"])
+    for _ in range(500):
+        if (await client.runs.get(thread, run["run_id"]))["status"] == "running":
+            break
+        await asyncio.sleep(0.02)
+    await asyncio.sleep(0.5)  # in its second stage of three
+
+    crew.workers.end(worker, signal.SIGKILL)
+    left = await client.threads.get_history(thread)
+    heir = crew.workers.start()
+    told = await parts(client.runs.join_stream(thread, run["run_id"]))
+    crew.workers.end(heir, signal.SIGTERM)
+
+    assert left == []
+    assert [tick["tick"] for tick in of(told, "custom")] == list(range(1, 61))
+    assert (await client.threads.get_state(thread))["values"]["last"] == 60
+
+
 def deaf_reader(url: str, key: str, path: str) -> socket.socket:
     """A reader that asks for a stream and takes nothing of it."""
     address = urlsplit(url)

@@ -1,6 +1,7 @@
 """What a run holds is written together, in order, once, and by its holder only."""
 
 import asyncio
+import random
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -104,3 +105,17 @@ async def test_what_a_failed_transaction_took_is_written_by_the_next(bench: Benc
     await journal.flush()
 
     assert await said(bench) == ["a", "b"]
+
+
+async def test_what_was_written_when_its_writer_was_cancelled_is_not_written_again(bench: Bench, held: Run) -> None:
+    journal, chance = Journal(bench.engine.database, held.id, held.epoch), random.Random(5)
+    for number in range(100):
+        journal.note(saying(str(number)))
+        writing = asyncio.create_task(journal.flush())
+        await asyncio.sleep(chance.random() * 0.004)
+        writing.cancel()
+        await asyncio.wait({writing})
+
+    await journal.flush()
+
+    assert await said(bench) == [str(number) for number in range(100)]
