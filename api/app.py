@@ -42,7 +42,7 @@ Make a key with `gatehouse keys create NAME --role caller` and give it under *Au
 a problem document (RFC 9457): `detail` says what happened, `hint` what to do, and `code` is stable."""
 
 # What is asked most stands first: routes are tried one after another.
-_ROOMS = (
+ROOMS = (
     runs,
     stateless,
     threads,
@@ -90,7 +90,7 @@ def create_app(open_engine: Callable[[], AbstractAsyncContextManager[Engine]], *
     app.add_middleware(BodyLimit, limit=max_body_bytes)
     app.add_middleware(Traffic)
     add_problem_handlers(app)
-    for room in _ROOMS:
+    for room in ROOMS:
         app.include_router(room.router)
-    app.openapi = describe(app, [room.router for room in _ROOMS])  # type: ignore[method-assign]  # as FastAPI's documentation does it
+    app.openapi = describe(app, [room.router for room in ROOMS])  # type: ignore[method-assign]  # as FastAPI's documentation does it
     return app

@@ -123,7 +123,8 @@ def _decide(request_id: str, decision: dict[str, Any], digest: str, url: str, ke
     if not digest:
         request = call("GET", f"/approvals/{request_id}", url=url, key=key)
         print_card(request)
-        typer.confirm(f"{decision['type'].capitalize()} this?", abort=True)
+        if request["status"] == "pending":  # else the server says who decided
+            typer.confirm(f"{decision['type'].capitalize()} this?", abort=True)
         digest = request["action_digest"]
     answer = call(
         "POST", f"/approvals/{request_id}/decision", url=url, key=key, body=decision | {"action_digest": digest}

@@ -6,6 +6,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from docs.interfaces import commands_page, routes_page
 from docs.pages import errors_page, settings_page
 from docs.schema import schema_page
 from docs.workflows import picture, with_facts
@@ -22,6 +23,8 @@ def pages() -> dict[Path, str]:
     made = {
         Path("docs/reference/errors.md"): errors_page(),
         Path("docs/reference/settings.md"): settings_page(),
+        Path("docs/reference/http.md"): routes_page(),
+        Path("docs/reference/commands.md"): commands_page(),
     }
     for workflow in load_catalog(ROOT / "langgraph.json", routes={}).values():
         readme = Path("graphs", workflow.name, "README.md")

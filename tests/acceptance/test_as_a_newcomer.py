@@ -53,3 +53,13 @@ def test_the_readme_example_runs(url: str, site: Site, people: People) -> None:
     assert done.returncode == 0, done.stderr
     assert "Refund EUR 1,240.00" in done.stdout
     assert refunds_of(site.worlds, "AC-1013") == []
+
+
+def test_the_environment_does_not_end_the_shell_of_who_sources_it() -> None:
+    typed = "source scripts/environment\nfalse\ncommand -v gatehouse\necho $unset_variable still here\n"
+
+    shell = ["bash", "--noprofile", "--norc", "-i"]
+    said = subprocess.run(shell, cwd=ROOT, input=typed, capture_output=True, text=True, timeout=120)
+
+    assert "still here" in said.stdout
+    assert f"{ROOT}/.venv/bin/gatehouse" in said.stdout

@@ -63,6 +63,16 @@ def test_an_approval_is_asked_for_and_can_be_declined(gatehouse: Gatehouse, park
     assert json.loads(gatehouse("approvals", "show", request, "--json").stdout)["status"] == "pending"
 
 
+def test_what_was_decided_is_not_asked_about_again(gatehouse: Gatehouse, parked: tuple[str, str, Any]) -> None:
+    request_id = parked[2]["value"]["request_id"]
+    gatehouse("approvals", "reject", request_id, input="y\n")
+
+    again = gatehouse("approvals", "approve", request_id)
+
+    assert (again.exit_code, "already_decided" in again.stderr) == (2, True)
+    assert "[y/N]" not in again.output
+
+
 def test_an_amount_is_edited_by_command(gatehouse: Gatehouse, site: Site, parked: tuple[str, str, Any]) -> None:
     _, account, interrupt = parked
     value = interrupt["value"]
