@@ -39,7 +39,7 @@ async def create(body: ThreadBody, engine: TheEngine, principal: Caller) -> dict
     )
     async with engine.database.reading() as conn:
         try:
-            made = await make_thread(conn, new)
+            made = await make_thread(conn, new, by=principal.name)
             if not made:
                 await create_thread(conn, new, or_existing=body.if_exists == "do_nothing")
         except NotFound as error:  # the id is taken by what this caller may not see
@@ -124,9 +124,8 @@ async def update(
     ttl = body.ttl
     await thread_of(engine, principal, thread_id)
     async with engine.database.transaction() as conn:
-        await update_thread(
-            conn, str(thread_id), body.metadata, ttl.ttl if ttl else None, ttl.strategy if ttl else None
-        )
+        end = (ttl.ttl, ttl.strategy) if ttl else (None, None)
+        await update_thread(conn, str(thread_id), body.metadata, *end, by=principal.name)
     return Response(status_code=204) if "return=minimal" in prefer else await _shown(engine, principal, thread_id)
 
 

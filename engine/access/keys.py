@@ -10,8 +10,11 @@ from typing import Literal, get_args
 
 import psycopg
 from psycopg.rows import DictRow
+from pydantic import JsonValue
 
 from contracts.errors import AlreadyExists, Forbidden, InvalidRequest, NotFound, Unauthenticated
+from contracts.event import Event
+from engine.audit import audit
 from engine.store.database import Connection
 from engine.store.sql import load_queries
 
@@ -62,7 +65,7 @@ async def create_key(
     expires_at: datetime | None = None,
     tenant: str = LOCAL.tenant,
 ) -> str:
-    """Make a key of a tenant and return it: it is shown once and cannot be read back.
+    """Make a key of a tenant and return it: it is shown once and cannot be read back. Who may do so is on the machine.
 
     Raises `InvalidRequest` for an unknown role, `AlreadyExists` for a taken name.
     """
@@ -72,13 +75,13 @@ async def create_key(
             f"A key needs at least one of the roles {list(ROLES)}; got {roles}.",
             facts={"unknown": unknown if roles else []},
         )
-    key_id, secret = secrets.token_hex(4), secrets.token_urlsafe(32)
+    key_id, secret, approves = secrets.token_hex(4), secrets.token_urlsafe(32), sorted(set(approver_roles))
     row = {
         "id": key_id,
         "name": name,
         "sha": _sha256(secret),
         "roles": roles,
-        "approver_roles": sorted(set(approver_roles)),
+        "approver_roles": approves,
         "expires_at": expires_at,
         "tenant": tenant,
     }
@@ -88,6 +91,9 @@ async def create_key(
         raise AlreadyExists(
             f"There is a key named {name!r} already.", hint="Choose another name; revoked names are not used again."
         ) from error
+    said: dict[str, JsonValue] = {"name": name, "roles": [*roles], "approves": [*approves], "tenant": tenant}
+    said["expires_at"] = expires_at.isoformat() if expires_at else None
+    await audit.append_to(conn, f"key:{key_id}", LOCAL.name, Event.KEY_CREATED, said)
     return f"gh_{key_id}_{secret}"
 
 
@@ -130,6 +136,7 @@ async def revoke_key(conn: Connection, key: str) -> str:
     row = await (await conn.execute(_SQL["revoke_key"], {"key": key})).fetchone()
     if row is None:
         raise NotFound(f"There is no live key {key!r}.", hint="See: gatehouse keys list")
+    await audit.append_to(conn, f"key:{row['id']}", LOCAL.name, Event.KEY_REVOKED, {"name": row["name"]})
     return str(row["name"])
 
 

@@ -19,7 +19,7 @@ SELECT id, name, tenant, roles, approver_roles, created_at, expires_at, revoked_
 
 -- name: revoke_key
 -- End a key by id or name.
-UPDATE api_key SET revoked_at = now() WHERE (id = %(key)s OR name = %(key)s) AND revoked_at IS NULL RETURNING name;
+UPDATE api_key SET revoked_at = now() WHERE (id = %(key)s OR name = %(key)s) AND revoked_at IS NULL RETURNING id, name;
 
 -- name: count_keys
 -- Are there any keys at all?

@@ -213,6 +213,7 @@ async def cancel(conn: Connection, run: Run, dispatcher: Dispatcher, asked: Canc
     params = {"id": run.id, "by": asked.by, "action": asked.action}
     if await (await conn.execute(_SQL["request_cancel"], params)).fetchone():
         await conn.execute(_SQL["notify_cancel"], {"run_id": run.id})
+        await audit.append(conn, run.subject(asked.by), Event.RUN_CANCEL_ASKED, {"action": asked.action})
         return False
     if not await (await conn.execute(_SQL["cancel_idle"], {"id": run.id})).fetchone():
         raise ThreadBusy(f"Run {run.id} has ended with status {run.status!r}; there is nothing to cancel.")

@@ -6,8 +6,12 @@ from typing import Any, Literal
 
 from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
+from pydantic import JsonValue
 
 from contracts.errors import AlreadyExists, NotFound
+from contracts.event import Event
+from engine.audit import audit
+from engine.audit.audit import Subject
 from engine.runs.model import NewThread, ThreadStatus
 from engine.store.database import Connection
 from engine.store.sql import load_queries
@@ -45,10 +49,14 @@ async def create_thread(conn: Connection, new: NewThread, *, or_existing: bool =
     raise AlreadyExists(f"There is a thread {new.id} already.", hint="Pass if_exists='do_nothing' to get it.")
 
 
-async def make_thread(conn: Connection, new: NewThread) -> DictRow | None:
-    """Make a thread; None when its id is taken."""
+async def make_thread(conn: Connection, new: NewThread, *, by: str = "") -> DictRow | None:
+    """Make a thread; None when its id is taken. `by` whom, unless what it is made for is recorded itself."""
     row = vars(new) | {"metadata": Jsonb(new.metadata)}
-    return await (await conn.execute(_SQL["insert_thread"], row)).fetchone()
+    made = await (await conn.execute(_SQL["insert_thread"], row)).fetchone()
+    if made and by:
+        said = _said(new.metadata, new.ttl_minutes, new.on_expiry)
+        await audit.append(conn, Subject(new.id, "", by), Event.THREAD_CREATED, said)
+    return made
 
 
 async def get_thread(conn: Connection, thread_id: str, *, tenant: str, lock: bool = False) -> DictRow:
@@ -81,13 +89,21 @@ async def count_threads(conn: Connection, where: ThreadFilter) -> int:
 
 
 async def update_thread(
-    conn: Connection, thread_id: str, metadata: dict[str, Any], ttl_minutes: float | None, on_expiry: str | None
+    conn: Connection,
+    thread_id: str,
+    metadata: dict[str, Any],
+    ttl_minutes: float | None,
+    on_expiry: str | None,
+    *,
+    by: str,
 ) -> DictRow:
     """Merge metadata and set when the thread ends, if that is given; expects the caller's `get_thread` before it."""
     params = {"id": thread_id, "metadata": Jsonb(metadata), "ttl_minutes": ttl_minutes, "on_expiry": on_expiry}
     row = await (await conn.execute(_SQL["update_thread"], params)).fetchone()
     if row is None:
         raise NotFound(f"There is no thread {thread_id}.")
+    said = _said(metadata, ttl_minutes, on_expiry)
+    await audit.append(conn, Subject(thread_id, "", by), Event.THREAD_CHANGED, said)
     return row
 
 
@@ -111,6 +127,10 @@ async def set_thread_status(conn: Connection, thread_id: str, status: ThreadStat
 async def newest_thread(conn: Connection) -> DictRow | None:
     """The thread of any tenant that changed last, of those that have had a run."""
     return await (await conn.execute(_SQL["newest_thread"])).fetchone()
+
+
+def _said(metadata: dict[str, Any], ttl_minutes: float | None, on_expiry: str | None) -> dict[str, JsonValue]:
+    return {"metadata": audit.digest_of(metadata), "ttl_minutes": ttl_minutes, "on_expiry": on_expiry}
 
 
 def is_watched(thread: DictRow) -> bool:

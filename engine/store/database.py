@@ -74,7 +74,7 @@ class Database:
             configure=None if pooler else _configure,
         )
         self._waiting: dict[int, list[Callable[[bool], None]]] = {}
-        self._looking: asyncio.Task[None] | None = None
+        self._looking: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
         """Raises `StoreUnavailable` when the database does not answer within ten seconds, `ConfigurationError`."""
@@ -99,8 +99,7 @@ class Database:
             )
 
     async def close(self) -> None:
-        if self._looking:
-            await self._looking
+        await asyncio.gather(*self._looking)
         await self.pool.close()
 
     @asynccontextmanager
@@ -177,8 +176,10 @@ class Database:
 
     def _look_for_dead(self) -> None:
         """Connections mostly die together; each that stays in the pool would fail somebody else, too."""
-        if self._looking is None or self._looking.done():
-            self._looking = asyncio.create_task(self.pool.check(), name="look for dead connections")
+        # Also while another look is under way: that one may be past a connection that has died since.
+        looking = asyncio.create_task(self.pool.check(), name="look for dead connections")
+        self._looking.add(looking)
+        looking.add_done_callback(self._looking.discard)
 
 
 async def _ended(commit: asyncio.Task[None]) -> None:

@@ -22,7 +22,7 @@ from tests.standstill import STEADY, Point, Standstill
 from tests.workers import Workers, workers_at
 
 KILLS = 4
-BY_THE_SERVER = ("run.created", "approval.decided")
+BY_THE_SERVER = ("thread.created", "run.created", "approval.decided")
 MAIL_STARTED, MAIL_FINISHED = "call.started send_reply mail.send_reply", "call.finished mail.send_reply"
 # A worker that stands at many moments at once holds a connection for each, and its own sweeper is not to help it.
 MANY_AT_ONCE = STEADY | {"GATEHOUSE_POOL_SIZE": "50", "GATEHOUSE_CONCURRENCY": "50", "GATEHOUSE_SWEEP_EVERY_S": "60"}

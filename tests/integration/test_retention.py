@@ -171,7 +171,7 @@ async def test_what_somebody_may_need_is_left_alone_even_when_its_time_is_over(b
 async def test_a_thread_whose_time_is_over_ends_as_its_caller_wanted(bench: Bench, strategy: str) -> None:
     run = await talk(bench, 3)
     async with bench.engine.database.transaction() as conn:
-        await update_thread(conn, run.thread_id, {}, 0.001, strategy)
+        await update_thread(conn, run.thread_id, {}, 0.001, strategy, by="key:ada")
     await asyncio.sleep(0.1)
     before, cleaner = await kept(bench), janitor(bench, resting_s=3600)
 

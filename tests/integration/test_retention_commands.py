@@ -24,7 +24,7 @@ async def ended_thread(bench: Bench) -> str:
     trial = replace(bench, workflow="three_stages")
     run = await trial.played({"text": "a"})
     async with bench.engine.database.transaction() as conn:
-        await update_thread(conn, run.thread_id, {}, 0.0001, "delete")
+        await update_thread(conn, run.thread_id, {}, 0.0001, "delete", by="key:ada")
     return run.thread_id
 
 

@@ -142,6 +142,16 @@ async def test_nobody_s_new_run_rolls_back_one_that_acted(disputes: Bench) -> No
     assert len(runs) == 1
 
 
+async def test_a_wish_to_cancel_a_run_that_is_carried_is_on_record_whatever_comes_of_it(trials: Bench) -> None:
+    run = await ask(trials, await new_thread(trials), "enqueue", WORDS)
+    async with trials.engine.database.reading() as conn:
+        assert await claim(conn, run.id, owner="one", lease_s=60)
+
+    await trials.engine.intake.cancel(run, Cancellation(ADA.name, "rollback"))
+
+    assert ("run.cancel_asked", {"action": "rollback"}) in await trials.events(run)
+
+
 async def test_a_run_that_acts_after_its_rollback_was_wished_for_is_only_stopped(disputes: Bench) -> None:
     async def pay(state: Any, runtime: Runtime[Context]) -> dict[str, Any]:
         request = billing.RefundRequest.model_validate(state["proposal"]["args"])
