@@ -58,7 +58,7 @@ class Scene:
     done_by_others: list[JsonObject] = field(default_factory=list)
 
     async def go_on(self) -> None:
-        await self.wake_ups.drain(self.carrier.advance)
+        await self.wake_ups.drain(self.carrier)
 
     async def open_item(self) -> Open | None:
         """What the case waits for."""

@@ -86,7 +86,7 @@ class Bench:
 
     async def go_on(self) -> None:
         """Advance until nothing waits for a worker."""
-        await self.wake_ups.drain(self.engine.carrier.advance)
+        await self.wake_ups.drain(self.engine.carrier)
 
     async def played(self, value: Mapping[str, JsonValue]) -> Run:
         """A run with this input after everything that can happen has happened."""

@@ -1,13 +1,26 @@
 """How a worker hears that a run wants advancing. Transport only: correctness rests on claims and leases."""
 
-from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Protocol, runtime_checkable
 
+from engine.runs.model import Run
 from engine.store.database import Connection
 
-Advance = Callable[[str], Awaitable[None]]
-"""Carry the run of this id as far as it goes; never raises."""
+
+class Carrying(Protocol):
+    """Who carries runs when they want advancing."""
+
+    async def advance(self, run_id: str) -> None:
+        """Take the run and carry it as far as it goes; does nothing when somebody else holds it. Never raises."""
+        ...
+
+    async def claim(self, conn: Connection, run_id: str) -> Run | None:
+        """Take the run in the caller's transaction; None when it is not to be had."""
+        ...
+
+    async def carry(self, run: Run) -> None:
+        """Carry a run that was taken as far as it goes; never raises."""
+        ...
 
 
 class Dispatcher(Protocol):
@@ -28,7 +41,7 @@ class Dispatcher(Protocol):
 class WorkingDispatcher(Dispatcher, Protocol):
     """One that brings its wake-ups to workers in other processes."""
 
-    async def work(self, advance: Advance, *, concurrency: int) -> None:
+    async def work(self, carrier: Carrying, *, concurrency: int) -> None:
         """Advance runs as wake-ups arrive, until cancelled; then those under way are waited for.
 
         Raises `StoreUnavailable` when no more can arrive; it is called anew then.

@@ -88,10 +88,18 @@ class Carrier:
         run = None
         with _left_to_others(run_id):
             async with self.database.reading() as conn:
-                run = await runs.claim(conn, run_id, owner=self.name, lease_s=self.lease.seconds)
+                run = await self.claim(conn, run_id)
         if run:
-            with observed(run, worker=self.name), _left_to_others(run_id):
-                await self._advance(run)
+            await self.carry(run)
+
+    async def claim(self, conn: Connection, run_id: str) -> Run | None:
+        """Take the run in the caller's transaction; None when it is not to be had."""
+        return await runs.claim(conn, run_id, owner=self.name, lease_s=self.lease.seconds)
+
+    async def carry(self, run: Run) -> None:
+        """Carry a run that was taken as far as it goes; never raises."""
+        with observed(run, worker=self.name), _left_to_others(run.id):
+            await self._advance(run)
 
     async def _advance(self, run: Run) -> None:
         journal = Journal(self.database, run.id, run.epoch, hold_s=self.hold_s)

@@ -13,7 +13,7 @@ from procrastinate import exceptions
 from procrastinate.jobs import Status
 
 from contracts.errors import ConfigurationError, StoreUnavailable
-from engine.runs.dispatch import Advance, WorkingDispatcher
+from engine.runs.dispatch import Carrying, WorkingDispatcher
 from engine.store.database import Connection, Database, connection_options
 from engine.worker.near import NearDispatcher
 
@@ -98,7 +98,7 @@ class ProcrastinateDispatcher:
             await jobs.finish_job(job, Status.FAILED, delete_job=True)
         return len(dead)
 
-    async def work(self, advance: Advance, *, concurrency: int) -> None:
+    async def work(self, carrier: Carrying, *, concurrency: int) -> None:
         """Advance runs as wake-ups arrive, until cancelled; then those under way are waited for.
 
         Its listening connection does not come back by itself after an outage: then it only polls, every two seconds,
@@ -106,7 +106,7 @@ class ProcrastinateDispatcher:
         """
 
         async def advance_run(run_id: str) -> None:
-            await advance(run_id)
+            await carrier.advance(run_id)
 
         self._app.tasks[_TASK] = procrastinate.tasks.Task(advance_run, blueprint=self._app, name=_TASK, queue=_QUEUE)
         try:
@@ -135,10 +135,10 @@ class InlineDispatcher:
     async def enqueue_lost(self, run_id: str) -> None:
         self._waiting.append(run_id)
 
-    async def drain(self, advance: Advance) -> None:
+    async def drain(self, carrier: Carrying) -> None:
         """Advance until nothing waits."""
         while self._waiting:
-            await advance(self._waiting.pop(0))
+            await carrier.advance(self._waiting.pop(0))
 
 
 def _options() -> dict[str, object]:

@@ -16,7 +16,7 @@ from temporalio.service import RPCError
 from temporalio.worker import Worker
 
 from contracts.errors import StoreUnavailable
-from engine.runs.dispatch import Advance
+from engine.runs.dispatch import Carrying
 from engine.store.database import Connection, Database
 from engine.worker.dispatchers import TemporalAt
 from engine.worker.temporal_workflow import ACTIVITY, WakeRun
@@ -70,14 +70,14 @@ class TemporalDispatcher:
     async def forget_dead(self) -> int:
         return 0  # its server looks after its own
 
-    async def work(self, advance: Advance, *, concurrency: int) -> None:
+    async def work(self, carrier: Carrying, *, concurrency: int) -> None:
         """As `WorkingDispatcher.work`; raises `StoreUnavailable` while Temporal is away."""
         try:
             worker = Worker(
                 await self._connect(lazy=False),  # the library lets no worker have a client that connects later
                 task_queue=self._at.queue,
                 workflows=[WakeRun],
-                activities=[advancing(advance, beat_s=self._silent_s / 4)],
+                activities=[advancing(carrier, beat_s=self._silent_s / 4)],
                 max_concurrent_activities=concurrency,
                 graceful_shutdown_timeout=timedelta(days=1),
             )
@@ -118,13 +118,13 @@ class TemporalDispatcher:
         )
 
 
-def advancing(advance: Advance, *, beat_s: float) -> Any:
-    """The activity: `advance`, with a heartbeat that stops with the process."""
+def advancing(carrier: Carrying, *, beat_s: float) -> Any:
+    """The activity: to advance a run, with a heartbeat that stops with the process."""
 
     @activity.defn(name=ACTIVITY)
     async def advance_run(run_id: str) -> None:
         async with _beating(beat_s):
-            await advance(run_id)
+            await carrier.advance(run_id)
 
     return advance_run
 

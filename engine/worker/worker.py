@@ -79,7 +79,7 @@ class Worker:
                 await _end(task)
 
     def _start_wake_ups(self) -> None:
-        work = self._dispatcher.work(self._carrier.advance, concurrency=self._concurrency)
+        work = self._dispatcher.work(self._carrier, concurrency=self._concurrency)
         self._wake_ups = asyncio.create_task(work, name="wake-ups")
 
     def _restart_wake_ups(self) -> None:

@@ -46,7 +46,7 @@ async def dispute(engine: Engine, site: Site, *modes: str) -> tuple[Run, dict[st
         await create_thread(conn, NewThread(thread, "default"))
     await engine.intake.accept(NewRun(thread, "default", "billing_dispute", "key:ada", claim, stream_modes=modes))
     assert isinstance(engine.dispatcher, InlineDispatcher)
-    await engine.dispatcher.drain(engine.carrier.advance)
+    await engine.dispatcher.drain(engine.carrier)
     async with engine.database.transaction() as conn:
         run = (await list_runs(conn, thread, tenant="default"))[0]
         row = await get_thread(conn, thread, tenant="default")

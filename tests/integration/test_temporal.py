@@ -67,7 +67,7 @@ async def test_the_activity_advances_a_run_and_keeps_telling_that_it_lives(postg
     async with fresh_bench(postgres, folder) as bench:
         run = await bench.open_case()
 
-        await environment.run(advancing(bench.engine.carrier.advance, beat_s=0.001), run.id)
+        await environment.run(advancing(bench.engine.carrier, beat_s=0.001), run.id)
 
         assert (await bench.again(run)).status == "interrupted"
     assert len(beats) > 1
@@ -138,7 +138,7 @@ async def test_a_dispatcher_without_temporal_says_so(away: Bench) -> None:
     assert isinstance(dispatcher, TemporalDispatcher)
 
     with pytest.raises(StoreUnavailable, match="brings no wake-ups"):
-        await asyncio.wait_for(dispatcher.work(away.engine.carrier.advance, concurrency=1), timeout=30)
+        await asyncio.wait_for(dispatcher.work(away.engine.carrier, concurrency=1), timeout=30)
 
 
 @pytest.mark.temporal
