@@ -37,7 +37,7 @@ async def create(body: ThreadBody, engine: TheEngine, principal: Caller) -> dict
         ttl_minutes=ttl.ttl if ttl else None,
         on_expiry=ttl.strategy if ttl else None,
     )
-    async with engine.database.reading() as conn:
+    async with engine.database.transaction() as conn:
         try:
             made = await make_thread(conn, new, by=principal.name)
             if not made:

@@ -141,7 +141,7 @@ class Database:
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Connection]:
-        """A connection outside of any transaction: each statement sees what was committed before it."""
+        """A connection outside of any transaction, to read: each statement sees what was committed before it."""
         async with self._errors_explained(), self.pool.connection() as conn:
             yield conn
 

@@ -87,7 +87,7 @@ class Carrier:
         """Take the run and carry it as far as it goes; does nothing when somebody else holds it. Never raises."""
         run = None
         with _left_to_others(run_id):
-            async with self.database.reading() as conn:
+            async with self.database.transaction() as conn:
                 run = await self.claim(conn, run_id)
         if run:
             await self.carry(run)
