@@ -77,6 +77,8 @@ def _complete_operation(route: APIRoute, operation: Json, codes: dict[int, list[
     operation["summary"] = " ".join(first.split())
     if rest:
         operation["description"] = rest
+    for parameter in operation.get("parameters", ()):
+        parameter["schema"] = _without_null(parameter["schema"])
     answers = operation["responses"]
     for status in _statuses(route, operation):
         said = {"description": ", ".join(f"`{code}`" for code in codes[status])}
@@ -86,6 +88,15 @@ def _complete_operation(route: APIRoute, operation: Json, codes: dict[int, list[
         answers["200"]["content"] = streamed
     if _asks(route.dependant, who):
         operation["security"] = [{name: []} for name in _KEYS]
+
+
+def _without_null(schema: Json) -> Json:
+    """What a parameter of a path, a query or a header may be: text, which has no null, whatever its default is here."""
+    kinds = [kind for kind in schema.get("anyOf", ()) if kind != {"type": "null"}]
+    if not kinds:
+        return schema
+    said = {name: member for name, member in schema.items() if name != "anyOf"}
+    return said | (kinds[0] if len(kinds) == 1 else {"anyOf": kinds})
 
 
 def _statuses(route: APIRoute, operation: Json) -> Iterator[int]:

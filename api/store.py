@@ -22,7 +22,7 @@ _TEN_YEARS_MIN = 5_256_000
 class PlaceBody(Body):
     """`store.delete_item`."""
 
-    namespace: Labels
+    namespace: Annotated[Labels, Field(min_length=1)]
     key: Label
 
 
