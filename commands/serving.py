@@ -1,6 +1,7 @@
 """`serve` and `worker`."""
 
 import asyncio
+import contextlib
 import logging
 import signal
 import socket
@@ -20,6 +21,7 @@ from engine.wiring import open_engine, running_worker
 from server import build
 
 _LOG = logging.getLogger("gatehouse.process")
+_COULD_NOT_START = 3
 # Our own log lines take the place of uvicorn's: they carry ids, and its access lines would carry whole addresses.
 _PLAIN: dict[str, Any] = {"log_config": None, "access_log": False, "server_header": False}
 
@@ -40,7 +42,13 @@ def serve(
     settings = _settings({name: value for name, value in given.items() if value is not None}, sandbox)
     set_up_logs(settings.log_format, settings.log_level, secrets=settings.secrets())
     app = build(settings, _clients(settings, sandbox, worlds))
-    uvicorn.run(app, host=settings.host, port=settings.port, timeout_graceful_shutdown=10, **_PLAIN)
+    config = uvicorn.Config(app, host=settings.host, port=settings.port, timeout_graceful_shutdown=10, **_PLAIN)
+    server = uvicorn.Server(config)
+    # The port is taken first: a process that cannot have it shall neither migrate nor carry a run before it ends.
+    with contextlib.suppress(KeyboardInterrupt):
+        server.run(sockets=[config.bind_socket()])
+    if not server.started:
+        raise typer.Exit(_COULD_NOT_START)
 
 
 @explained

@@ -1,6 +1,5 @@
 """What can be configured: environment variables, read once at start by wiring and the command line."""
 
-import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -107,12 +106,16 @@ class Settings(BaseSettings):
         default = ModelSettings(model=self.model, base_url=self.model_base_url, api_key=self.model_api_key)
         return {"*": default} | self.models
 
-    @field_validator("database_url")
+    @field_validator("database_url", "pool_url")
     @classmethod
-    def _not_empty(cls, value: SecretStr | None) -> SecretStr | None:
+    def _readable(cls, value: SecretStr | None) -> SecretStr | None:
         # An empty file of a secret would otherwise put the data into an embedded Postgres, in silence.
         if value is not None and not value.get_secret_value():
             raise ValueError("it is there and empty")
+        try:
+            conninfo_to_dict(value.get_secret_value() if value else "")
+        except psycopg.ProgrammingError:  # its text would show the address, which holds a password
+            raise ValueError("it cannot be read; write postgresql://user:password@host:port/database") from None
         return value
 
     def secrets(self) -> set[str]:
@@ -126,8 +129,7 @@ class Settings(BaseSettings):
         given = (*addresses, self.seal_key, self.webhook_secret, self.temporal_api_key, *keys)
         yield from (secret.get_secret_value() for secret in given)
         for address in addresses:
-            with contextlib.suppress(psycopg.ProgrammingError):  # an address that cannot be read is refused elsewhere
-                yield str(conninfo_to_dict(address.get_secret_value()).get("password") or "")
+            yield str(conninfo_to_dict(address.get_secret_value()).get("password") or "")
 
 
 def read_settings(**overrides: object) -> Settings:

@@ -98,7 +98,9 @@ class Worker:
                 SWEEPS.labels("ok").inc()
                 self._swept_at = time.monotonic()
                 if outage or (self._wake_ups and self._wake_ups.done()):
-                    _LOG.warning("the database is back; wake-ups are started anew")
+                    _LOG.warning(
+                        "%s; they are started anew", "the wake-ups missed an outage" if outage else "the wake-ups ended"
+                    )
                     self._restart_wake_ups()
                 outage = False
             except (psycopg.OperationalError, StoreUnavailable, ConnectorException) as error:

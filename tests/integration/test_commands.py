@@ -2,6 +2,9 @@
 
 import asyncio
 import json
+import socket
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +14,7 @@ from typer.testing import CliRunner, Result
 from cli import app
 from commands.serving import free_port
 from tests.cases import client_of, close_clients, parked_case, refunds_of
-from tests.conftest import People, Site, fresh_database, running
+from tests.conftest import ROOT, People, Site, fresh_database, running
 
 Gatehouse = Callable[..., Result]
 
@@ -187,6 +190,18 @@ def test_without_keys_the_server_stays_on_this_machine(site: Site, postgres: str
     assert "This server cannot start (configuration_error)" in log.read_text()
     assert "gatehouse keys create" in log.read_text()
     assert "Traceback" not in log.read_text(), "said in one line"
+
+
+def test_a_server_whose_port_is_taken_begins_nothing(site: Site, people: People) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        words = [sys.executable, "-m", "cli", "serve", "--port", str(taken.getsockname()[1])]
+        refused = subprocess.run(words, cwd=ROOT, env=site.environment(), capture_output=True, text=True, timeout=60)
+
+    assert refused.returncode == 3
+    assert "in use" in refused.stderr
+    assert "listens" not in refused.stderr
 
 
 def _wait_for_refund(site: Site, account: str, expected: list[int]) -> None:

@@ -42,3 +42,17 @@ def test_an_empty_variable_counts_as_missing_and_an_empty_secret_is_an_error(
     monkeypatch.setenv("GATEHOUSE_SECRETS_DIR", str(tmp_path))
     with pytest.raises(ConfigurationError, match="DATABASE_URL"):
         read_settings()
+
+
+@pytest.mark.parametrize("variable", ["DATABASE_URL", "GATEHOUSE_POOL_URL"])
+@pytest.mark.parametrize("address", ["pa55word", "postgres//me:pa55word@db", "host='pa55word"])
+def test_an_address_that_cannot_be_read_is_refused_and_not_shown(
+    variable: str, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, address)
+
+    with pytest.raises(ConfigurationError, match="cannot be read") as refused:
+        read_settings()
+
+    assert variable.removeprefix("GATEHOUSE_").lower() in refused.value.detail.lower()
+    assert "pa55word" not in refused.value.detail
