@@ -31,6 +31,7 @@ from engine.store.retention import prune, surplus
 from engine.store.seal import SealedSerializer
 from engine.worker.admission import require_enterable, require_stage
 from engine.worker.intake import require_no_open_gate
+from engine.worker.state import StateReader
 
 _LANGGRAPHS_OWN = ("__input__", "__start__", "__end__")
 """Names beside stages in whose name LangGraph lets state be written: as the run's input, its start and its end."""
@@ -50,7 +51,7 @@ class Editor:
         """Apply super-steps of updates to the newest state, or to that of the checkpoint `at`; returns where it stands.
 
         Raises `BypassRefused` for a gate's name, `DigestMismatch` while an open request shows the present state,
-        `ThreadBusy` while a run works on it, `InvalidRequest`.
+        `ThreadBusy` while a run works on it, `InvalidRequest`, `NotFound` for a checkpoint that the thread lacks.
         """
         async with self.database.transaction() as conn:
             thread = await get_thread(conn, thread_id, tenant=principal.tenant, lock=True)
@@ -59,6 +60,8 @@ class Editor:
                 _require_free(workflow, update.as_node)
             await _require_unwatched(conn, thread_id)
             await require_idle(conn, thread_id)
+            if at:
+                await StateReader(self.database, self.catalog, self.seal_key).at(thread, at)
             page = Page()
             config = await self._written(thread, workflow, steps, page, at)
             await page.write(conn)

@@ -53,11 +53,16 @@ class Intake:
 
         `thread` is made first if it does not exist; an `operator` may interrupt runs of others. Raises `GateOpen` while
         the thread waits for somebody, `BypassRefused`, `InvalidRequest`, `ThreadBusy`, `Forbidden`, `WebhookRefused`,
-        `VersionChanged` for one that would go on with what stands under another version.
+        `VersionChanged` for one that would go on with what stands under another version, `NotFound` for a checkpoint
+        that the thread does not have.
         """
         ready = self.prepared(new)
         if ready.input is None:
             await self.migrator.require_loaded_where_it_stands(ready.thread_id)
+        if ready.options.checkpoint_id:
+            async with self.database.reading() as conn:
+                row = await get_thread(conn, ready.thread_id, tenant=ready.tenant)
+            await self.states.at(row, ready.options.checkpoint_id)
         if ready.webhook:
             await self.targets.require_allowed(ready.webhook)
         async with self.database.transaction() as conn:

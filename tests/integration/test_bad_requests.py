@@ -188,3 +188,26 @@ async def test_a_request_id_that_could_forge_a_line_is_replaced(http: httpx.Asyn
 
     assert reply.headers["x-request-id"] != given
     assert len(reply.headers["x-request-id"]) == 32
+
+
+async def test_a_checkpoint_that_a_thread_does_not_have_is_not_found(
+    url: str, http: httpx.AsyncClient, site: Site, people: People
+) -> None:
+    ada, headers = client_of(url, people.ada), {"x-api-key": people.ada}
+    thread, _, _ = await parked_case(ada, site.worlds)
+    elsewhere = str((await ada.threads.get_state(thread))["checkpoint"]["checkpoint_id"])
+    other = f"/threads/{(await ada.threads.create(graph_id=GRAPH))['thread_id']}"
+    run = json.loads(CLAIM)
+    calls = [
+        (f"{other}/runs", run | {"checkpoint_id": elsewhere}),
+        (f"{other}/runs/wait", run | {"checkpoint": {"checkpoint_id": elsewhere}}),
+        (f"{other}/runs/stream", run | {"config": {"configurable": {"checkpoint_id": elsewhere}}}),
+        ("/runs", run | {"checkpoint_id": elsewhere}),
+        (f"{other}/state", {"values": {}, "checkpoint_id": elsewhere}),
+        (f"{other}/state/checkpoint", {"checkpoint": {"checkpoint_id": elsewhere}}),
+    ]
+
+    replies = [await http.post(path, json=body, headers=headers) for path, body in calls]
+
+    assert [problem_of(reply) for reply in replies] == [(404, "not_found")] * len(calls)
+    assert (await http.get(f"{other}/runs", headers=headers)).json() == []

@@ -1,6 +1,8 @@
 """Another tenant's ids are no ids: on every route of the OpenAPI document, whatever roles the caller holds at home."""
 
+import re
 import uuid
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import httpx
@@ -89,3 +91,85 @@ async def test_without_a_key_nobody_hears_whether_an_id_exists(http: httpx.Async
     answered = {await answer(http, m, p, these, None) for m, p in await calls(http) for these in (ids, nobody_s)}
 
     assert answered == {401}
+
+
+TAKEN = {("post", "/threads", ("thread_id",)), ("post", "/assistants", ("assistant_id",))}
+"""Where an id is one that the caller chooses: of another's it is said that it is taken, and nothing else."""
+
+
+FITTING: dict[str, Any] = {
+    "/runs/batch": RUN,
+    "/state": {"values": {}},
+    "/threads/prune": {"strategy": "delete"},
+    "/assistants": {"graph_id": GRAPH},
+    "/history": {},
+    "/migrations": {"from": "a", "to": "b", "reason": "x"},
+}
+VARYING = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d{4}-\d\d-\d\dT[0-9:.]+|(?m:^id: \d+)")
+"""Ids, times and numbers of events."""
+
+
+def in_operation(document: Any, operation: Any) -> Iterator[tuple[str, ...]]:
+    """Where a call names something by its id, beside its path."""
+    for parameter in operation.get("parameters", ()):
+        if parameter["in"] == "query" and parameter["name"].endswith("_id"):
+            yield "?", parameter["name"]
+    content = operation.get("requestBody", {}).get("content", {})
+    yield from dict.fromkeys(members(document, content.get("application/json", {}).get("schema", {})))
+
+
+def members(document: Any, schema: Any, place: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Where in a body ids of something stand; `*` is each of a list."""
+    if "$ref" in schema:
+        schema = document["components"]["schemas"][schema["$ref"].split("/")[-1]]
+    for kind in schema.get("anyOf", []):
+        yield from members(document, kind, place)
+    if "items" in schema and place[-1:] != ("*",):
+        yield from members(document, schema["items"], (*place, "*"))
+    for name, member in schema.get("properties", {}).items():
+        if name in ("ids", "run_ids", "thread_ids") or (name.endswith("_id") and name != "graph_id"):
+            yield (*place, name)
+        yield from members(document, member, (*place, name))
+
+
+def with_id(body: Any, place: Sequence[str], given: str) -> Any:
+    """The body with an id at this place."""
+    if not place:
+        return given
+    if place[0] == "*":
+        return [with_id(body, place[1:], given)]
+    value = [given] if place[0].endswith("ids") else with_id((body or {}).get(place[0]), place[1:], given)
+    return {**(body or {}), place[0]: value}
+
+
+async def asked(http: httpx.AsyncClient, key: str, call: Any, given: str) -> tuple[int, str]:
+    """What a caller hears who names an id in a body or a query, on a thread of their own."""
+    (method, path, place), headers = call, {"x-api-key": key}
+    thread = (await http.post("/threads", json={"metadata": {"graph_id": GRAPH}}, headers=headers)).json()["thread_id"]
+    fitting = next((body for end, body in (BODIES | FITTING).items() if path.endswith(end)), {})
+    how: Any = {"params": {place[1]: given}} if place[0] == "?" else {"json": with_id(fitting, place, given)}
+    reply = await http.request(method, path.format(thread_id=thread), headers=headers, **how)
+    return reply.status_code, VARYING.sub("", reply.text.replace(given, "").replace(thread, ""))
+
+
+async def test_an_id_of_another_tenant_s_in_a_body_or_a_query_is_like_one_of_nothing(
+    http: httpx.AsyncClient, people: People, ids: dict[str, str], stranger: str
+) -> None:
+    document = (await http.get("/openapi.json")).json()
+    named = [
+        (method, path, place)
+        for path, methods in document["paths"].items()
+        for method in methods
+        for place in in_operation(document, methods[method])
+    ]
+
+    differs = {}
+    for call in named:
+        name = "run_id" if call[2][-1] == "run_ids" else call[2][-1]
+        theirs, nothing = ids.get(name, ids["thread_id"]), str(uuid.uuid4())
+        told = [await asked(http, stranger, call, given) for given in (theirs, nothing)]
+        if told[0] != told[1]:
+            differs[call] = told
+
+    assert {call for call in differs if call not in TAKEN} == set(), differs
+    assert (await http.get(f"/runs/{ids['run_id']}/timeline", headers={"x-api-key": people.olu})).status_code == 200
