@@ -34,6 +34,7 @@ def list_(
     show_table(
         ["request", "status", "role", "due (UTC)", "summary"],
         [(r["request_id"], r["status"], r["role"], minute(r["due_at"]), r["summary"]) for r in found],
+        spare=("role", "status"),
     )
 
 

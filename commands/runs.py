@@ -47,7 +47,8 @@ def list_(
     if as_json:
         show_json(found)
     elif found:
-        show_table(["run", "workflow", "stands", "requester", "created (UTC)", "took"], [_row(run) for run in found])
+        columns = ["run", "workflow", "stands", "requester", "created (UTC)", "took"]
+        show_table(columns, [_row(run) for run in found], spare=("took", "requester"))
     else:
         say("There are no such runs.")
 

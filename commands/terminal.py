@@ -20,6 +20,8 @@ T = TypeVar("T")
 OUT = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 240)
 ERR = Console(stderr=True, highlight=False, soft_wrap=True)
 _LINE = 400
+_PROSE = {"summary": 24, "said": 24, "target": 24}
+"""Columns that are still read when they wrap at words, and how wide they have to be for that."""
 
 
 def say(text: str = "") -> None:
@@ -53,18 +55,30 @@ def show_line(value: Any) -> None:
     sys.stdout.flush()
 
 
-def show_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Rows under their headings; where there are none, that is said."""
+def show_table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, spare: Sequence[str] = ()) -> None:
+    """Rows under their headings; where there are none, that is said.
+
+    Columns named in `spare` are left out, one after another, where the terminal is too narrow for all.
+    """
     if not rows:
         say("There are none.")
         return
+    texts = [[str(value) for value in row] for row in rows]
+    widths = [min(max(map(len, cells)), _PROSE.get(cells[0], OUT.width)) for cells in zip(columns, *texts, strict=True)]
+    shown = list(range(len(columns)))
+    for column in map(columns.index, spare):
+        if sum(widths[place] + 2 for place in shown) - 2 > OUT.width:
+            shown.remove(column)
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
+    for place in shown:
         # What people copy stays whole; the rest may wrap.
-        table.add_column(column, no_wrap=column in ("request", "run", "id"), overflow="fold")
-    for row in rows:
-        table.add_row(*(escape(str(value)) for value in row))
+        table.add_column(columns[place], no_wrap=columns[place] in ("request", "run", "id"), overflow="fold")
+    for row in texts:
+        table.add_row(*(escape(row[place]) for place in shown))
     OUT.print(table)
+    if len(shown) < len(columns):
+        left_out = [name for place, name in enumerate(columns) if place not in shown]
+        note(f"This terminal is too narrow for: {', '.join(left_out)}.")
 
 
 def explained(command: Callable[P, T]) -> Callable[P, T]:

@@ -27,7 +27,9 @@ def list_(url: Url = DEFAULT_URL, key: Key = "", as_json: AsJson = False) -> Non
         (v["digest"], v["workflow"], minute(v["first_seen_at"]), _standing(v), v["active"], v["parked"], v["held"])
         for v in found
     ]
-    show_table(["id", "workflow", "first seen (UTC)", "stands", "active", "parked", "held"], rows)
+    show_table(
+        ["id", "workflow", "first seen (UTC)", "stands", "active", "parked", "held"], rows, spare=("first seen (UTC)",)
+    )
 
 
 @app.command()
