@@ -6,11 +6,12 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from psycopg.errors import UniqueViolation
+from psycopg.pq import TransactionStatus
 from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 from pydantic import JsonValue
 
-from contracts.errors import GateOpen, InvalidRequest, LeaseLost, NotFound, ThreadBusy
+from contracts.errors import GateOpen, InvalidRequest, LeaseLost, NotFound, StoreUnavailable, ThreadBusy
 from contracts.event import Event
 from engine.audit import audit
 from engine.runs.dispatch import Dispatcher
@@ -144,13 +145,15 @@ async def cancellable_runs(
 async def claim(conn: Connection, run_id: str, *, owner: str, lease_s: float) -> Run | None:
     """Take the run under a new epoch, or None when somebody else holds it or its thread is not ready for it.
 
-    Expects a connection outside of any transaction.
+    Raises `StoreUnavailable` in a transaction that cannot go on, because another run of the thread was taken meanwhile.
     """
     params = {"id": run_id, "owner": owner, "lease": timedelta(seconds=lease_s)}
     try:
         row = await (await conn.execute(_SQL["claim"], params)).fetchone()
-    except UniqueViolation:
-        return None  # another run of the thread was claimed at this very moment
+    except UniqueViolation as error:  # another run of the thread, whose time has just come, was taken at this moment
+        if conn.info.transaction_status is TransactionStatus.IDLE:
+            return None
+        raise StoreUnavailable(f"Run {run_id} cannot be taken: another run of its thread was just taken.") from error
     return Run.of(row) if row else None
 
 
@@ -226,6 +229,7 @@ async def cancel(conn: Connection, run: Run, dispatcher: Dispatcher, asked: Canc
 
 async def delete_run(conn: Connection, run: Run, *, by: str) -> None:
     """Hide a run that has ended; its audit records and its ledger stay. Raises `ThreadBusy` while it works or waits."""
+    await hold_thread(conn, run)
     if not await (await conn.execute(_SQL["delete_run"], {"id": run.id})).fetchone():
         raise ThreadBusy(f"Run {run.id} is {run.status!r}; cancel it first.")
     await conn.execute(_SQL["delete_run_events"], {"id": run.id})

@@ -114,8 +114,8 @@ async def mark_edited(conn: Connection, thread_id: str, *, by: str, workflow: st
 
 async def mark_deleted(conn: Connection, thread_id: str) -> None:
     """Hide the thread and its runs and drop what callers sent; ledger and audit trail stay."""
-    await conn.execute(_SQL["delete_events"], {"thread_id": thread_id})
     await conn.execute(_SQL["empty_runs"], {"thread_id": thread_id})
+    await conn.execute(_SQL["delete_events"], {"thread_id": thread_id})
     await conn.execute(_SQL["mark_deleted"], {"id": thread_id})
 
 

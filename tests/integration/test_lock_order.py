@@ -19,7 +19,7 @@ from engine.access.keys import Principal
 from engine.runs.model import CancelAction, Cancellation, MultitaskStrategy, NewRun, NewThread, Run, RunOptions
 from engine.runs.runs import delete_run, list_runs
 from engine.runs.threads import create_thread
-from engine.worker.worker import sweep
+from engine.wiring import running_worker
 from tests.conftest import TRIALS, Site, fresh_database
 from tests.engines import FIN, TENANT, Bench, bench_on
 
@@ -29,7 +29,7 @@ INPUTS: dict[str, dict[str, Any]] = {
     "question": {"topic": "mice"},
     "gate": {"case": "mice", "number": 20},
 }
-CALLERS, CARRIERS, FOR_S = 12, 6, 5.0
+CALLERS, FOR_S = 12, 5.0
 ASKED = """SELECT interrupt_id FROM approval WHERE thread_id = %s AND status = 'pending'
            UNION ALL SELECT interrupt_id FROM question WHERE thread_id = %s AND status = 'open'"""
 DEADLOCKS = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
@@ -102,16 +102,6 @@ class Crowd:
             else:
                 self.told[act.__name__] += 1
 
-    async def carry(self) -> None:
-        while time.monotonic() < self.until:
-            await self.bench.go_on()
-            await asyncio.sleep(0.001)
-
-    async def sweep(self) -> None:
-        while time.monotonic() < self.until:
-            await sweep(self.bench.engine.carrier)
-            await asyncio.sleep(0.05)
-
     async def _accept(
         self, workflow: str, value: Any, strategy: MultitaskStrategy, options: RunOptions, **more: Any
     ) -> None:
@@ -129,7 +119,8 @@ async def bench(postgres: str, folder: Path) -> AsyncIterator[Bench]:
     with fresh_database(postgres) as dsn:
         with psycopg.connect(dsn, autocommit=True) as conn:
             conn.execute(f"ALTER DATABASE {conn.info.dbname} SET deadlock_timeout = '20ms'")  # type: ignore[arg-type]
-        async with bench_on(Site(dsn, folder / "crowd", folder / "unused", TRIALS), registry=TRIALS) as bench:
+        site = Site(dsn, folder / "crowd", folder / "unused", TRIALS)
+        async with bench_on(site, shared=True, sweep_every_s=0.1) as bench:
             yield bench
 
 
@@ -138,9 +129,9 @@ async def test_nothing_that_is_done_at_once_to_threads_and_runs_deadlocks(bench:
     for workflow in INPUTS:
         await crowd.renew(workflow)
 
-    async with asyncio.TaskGroup() as group:
-        for work in [crowd.call] * CALLERS + [crowd.carry] * CARRIERS + [crowd.sweep]:
-            group.create_task(work())
+    async with running_worker(bench.engine), asyncio.TaskGroup() as group:
+        for _ in range(CALLERS):
+            group.create_task(crowd.call())
 
     assert {"ask", "cancel", "answer", "thread_busy"} <= set(crowd.told)
     assert await bench.rows(DEADLOCKS) == [{"deadlocks": 0}]
