@@ -89,7 +89,7 @@ def interrupt_json(interrupt: Interrupt) -> Json:
 
 
 def state_json(snapshot: StateSnapshot) -> Json:
-    """A thread's state at one checkpoint."""
+    """A thread's state at one checkpoint. A task that is a subgraph names its newest checkpoint, or has its state."""
     tasks = [
         {
             "id": task.id,
@@ -97,7 +97,7 @@ def state_json(snapshot: StateSnapshot) -> Json:
             "path": list(task.path),
             "error": str(task.error) if task.error else None,
             "interrupts": [interrupt_json(i) for i in task.interrupts],
-            "checkpoint": None,
+            "checkpoint": checkpoint_json(task.state) if isinstance(task.state, dict) else None,
             "state": state_json(task.state) if isinstance(task.state, StateSnapshot) else None,
             "result": task.result,
         }

@@ -11,7 +11,7 @@ from api.bodies import CheckpointBody, HistoryBody, StateAtBody, StateBody, Upda
 from api.door import Anybody, Caller, TheEngine
 from api.pages import selected
 from api.shapes import checkpoint_json, empty_state_json, state_json
-from contracts.errors import InvalidRequest
+from contracts.errors import InvalidRequest, NotSupported
 from engine.access.keys import Principal
 from engine.runs.threads import get_thread
 from engine.wiring import Engine
@@ -48,18 +48,21 @@ async def state_at(
 async def state_at_checkpoint(
     thread_id: UUID, body: StateAtBody, engine: TheEngine, principal: Anybody
 ) -> dict[str, Any]:
-    """The state at one checkpoint, also of a subgraph."""
+    """The state at one checkpoint, also of a subgraph; without an id, the newest of the graph or the subgraph."""
     thread, at = await thread_of(engine, principal, thread_id), body.checkpoint
+    ns = at.checkpoint_ns or ""
     if at.checkpoint_id is None:
-        snapshot = await engine.states.latest(thread, subgraphs=body.subgraphs)
+        snapshot = await engine.states.latest(thread, ns=ns, subgraphs=body.subgraphs)
         return selected(state_json(snapshot) if snapshot else empty_state_json(str(thread_id)), body.select)
-    found = await engine.states.at(thread, str(at.checkpoint_id), ns=at.checkpoint_ns or "", subgraphs=body.subgraphs)
+    found = await engine.states.at(thread, str(at.checkpoint_id), ns=ns, subgraphs=body.subgraphs)
     return selected(state_json(found), body.select)
 
 
 @router.post("/state")
 async def update_state(thread_id: UUID, body: StateBody, engine: TheEngine, principal: Caller) -> dict[str, Any]:
     """Write state from outside, where nobody waits. From then on the thread's runs do not act."""
+    if body.checkpoint and body.checkpoint.checkpoint_ns:
+        raise NotSupported("The state of a subgraph is its own stages' to write.", hint="Write the thread's state.")
     config = await engine.editor.update(str(thread_id), [[_update(body.values, body.as_node)]], principal, at=body.at)
     return {"checkpoint": checkpoint_json(config)}
 

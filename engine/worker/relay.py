@@ -148,4 +148,13 @@ def _named(checkpoint: dict[str, Any]) -> dict[str, Any]:
         **checkpoint,
         "checkpoint": checkpoint["config"]["configurable"],
         "parent_checkpoint": parent["configurable"] if parent else None,
+        "tasks": [_leading(task) for task in checkpoint["tasks"]],
     }
+
+
+def _leading(task: dict[str, Any]) -> dict[str, Any]:
+    """A task that is a subgraph says where the checkpoints of that are."""
+    inside = task.get("state") or {}
+    if "configurable" not in inside:
+        return task
+    return {name: value for name, value in task.items() if name != "state"} | {"checkpoint": inside["configurable"]}

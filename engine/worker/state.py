@@ -24,16 +24,19 @@ class StateReader:
     catalog: Catalog
     seal_key: bytes
 
-    async def latest(self, thread: DictRow, *, subgraphs: bool = False) -> StateSnapshot | None:
-        """The newest state, with those of subgraphs that wait; None for a thread that has had no run."""
+    async def latest(self, thread: DictRow, *, ns: str = "", subgraphs: bool = False) -> StateSnapshot | None:
+        """The newest state, of the subgraph `ns` if it names one; `subgraphs`: with those of subgraphs that wait.
+
+        None for a thread that has had no run.
+        """
         if thread["workflow"] is None:
             return None
-        return await self._graph(thread).aget_state(_config(thread), subgraphs=subgraphs)
+        return await self._graph(thread).aget_state(_config(thread, ns), subgraphs=subgraphs)
 
     async def at(self, thread: DictRow, checkpoint_id: str, *, ns: str = "", subgraphs: bool = False) -> StateSnapshot:
         """The state at one checkpoint, of the subgraph `ns` if it names one. Raises `NotFound`."""
-        config = _config(thread)
-        config["configurable"] |= {"checkpoint_id": checkpoint_id} | ({"checkpoint_ns": ns} if ns else {})
+        config = _config(thread, ns)
+        config["configurable"]["checkpoint_id"] = checkpoint_id
         graph = self._graph(thread) if thread["workflow"] else None
         snapshot = await graph.aget_state(config, subgraphs=subgraphs) if graph else None
         if snapshot is None or snapshot.created_at is None:
@@ -53,9 +56,9 @@ class StateReader:
         if thread["workflow"] is None:
             return
         earlier: RunnableConfig | None = {"configurable": {"checkpoint_id": before}} if before else None
-        config = _config(thread)
-        config["configurable"] |= {"checkpoint_ns": ns} if ns else {}
-        found = self._graph(thread).aget_state_history(config, limit=limit, before=earlier, filter=metadata)
+        found = self._graph(thread).aget_state_history(
+            _config(thread, ns), limit=limit, before=earlier, filter=metadata
+        )
         async for snapshot in found:
             yield snapshot
 
@@ -65,5 +68,5 @@ class StateReader:
         return graph.copy({"checkpointer": FencedSaver(self.database, serde)})
 
 
-def _config(thread: DictRow) -> RunnableConfig:
-    return {"configurable": {"thread_id": str(thread["id"])}}
+def _config(thread: DictRow, ns: str) -> RunnableConfig:
+    return {"configurable": {"thread_id": str(thread["id"])} | ({"checkpoint_ns": ns} if ns else {})}

@@ -74,6 +74,15 @@ async def test_checkpoints_and_debug_name_what_is_kept(trial_url: str, trial_peo
     assert not any("__pregel" in key for checkpoint in kept for key in checkpoint["config"]["configurable"])
 
 
+async def test_a_checkpoint_says_where_those_of_a_subgraph_are(trial_url: str, trial_people: People) -> None:
+    told = of(await streamed(trial_url, trial_people.ada, "nested", {"number": 1}, "debug"), "debug")
+
+    tasks = [task for d in told if d["type"] == "checkpoint" for task in d["payload"]["tasks"]]
+    (inside,) = [task for task in tasks if task["name"] == "calculate"]
+    assert inside["checkpoint"]["checkpoint_ns"] == f"calculate:{inside['id']}"
+    assert "state" not in inside
+
+
 async def test_events_show_everything_but_the_prompts(trial_url: str, trial_people: People) -> None:
     told = of(await streamed(trial_url, trial_people.ada, "talk", HELLO, "events"), "events")
 

@@ -2,7 +2,9 @@
 
 from typing import Any
 
+import pytest
 from langgraph_sdk.client import LangGraphClient
+from langgraph_sdk.errors import APIStatusError
 from langgraph_sdk.schema import Checkpoint, ThreadState, ThreadUpdateStateResponse
 
 from tests.sdk.shapes import require_fit
@@ -96,3 +98,59 @@ async def test_a_thread_is_made_with_a_state(client: LangGraphClient) -> None:
     state: Any = await client.threads.get_state(thread["thread_id"])
 
     assert (state["values"], state["next"]) == ({"text": "a b", "summary": "given"}, [])
+
+
+async def paused_inside(client: LangGraphClient) -> tuple[str, Checkpoint]:
+    """A thread whose subgraph waits, and where the checkpoints of the subgraph are."""
+    thread = await ran(client, "confirmed", number=3)
+    (task,) = (await client.threads.get_state(thread))["tasks"]
+    assert (task["name"], task["state"], task["interrupts"][0]["value"]["stage"]) == ("calculate", None, "confirm")
+    assert task["checkpoint"]
+    return thread, task["checkpoint"]
+
+
+async def test_a_task_that_is_a_subgraph_leads_to_its_state(client: LangGraphClient) -> None:
+    thread, place = await paused_inside(client)
+
+    whole = await client.threads.get_state(thread, subgraphs=True)
+    inside = await client.threads.get_state(thread, checkpoint=place)
+
+    require_fit(whole, ThreadState)
+    assert place == {
+        "thread_id": thread,
+        "checkpoint_ns": f"calculate:{whole['tasks'][0]['id']}",
+        "checkpoint_id": None,
+        "checkpoint_map": None,
+    }
+    assert (whole["tasks"][0]["checkpoint"], whole["tasks"][0]["state"]) == (None, inside)
+    assert (inside["next"], inside["values"]) == (["confirm"], {"number": 3, "doubled": 6})
+    assert inside["tasks"][0]["interrupts"] == inside["interrupts"] == whole["interrupts"] != []
+
+
+async def test_older_states_of_a_subgraph_are_read_while_it_waits_and_when_it_is_over(client: LangGraphClient) -> None:
+    thread, place = await paused_inside(client)
+    before = await client.threads.get_history(thread, checkpoint=place)
+
+    await client.runs.wait(thread, "confirmed", command={"resume": "yes"})
+    after = await client.threads.get_history(thread, checkpoint=place)
+    newest = await client.threads.get_state(thread, checkpoint=place)
+    older = [await client.threads.get_state(thread, checkpoint=state["checkpoint"]) for state in after]
+
+    assert [state["next"] for state in before] == [["confirm"], ["double"], ["__start__"]]
+    assert [state["next"] for state in after] == [[], ["note"], *(state["next"] for state in before)]
+    assert [state["values"] for state in after[2:]] == [state["values"] for state in before]
+    assert newest == older[0] == after[0]
+    assert older[1:] == after[1:]
+    assert (await client.threads.get_history(thread, checkpoint=place, before=after[2]["checkpoint"])) == after[3:]
+
+
+async def test_a_subgraph_without_a_checkpoint_has_an_empty_state_and_none_is_written(client: LangGraphClient) -> None:
+    thread, place = await paused_inside(client)
+    await client.runs.wait(thread, "confirmed", command={"resume": "yes"})
+
+    nowhere = await client.threads.get_state(thread, checkpoint={**place, "checkpoint_ns": "calculate:nothing"})
+    with pytest.raises(APIStatusError, match="subgraph"):
+        await client.threads.update_state(thread, {"doubled": 1}, checkpoint=place)
+
+    assert (nowhere["values"], nowhere["next"], nowhere["tasks"]) == ({}, [], [])
+    assert (await client.threads.get_state(thread))["values"]["doubled"] == 6

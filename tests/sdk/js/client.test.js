@@ -108,6 +108,24 @@ test("state is read, written and gone back to", async () => {
   assert.equal(again.summary, SUMMARY);
 });
 
+test("a subgraph that waits is read in its own place", async () => {
+  const thread = await newThread();
+  await client.runs.wait(thread, "confirmed", { input: { number: 3 } });
+
+  const [task] = (await client.threads.getState(thread)).tasks;
+  const [open] = (await client.threads.getState(thread, null, { subgraphs: true })).tasks;
+  const inside = await client.threads.getState(thread, task.checkpoint);
+  const history = await client.threads.getHistory(thread, { checkpoint: task.checkpoint });
+
+  assert.deepEqual([task.state, open.checkpoint], [null, null]);
+  assert.deepEqual(open.state, inside);
+  assert.deepEqual([inside.next, inside.values], [["confirm"], { number: 3, doubled: 6 }]);
+  assert.deepEqual(
+    history.map((state) => state.next),
+    [["confirm"], ["double"], ["__start__"]],
+  );
+});
+
 test("threads are changed, found, counted, copied and deleted", async () => {
   const metadata = { mark: randomUUID() };
   const thread = (await client.threads.create({ metadata, graphId: "slow", ttl: 60 })).thread_id;

@@ -1,0 +1,1 @@
+"""A workflow in a workflow that waits."""
