@@ -13,7 +13,7 @@ from api.run_bodies import BatchedBody, CancelManyBody, RunBody
 from api.runs import leaver, may_stop
 from api.shapes import run_json
 from api.streams import streaming
-from contracts.errors import InvalidRequest, ThreadBusy
+from contracts.errors import CannotRollBack, InvalidRequest, ThreadBusy
 from engine.runs.model import CancelAction, Cancellation
 from engine.runs.runs import cancellable_runs
 
@@ -57,7 +57,10 @@ async def batch(
 async def cancel_many(
     body: CancelManyBody, engine: TheEngine, principal: Anybody, action: CancelAction = "interrupt"
 ) -> None:
-    """Cancel unfinished runs by thread and ids, or by status: the caller's own, or anybody's for an operator."""
+    """Cancel unfinished runs by thread and ids, or by status: the caller's own, or anybody's for an operator.
+
+    One that acted is not rolled back: that is said when all others have been.
+    """
     if not (body.run_ids or body.status or body.thread_id):
         raise InvalidRequest("Say which runs: `run_ids`, `thread_id` or `status`.")
     statuses = ["pending", "running"] if body.status in (None, "all") else [str(body.status)]
@@ -69,9 +72,14 @@ async def cancel_many(
             thread_id=str(body.thread_id) if body.thread_id else None,
             ids=[str(run_id) for run_id in body.run_ids] or None,
         )
+    refused: CannotRollBack | None = None
     for run in found:
         if may_stop(run, principal):
             try:
                 await engine.intake.cancel(run, Cancellation(principal.name, action))
             except ThreadBusy:
                 continue  # it ended meanwhile
+            except CannotRollBack as error:
+                refused = refused or error
+    if refused:
+        raise refused

@@ -142,6 +142,27 @@ async def test_a_body_that_does_not_say_its_size_is_refused_as_soon_as_it_is_too
     assert problem_of(reply) == (413, "body_too_large")
 
 
+@pytest.mark.parametrize("key", ["ada", "nobody"])
+async def test_twenty_megabytes_are_refused_wherever_they_are_sent(url: str, people: People, key: str) -> None:
+    headers = {"x-api-key": getattr(people, key, ""), "content-type": "application/json"}
+    body = b'{"input": "' + b"x" * 20_000_000 + b'"}'
+    paths = ["/runs/wait", "/runs/stream", "/runs/batch", f"/threads/{NOBODY}/state", f"/threads/{NOBODY}/commands"]
+    calls = [*(("POST", path) for path in [*paths, "/mcp", f"/a2a/{GRAPH}", "/nowhere"]), ("PUT", "/store/items")]
+
+    async with httpx.AsyncClient(base_url=url, headers=headers, timeout=30) as http:
+        answers = {call: await _refused(http, *call, body) for call in calls}
+
+    assert set(answers.values()) <= {(413, "body_too_large"), None}
+
+
+async def _refused(http: httpx.AsyncClient, verb: str, path: str, body: bytes) -> tuple[int, str] | None:
+    """The problem, or None for a caller who was hung up on while still sending."""
+    try:
+        return problem_of(await http.request(verb, path, content=body))
+    except (httpx.WriteError, httpx.ReadError):
+        return None
+
+
 @pytest.mark.parametrize(
     ("path", "body"),
     [

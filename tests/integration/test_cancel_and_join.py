@@ -124,3 +124,19 @@ async def test_who_reads_a_thread_that_is_deleted_hears_its_end(http: httpx.Asyn
     replies = await asyncio.wait_for(asyncio.gather(*readers), SOON_S)
 
     assert [deleted.status_code, *(reply.status_code for reply in replies)] == [204, 200, 200]
+
+
+async def test_a_run_that_acted_keeps_no_other_from_being_rolled_back(http: httpx.AsyncClient) -> None:
+    acting = await begun(http, assistant_id="counting", input={"case": str(uuid.uuid4()), "effects": 24})
+    others = [await begun(http, after_seconds=600) for _ in range(2)]
+    effects = {"thread_id": acting.split("/")[2]}
+    for _ in range(200):
+        if (await http.get("/effects", params=effects)).json():
+            break
+        await asyncio.sleep(0.01)
+    ids = [path.split("/")[-1] for path in (acting, *others)]
+
+    reply = await http.post("/runs/cancel", params={"action": "rollback"}, json={"run_ids": ids})
+
+    assert await said(reply) == (409, "cannot_roll_back")
+    assert [(await http.get(path)).status_code for path in (acting, *others)] == [200, 404, 404]

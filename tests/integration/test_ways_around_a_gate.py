@@ -113,3 +113,23 @@ async def test_what_is_tried_while_a_case_is_approved_does_not_change_what_is_pa
     assert tried <= {200, 403, 409, 422}
     assert paid["outcome"] == "completed"
     assert refunds_of(site.worlds, account) == [25_000]
+
+
+@pytest.mark.parametrize("action", ["interrupt", "rollback"])
+async def test_a_case_is_cancelled_or_approved_and_never_both(
+    url: str, operator: httpx.AsyncClient, site: Site, people: People, action: str
+) -> None:
+    async def race() -> tuple[int, int, list[int]]:
+        thread, account, interrupt = await parked_case(client_of(url, people.ada), site.worlds)
+        runs = f"/threads/{thread}/runs"
+        waiting = (await operator.get(runs)).json()[0]["run_id"]
+        answer = {"assistant_id": GRAPH, "command": {"resume": {interrupt["id"]: {"type": "approve"}}}}
+        approved, cancelled = await asyncio.gather(
+            operator.post(f"{runs}/wait", json=answer, headers={"x-api-key": people.fin}),
+            operator.post(f"{runs}/{waiting}/cancel", params={"action": action, "wait": True}),
+        )
+        return approved.status_code, cancelled.status_code, refunds_of(site.worlds, account)
+
+    ends = await asyncio.gather(*(race() for _ in range(6)))
+
+    assert set(map(str, ends)) <= {"(200, 409, [25000])", "(409, 204, [])", "(404, 204, [])"}
