@@ -32,6 +32,7 @@ def list_(
     show_table(
         ["key", "state", "tool", "began (UTC)", "case waits"],
         [(e["key"], e["state"], e["tool"], minute(e["opened_at"]), "yes" if e["waits"] else "no") for e in found],
+        spare=("began (UTC)", "case waits"),
     )
 
 

@@ -72,7 +72,7 @@ def show_table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, spar
     table = Table(box=None, pad_edge=False, header_style="bold")
     for place in shown:
         # What people copy stays whole; the rest may wrap.
-        table.add_column(columns[place], no_wrap=columns[place] in ("request", "run", "id"), overflow="fold")
+        table.add_column(columns[place], no_wrap=columns[place] in ("request", "run", "id", "key"), overflow="fold")
     for row in texts:
         table.add_row(*(escape(row[place]) for place in shown))
     OUT.print(table)

@@ -31,6 +31,7 @@ def list_(
     show_table(
         ["id", "status", "attempts", "said", "target", "run"],
         [(w["webhook_id"], w["status"], w["attempts"], w["last_error"], w["target"], w["run_id"]) for w in found],
+        spare=("run", "attempts", "status"),
     )
 
 
