@@ -56,6 +56,7 @@ class Notices:
         self._database = database
         self._waiting: dict[str, set[asyncio.Event]] = defaultdict(set)
         self._told: dict[str, tuple[Run, Any]] = {}
+        self._carried: dict[str, str] = {}
         self._task: asyncio.Task[None] | None = None
         self._listening = False
 
@@ -122,11 +123,22 @@ class Notices:
                 if told and told[0].tenant == tenant:
                     return told
                 event.clear()
-                async with self._database.reading() as conn:
-                    run = await get_run(conn, run_id, tenant=tenant)
-                if run.ended:
-                    return self._told.get(run_id) or (run, None)
+                if self._carried.get(run_id) != tenant:
+                    async with self._database.reading() as conn:
+                        run = await get_run(conn, run_id, tenant=tenant)
+                    if run.ended:
+                        return self._told.get(run_id) or (run, None)
                 await self._pause(event)
+
+    @contextlib.contextmanager
+    def carried(self, run: Run) -> Iterator[None]:
+        """While the block carries the run, who waits here for its end need not look for it."""
+        self._carried[run.id] = run.tenant
+        try:
+            yield
+        finally:
+            self._carried.pop(run.id, None)
+            self._wake([run.id])
 
     def tell(self, run: Run, left: Any) -> None:
         """Spare who waits in this process for a run that has ended the way to the database."""

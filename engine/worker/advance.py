@@ -98,7 +98,7 @@ class Carrier:
 
     async def carry(self, run: Run) -> None:
         """Carry a run that was taken as far as it goes; never raises."""
-        with observed(run, worker=self.name), _left_to_others(run.id):
+        with observed(run, worker=self.name), self.notices.carried(run), _left_to_others(run.id):
             await self._advance(run)
 
     async def _advance(self, run: Run) -> None:
