@@ -86,7 +86,10 @@ class Courier:
         return len(taken)
 
     async def _deliver(self, webhook: Webhook) -> None:
-        error = await self._send(webhook)
+        [sent] = await asyncio.gather(self._send(webhook), return_exceptions=True)
+        if isinstance(sent, Exception):  # a fault of ours is an attempt like any other, or it were made for ever
+            _LOG.error("webhook %s of run %s could not be sent", webhook.id, webhook.run_id, exc_info=sent)
+        error = sent if isinstance(sent, str) else type(sent).__name__
         async with self.database.transaction() as conn:
             if not error:
                 await webhooks.end(conn, webhook, "delivered")

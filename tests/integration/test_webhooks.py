@@ -235,6 +235,16 @@ async def test_only_a_dead_webhook_of_ones_tenant_is_sent_again(bench: Bench, re
             await retry_webhook(conn, pending.id, tenant="another", by="key:olu")
 
 
+async def test_a_fault_of_ours_counts_as_an_attempt(bench: Bench, receiver: Receiver) -> None:
+    await accepted(bench, receiver.url)
+    await bench.rows("UPDATE webhook SET payload = '{}'")
+
+    await courier(bench, attempts=1).deliver_due()
+
+    [webhook] = await kept(bench)
+    assert (webhook.status, webhook.last_error, receiver.got) == ("dead", "KeyError", [])
+
+
 async def test_a_receiver_that_is_silent_holds_up_no_other(
     bench: Bench, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
