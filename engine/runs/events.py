@@ -117,22 +117,24 @@ class Notices:
 
     async def wait_for_result(self, run_id: str, *, tenant: str) -> tuple[Run, Any]:
         """The run, once it has ended, and the state that it left if a worker of this process told."""
+        look = self._carried.get(run_id) != tenant
         with self.woken(run_id) as event:
             while True:
                 told = self._told.get(run_id)
                 if told and told[0].tenant == tenant:
                     return told
                 event.clear()
-                if self._carried.get(run_id) != tenant:
+                if look:
                     async with self._database.reading() as conn:
                         run = await get_run(conn, run_id, tenant=tenant)
                     if run.ended:
                         return self._told.get(run_id) or (run, None)
                 await self._pause(event)
+                look = True
 
     @contextlib.contextmanager
     def carried(self, run: Run) -> Iterator[None]:
-        """While the block carries the run, who waits here for its end need not look for it."""
+        """While the block carries the run, who begins to wait here for its end need not look for it first."""
         self._carried[run.id] = run.tenant
         try:
             yield
