@@ -16,6 +16,7 @@ from contracts.errors import NotFound, ThreadBusy
 from engine.runs.model import Cancellation, Run
 from engine.runs.runs import get_run
 from engine.runs.threads import get_thread
+from engine.store.database import patiently
 from engine.wiring import Engine
 
 _KEEP_ALIVE_S = 5.0
@@ -61,7 +62,7 @@ async def _result(engine: Engine, run: Run) -> dict[str, Any]:
         ended, left = await engine.notices.wait_for_result(run.id, tenant=run.tenant)
     except NotFound:
         ended, left = run, None
-    return await result_of(engine, ended, left)
+    return await patiently(lambda: result_of(engine, ended, left))
 
 
 async def abandon(engine: Engine, run: Run, by: str) -> None:

@@ -5,21 +5,21 @@ import contextlib
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import psycopg
 
-from contracts.errors import NotFound, StoreUnavailable
+from contracts.errors import NotFound
 from engine.runs.model import Run
 from engine.runs.pages import Event, Page, StreamEvent, ThreadEvent, ThreadReader, page_of_run, watch_thread
 from engine.runs.runs import get_run
-from engine.store.database import Connection, Database, connection_options
+from engine.store.database import Connection, Database, connection_options, patiently
 from engine.store.sql import load_queries
 
 _SQL = load_queries(__file__)
 _POLL_S = 1.0
 _LOOK_S = 15.0
-_OUTAGE_S = 30.0
 _WATCH_S = 60.0
 
 Named = tuple[str, str]
@@ -117,6 +117,11 @@ class Notices:
 
     async def wait_for_result(self, run_id: str, *, tenant: str) -> tuple[Run, Any]:
         """The run, once it has ended, and the state that it left if a worker of this process told."""
+
+        async def found() -> Run:
+            async with self._database.reading() as conn:
+                return await get_run(conn, run_id, tenant=tenant)
+
         look = self._carried.get(run_id) != tenant
         with self.woken(run_id) as event:
             while True:
@@ -125,8 +130,7 @@ class Notices:
                     return told
                 event.clear()
                 if look:
-                    async with self._database.reading() as conn:
-                        run = await get_run(conn, run_id, tenant=tenant)
+                    run = await patiently(found)
                     if run.ended:
                         return self._told.get(run_id) or (run, None)
                 await self._pause(event)
@@ -186,20 +190,13 @@ class Notices:
     async def _pages(
         self, read: Callable[[int], Awaitable[Page[Event]]], after: int, woken: asyncio.Event
     ) -> AsyncIterator[list[Event]]:
-        """Pages as they come; a database that is away for up to half a minute is waited for."""
-        away_s = 0.0
+        """Pages as they come, read patiently."""
         while True:
             woken.clear()
             try:
-                page = await read(after)
+                page = await patiently(partial(read, after))
             except NotFound:
                 return
-            except StoreUnavailable:
-                if (away_s := away_s + _POLL_S) > _OUTAGE_S:
-                    raise
-                await asyncio.sleep(_POLL_S)
-                continue
-            away_s = 0.0
             if page.events:
                 after = page.events[-1].number
                 yield page.events

@@ -5,7 +5,7 @@ import contextlib
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any, LiteralString
+from typing import Any, LiteralString, TypeVar
 
 import psycopg
 from psycopg.rows import DictRow, dict_row
@@ -14,9 +14,13 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from contracts.errors import ConfigurationError, LeaseLost, StoreUnavailable
 
 Connection = psycopg.AsyncConnection[DictRow]
+Read = TypeVar("Read")
 
 FENCED_OFF = "GH001"
 """SQLSTATE raised by the SQL function `fence`."""
+
+_LOOK_AGAIN_S = 1.0
+_OUTAGE_S = 30.0
 
 # A worker that is stopped inside a transaction holds its runs' rows: nobody could take them over while it stands.
 _GIVE_UP_SILENT_CLIENTS = "SET idle_in_transaction_session_timeout = '5s'"
@@ -142,7 +146,7 @@ class Database:
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Connection]:
         """A connection outside of any transaction, to read: each statement sees what was committed before it."""
-        async with self._errors_explained(), self.pool.connection() as conn:
+        async with self.errors_explained(), self.pool.connection() as conn:
             yield conn
 
     async def fetch(self, query: LiteralString, params: dict[str, Any] | None = None) -> list[DictRow]:
@@ -152,7 +156,7 @@ class Database:
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Connection]:
-        async with self._errors_explained(), self.pool.connection() as conn:
+        async with self.errors_explained(), self.pool.connection() as conn:
             try:
                 yield conn
             finally:
@@ -164,7 +168,8 @@ class Database:
             call(True)
 
     @asynccontextmanager
-    async def _errors_explained(self) -> AsyncIterator[None]:
+    async def errors_explained(self) -> AsyncIterator[None]:
+        """Raises `StoreUnavailable` where the block, which uses the pool by itself, loses its connection."""
         try:
             yield
         except (psycopg.OperationalError, psycopg.errors.IdleInTransactionSessionTimeout) as error:
@@ -180,6 +185,18 @@ class Database:
         looking = asyncio.create_task(self.pool.check(), name="look for dead connections")
         self._looking.add(looking)
         looking.add_done_callback(self._looking.discard)
+
+
+async def patiently(read: Callable[[], Awaitable[Read]]) -> Read:
+    """What `read` gives; a database that is away for up to half a minute is waited for. Raises `StoreUnavailable`."""
+    away_s = 0.0
+    while True:
+        try:
+            return await read()
+        except StoreUnavailable:
+            if (away_s := away_s + _LOOK_AGAIN_S) > _OUTAGE_S:
+                raise
+            await asyncio.sleep(_LOOK_AGAIN_S)
 
 
 async def _ended(commit: asyncio.Task[None]) -> None:

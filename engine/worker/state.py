@@ -31,14 +31,16 @@ class StateReader:
         """
         if thread["workflow"] is None:
             return None
-        return await self._graph(thread).aget_state(_config(thread, ns), subgraphs=subgraphs)
+        async with self.database.errors_explained():
+            return await self._graph(thread).aget_state(_config(thread, ns), subgraphs=subgraphs)
 
     async def at(self, thread: DictRow, checkpoint_id: str, *, ns: str = "", subgraphs: bool = False) -> StateSnapshot:
         """The state at one checkpoint, of the subgraph `ns` if it names one. Raises `NotFound`."""
         config = _config(thread, ns)
         config["configurable"]["checkpoint_id"] = checkpoint_id
         graph = self._graph(thread) if thread["workflow"] else None
-        snapshot = await graph.aget_state(config, subgraphs=subgraphs) if graph else None
+        async with self.database.errors_explained():
+            snapshot = await graph.aget_state(config, subgraphs=subgraphs) if graph else None
         if snapshot is None or snapshot.created_at is None:
             raise NotFound(f"Thread {thread['id']} has no checkpoint {checkpoint_id!r}.")
         return snapshot
@@ -59,8 +61,9 @@ class StateReader:
         found = self._graph(thread).aget_state_history(
             _config(thread, ns), limit=limit, before=earlier, filter=metadata
         )
-        async for snapshot in found:
-            yield snapshot
+        async with self.database.errors_explained():
+            async for snapshot in found:
+                yield snapshot
 
     def _graph(self, thread: DictRow) -> Graph:
         serde = SealedSerializer(self.seal_key, tenant=thread["tenant"], thread_id=str(thread["id"]))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psycopg
 import pytest
 from langgraph_sdk.errors import InternalServerError
@@ -121,3 +122,19 @@ async def test_a_cut_while_nothing_is_done_is_not_noticed(house: House) -> None:
     done: Any = await client.runs.wait(thread, "three_stages", input={"text": "a"})
 
     assert done["summary"] == "1 words, 1 letters"
+
+
+@pytest.mark.slow
+async def test_who_waits_hears_of_the_end_although_every_connection_was_cut(house: House) -> None:
+    client, headers = client_of(house.url, house.people.ada), {"x-api-key": house.people.ada}
+    thread = (await client.threads.create())["thread_id"]
+    run = (await client.runs.create(thread, "slow", input={"seconds": 2}))["run_id"]
+
+    async with httpx.AsyncClient(base_url=house.url, headers=headers, timeout=30) as http:
+        joins = [asyncio.create_task(http.get(f"/threads/{thread}/runs/{run}/join")) for _ in range(20)]
+        for _ in range(5):
+            await asyncio.sleep(0.3)
+            await house.cut("all")
+        replies = await asyncio.gather(*joins)
+
+    assert {reply.json()["summary"] for reply in replies} == {"waited 2 s"}

@@ -1,13 +1,15 @@
 """Connections that were cut off do not fail one caller after another, and waiting for one loses no cancellation."""
 
 import asyncio
+from pathlib import Path
 
 import psycopg
 import pytest
 
 from contracts.errors import StoreUnavailable
-from engine.store.database import Database
+from engine.store.database import Database, patiently
 from tests.conftest import fresh_database
+from tests.engines import fresh_bench
 
 CUT = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
@@ -76,3 +78,23 @@ async def test_who_waits_for_a_connection_is_cancelled_at_any_moment(postgres: s
         await database.close()
 
     assert lost == []
+
+
+async def test_who_reads_a_state_over_a_dead_connection_is_told_to_come_again(postgres: str, folder: Path) -> None:
+    async with fresh_bench(postgres, folder) as bench:
+        run, _ = await bench.parked_case()
+        thread = (await bench.rows("SELECT * FROM thread WHERE id = %s", run.thread_id))[0]
+        states, database = bench.engine.states, bench.engine.database
+        at = str((await states.latest(thread)).config["configurable"]["checkpoint_id"])  # type: ignore[union-attr]
+
+        async def history() -> None:
+            async for _ in states.history(thread, limit=3):
+                pass
+
+        for read in (lambda: states.latest(thread), lambda: states.at(thread, at), history):
+            await hold_together(database, 4)
+            with psycopg.connect(database.dsn, autocommit=True) as conn:
+                conn.execute(CUT)
+            with pytest.raises(StoreUnavailable):
+                await read()
+            await patiently(read)
