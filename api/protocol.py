@@ -67,6 +67,7 @@ async def stream_events(
     """Follow a thread by the event stream protocol: from its present case on, or after the number `since`."""
     async with engine.database.transaction() as conn:
         thread = await get_thread(conn, str(thread_id), tenant=principal.tenant)
+    await engine.teller.tell_what_waits(thread)
     start = await _start(engine, str(thread_id), body)
     return event_stream(_events(engine, thread, start, body))
 
@@ -123,11 +124,14 @@ async def _start(engine: Engine, thread_id: str, asked: Subscription) -> int:
     if asked.since is not None:
         _, first = await newest_event(engine.database, thread_id, upto=asked.since // NUMBERS_PER_EVENT)
         return max(0, first - 1)
+    newest, _ = await newest_event(engine.database, thread_id)  # first: what comes after it is for this reader to hear
     case = await current_case(engine.database, thread_id)
     if case and asked.only_watches and not case.open and case.age_s > _FRESH_S:
         # Clients watch a thread before they start a run on it: the end of an old one would be that of theirs to them.
-        return (await newest_event(engine.database, thread_id))[0]
-    return max(0, case.first - 1) if case else 0
+        return newest
+    if case and not case.first:  # nothing yet, or streamed to nobody: what was told on the thread is of other cases
+        return newest
+    return case.first - 1 if case else 0
 
 
 async def _events(engine: Engine, thread: Json, start: int, asked: Subscription) -> AsyncIterator[bytes]:

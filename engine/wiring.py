@@ -35,6 +35,7 @@ from engine.worker.intake import Intake
 from engine.worker.lease import Lease
 from engine.worker.migration import Migrator
 from engine.worker.state import StateReader
+from engine.worker.told import LateTeller
 from engine.worker.worker import Worker
 
 
@@ -48,6 +49,7 @@ class Engine:
     dispatcher: Dispatcher
     notices: Notices
     states: StateReader
+    teller: LateTeller
     intake: Intake
     migrator: Migrator
     editor: Editor
@@ -95,6 +97,7 @@ async def open_engine(
             dispatcher=dispatcher,
             notices=notices,
             states=states,
+            teller=LateTeller(database, states),
             intake=intake,
             migrator=migrator,
             editor=Editor(database, catalog, key),

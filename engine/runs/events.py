@@ -29,12 +29,18 @@ Named = tuple[str, str]
 async def append_events(conn: Connection, run: Run, events: Sequence[Named]) -> None:
     """Keep events after those the run has, and wake their readers when the transaction commits.
 
-    One statement, and a transaction that begins with the run's fence: only its holder writes, one batch after another,
-    so that numbers become visible in their order.
+    One statement, and a transaction that begins with the run's fence, or holds the thread of one that has ended: one
+    writer, one batch after another, so that numbers become visible in their order.
     """
     names, data = zip(*events, strict=True)
     params = {"run_id": run.id, "thread_id": run.thread_id, "names": list(names), "data": list(data)}
     await conn.execute(_SQL["insert_events"], params)
+
+
+async def is_untold(conn: Connection, run: Run) -> bool:
+    """Whether nobody who follows the run's thread has been told that it ended, because it was not streamed."""
+    row = await (await conn.execute(_SQL["untold"], {"run_id": run.id})).fetchone()
+    return bool(row and row["untold"])
 
 
 async def append_state_update(conn: Connection, thread_id: str, checkpoint_id: str) -> None:

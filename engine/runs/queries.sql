@@ -77,19 +77,22 @@ UPDATE thread SET status = %(status)s, updated_at = now() WHERE id = %(id)s;
 
 -- name: insert_run
 -- Accept a run on its thread. One that goes on where the case or the thread stands pins what that stands under.
--- The thread is bound to the workflow, where it can be searched for also in what clients search by.
+-- The thread is bound to the workflow, where it can be searched for also in what clients search by. While somebody follows
+-- the thread, its runs are streamed although their callers do not ask for it.
 WITH bound AS (
     UPDATE thread SET workflow = %(workflow)s, status = 'busy', updated_at = now(),
                       metadata = CASE WHEN ephemeral THEN metadata ELSE metadata || jsonb_strip_nulls(jsonb_build_object(
                           'graph_id', %(workflow)s::text, 'assistant_id', %(assistant_id)s::uuid::text)) END
-    WHERE id = %(thread_id)s)
+    WHERE id = %(thread_id)s RETURNING watched_until > now() AS watched)
 INSERT INTO run (id, thread_id, case_id, tenant, workflow, version, earlier_versions, kind, input, stream_modes, requester,
                  actor, assistant_id, metadata, multitask_strategy, options, acts, webhook, priority, start_at)
 SELECT %(id)s, %(thread_id)s, %(case_id)s, %(tenant)s, %(workflow)s, coalesce(leg.version, %(version)s),
-       coalesce(leg.earlier_versions, '{}'), %(kind)s, %(input)s, %(stream_modes)s, %(requester)s, %(actor)s,
+       coalesce(leg.earlier_versions, '{}'), %(kind)s, %(input)s,
+       CASE WHEN bound.watched AND cardinality(%(stream_modes)s::text[]) = 0 THEN '{values}' ELSE %(stream_modes)s END,
+       %(requester)s, %(actor)s,
        %(assistant_id)s::uuid, %(metadata)s, %(multitask_strategy)s, %(options)s, %(acts)s, %(webhook)s, %(priority)s,
        %(start_at)s
-FROM (VALUES (1)) AS new LEFT JOIN LATERAL (
+FROM bound LEFT JOIN LATERAL (
     SELECT version, earlier_versions, status, outcome FROM run
     WHERE thread_id = %(thread_id)s AND %(kind)s <> 'input' AND (%(kind)s = 'proceed' OR case_id = %(case_id)s)
     ORDER BY seq DESC LIMIT 1
@@ -280,6 +283,10 @@ SELECT e.seq, (SELECT min(seq) FROM run_event WHERE run_id = e.run_id) AS first
 FROM run CROSS JOIN LATERAL (
     SELECT seq, run_id FROM run_event WHERE run_id = run.id AND seq <= %(upto)s ORDER BY seq DESC LIMIT 1) e
 WHERE run.thread_id = %(thread_id)s ORDER BY e.seq DESC LIMIT 1;
+
+-- name: untold
+-- Whether those who follow a thread have not been told how a run ended.
+SELECT NOT EXISTS (SELECT 1 FROM run_event WHERE run_id = %(run_id)s AND event = 'done') AS untold;
 
 -- name: watch_thread
 -- Have what begins on a thread within the next time streamed, although its caller does not ask for it.

@@ -16,7 +16,7 @@ from contracts.event import Event
 from engine.audit import audit
 from engine.runs.dispatch import Dispatcher
 from engine.runs.model import Cancellation, NewRun, Outcome, Run, RunKind, RunOptions, RunStatus, ThreadStatus
-from engine.runs.threads import is_watched, mark_edited, set_thread_status
+from engine.runs.threads import mark_edited, set_thread_status
 from engine.store.database import Connection
 from engine.store.sql import load_queries
 from engine.webhooks.webhooks import EndedRun, enqueue_webhook
@@ -34,8 +34,6 @@ async def create_run(conn: Connection, new: NewRun, thread: DictRow, dispatcher:
             f"Thread {new.thread_id} belongs to the workflow {thread['workflow']!r}, not {new.workflow!r}.",
             hint="Create a new thread for another workflow.",
         )
-    if not new.stream_modes and is_watched(thread):
-        new = replace(new, stream_modes=("values",))
     if new.options.edits:
         await mark_edited(conn, new.thread_id, by=new.requester, workflow=new.workflow)
         await conn.execute(_SQL["disarm_delayed"], {"thread_id": new.thread_id})
@@ -257,10 +255,15 @@ async def _free_thread(conn: Connection, thread_id: str, dispatcher: Dispatcher)
         await dispatcher.enqueue(conn, str(following["id"]), priority=following["priority"])
 
 
+async def tell_end(conn: Connection, run: Run) -> None:
+    """Keep what readers of a run's stream are told last."""
+    await conn.execute(_SQL["tell_end"], {"run_id": run.id})
+
+
 async def _tell(conn: Connection, run: Run, status: RunStatus, outcome: Outcome | None) -> None:
     """Keep a webhook of the run's end, and what readers of its stream are told last."""
     if run.stream_modes:
-        await conn.execute(_SQL["tell_end"], {"run_id": run.id})
+        await tell_end(conn, run)
     if run.webhook:
         ended = EndedRun(
             run_id=run.id,

@@ -1,7 +1,6 @@
 """Threads: the durable state of one case each. Checkpoints are not in here."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Literal
 
 from psycopg.rows import DictRow
@@ -131,9 +130,3 @@ async def newest_thread(conn: Connection) -> DictRow | None:
 
 def _said(metadata: dict[str, Any], ttl_minutes: float | None, on_expiry: str | None) -> dict[str, JsonValue]:
     return {"metadata": audit.digest_of(metadata), "ttl_minutes": ttl_minutes, "on_expiry": on_expiry}
-
-
-def is_watched(thread: DictRow) -> bool:
-    """Whether somebody follows the stream of the thread."""
-    until: datetime | None = thread["watched_until"]
-    return until is not None and until > datetime.now(UTC)

@@ -226,3 +226,45 @@ async def test_calls_of_tools_are_told_without_what_they_say(trial_url: str, tri
         calls = [call async for call in thread.tool_calls]
 
     assert [(call.name, call.input, await call.output) for call in calls] == [("counter.add", None, None)]
+
+
+async def parked_unheard(http: httpx.AsyncClient, workflow: str, value: dict[str, Any]) -> tuple[str, str]:
+    """A thread whose run was streamed to nobody and waits, and the id of what it asked."""
+    thread = str((await http.post("/threads", json={})).json()["thread_id"])
+    done = await http.post(f"/threads/{thread}/runs/wait", json={"assistant_id": workflow, "input": value})
+    return thread, str(done.json()["__interrupt__"][0]["id"])
+
+
+@pytest.mark.parametrize(
+    ("workflow", "value", "inside"), [("question", {"topic": "tea"}, []), ("confirmed", {"number": 3}, ["calculate"])]
+)
+async def test_what_was_asked_before_anybody_listened_is_told_to_all_alike(
+    trial_url: str, trial_people: People, workflow: str, value: dict[str, Any], inside: list[str]
+) -> None:
+    async with http_of(trial_url, trial_people.ada) as http:
+        thread, interrupt = await parked_unheard(http, workflow, value)
+        heard = await asyncio.gather(*(heard_on(http, thread, until="interrupted") for _ in range(4)))
+        again = await heard_on(http, thread, until="interrupted", since=heard[0][0]["seq"])
+
+    (asked,) = [event["params"] for event in heard[0] if event["method"] == "input.requested"]
+    assert asked["data"]["interrupt_id"] == interrupt
+    assert [name.split(":")[0] for name in asked["namespace"]] == inside
+    assert heard == [heard[0]] * 4
+    assert again == heard[0][1:]
+
+
+async def test_who_answers_what_nobody_heard_asked_is_told_the_rest(trial_url: str, trial_people: People) -> None:
+    async with http_of(trial_url, trial_people.ada) as http:
+        thread, interrupt = await parked_unheard(http, "question", {"topic": "tea"})
+        told = asyncio.create_task(heard_on(http, thread, until="completed"))
+        await asyncio.sleep(0.5)
+        await http.post(
+            f"/threads/{thread}/runs/wait",
+            json={"assistant_id": "question", "command": {"resume": {interrupt: "green"}}},
+        )
+        heard = await asyncio.wait_for(told, 20)
+        late = await heard_on(http, thread, until="completed")
+
+    assert heard[-2]["params"]["data"]["summary"] == "tea: green"
+    assert "input.requested" in [event["method"] for event in heard]
+    assert "input.requested" not in [event["method"] for event in late]
