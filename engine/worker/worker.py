@@ -9,8 +9,9 @@ from datetime import datetime
 import psycopg
 from procrastinate.exceptions import ConnectorException
 
-from contracts.errors import StoreUnavailable
+from contracts.errors import GatehouseError, StoreUnavailable
 from engine.approvals.decisions import due_requests, expire
+from engine.approvals.model import ApprovalRequest
 from engine.items.items import sweep_items
 from engine.runs import runs
 from engine.runs.dispatch import WorkingDispatcher
@@ -130,6 +131,16 @@ async def sweep(carrier: Carrier, *, now: datetime | None = None) -> None:
     for run_id in lost:
         await carrier.dispatcher.enqueue_lost(run_id)
     for request in due:
+        await _expire(carrier, request, now)
+    await fire_due(carrier.intake, now=now)
+
+
+async def _expire(carrier: Carrier, request: ApprovalRequest, now: datetime | None) -> None:
+    """End a request whose time is over; one that cannot be ended keeps no other from it."""
+    try:
         async with carrier.database.transaction() as conn:
             await expire(conn, request, carrier.dispatcher, now=now)
-    await fire_due(carrier.intake, now=now)
+    except StoreUnavailable:
+        raise
+    except GatehouseError as error:
+        _LOG.error("request %s cannot expire: %s", request.id, error.detail)

@@ -97,3 +97,14 @@ async def test_a_run_that_waits_for_somebody_is_not_deleted(bench: Bench, case: 
         await delete_run(conn, ended, by="key:ada")
     with pytest.raises(NotFound):
         await trial.again(ended)
+
+
+async def test_a_request_that_cannot_expire_keeps_no_other_from_it(bench: Bench) -> None:
+    broken, _ = await bench.parked_case()
+    whole, _ = await bench.parked_case()
+    await bench.rows("UPDATE run SET deleted_at = now() WHERE id = %s", broken.id)
+
+    await sweep(bench.engine.carrier, now=datetime.now(UTC) + timedelta(days=30))
+
+    assert (await bench.request_of(broken)).status == "pending"
+    assert (await bench.request_of(whole)).status == "expired"
