@@ -31,13 +31,16 @@ DUPLICATE: dict[str, JsonValue] = {
     "account_id": "AC-1013",
     "complaint": "I made a payment and it is showing up twice",
 }
-FEE: dict[str, JsonValue] = {"account_id": "AC-1003", "complaint": "Why is there a $1 charge on my statement?"}
+VAGUE: dict[str, JsonValue] = {
+    "account_id": "AC-1015",
+    "complaint": "My account seems a bit off and getting weird charges.",
+}
 COUNT: dict[str, JsonValue] = {"case": "parked", "number": 40}
 
 CASES = {
     "dispute_at_gate": Parked("billing_dispute", DUPLICATE, "approve_refund"),
     "dispute_approved": Parked("billing_dispute", DUPLICATE, "approve_refund", answered=True),
-    "dispute_at_question": Parked("billing_dispute", FEE, "ask_which_charge"),
+    "dispute_at_question": Parked("billing_dispute", VAGUE, "ask_which_charge"),
     "trial_at_gate": Parked("gate", COUNT, "approve_count", registry=TRIALS),
     "trial_approved": Parked("gate", COUNT, "approve_count", answered=True, registry=TRIALS),
     "trial_at_question": Parked("question", {"topic": "tea"}, "ask", registry=TRIALS),
