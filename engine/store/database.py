@@ -22,6 +22,12 @@ FENCED_OFF = "GH001"
 _LOOK_AGAIN_S = 1.0
 _OUTAGE_S = 30.0
 
+RECONNECT_S = 3.0
+"""A pool tries again after 1, 2, 4 seconds and so on: after a long outage it would stay away for as long again.
+
+One that has given up begins anew for whoever needs a connection next.
+"""
+
 # A worker that is stopped inside a transaction holds its runs' rows: nobody could take them over while it stands.
 _GIVE_UP_SILENT_CLIENTS = "SET idle_in_transaction_session_timeout = '5s'"
 
@@ -36,11 +42,17 @@ class _Recent(deque[Connection]):
 
 
 class _Pool(AsyncConnectionPool[Connection]):
-    """A pool that loses no cancellation and keeps few connections busy."""
+    """A pool that loses no cancellation, keeps few connections busy, and is soon back after an outage."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._pool = _Recent()
+
+    async def reconnect_failed(self) -> None:
+        """A pool gives up for good where nobody asks; who waits already would wait in vain."""
+        async with self._lock:
+            if self._waiting:
+                self._maybe_grow_pool()
 
     async def getconn(self, timeout: float | None = None) -> Connection:  # noqa: ASYNC109  # psycopg_pool's signature
         # The pool waits by `asyncio.wait_for`, which until Python 3.12 forgets a cancellation that comes together with
@@ -74,6 +86,7 @@ class Database:
             timeout=10,
             max_idle=300,
             max_lifetime=3600,
+            reconnect_timeout=RECONNECT_S,
             kwargs=options,
             configure=None if pooler else _configure,
         )

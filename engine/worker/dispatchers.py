@@ -14,7 +14,7 @@ from procrastinate.jobs import Status
 
 from contracts.errors import ConfigurationError, StoreUnavailable
 from engine.runs.dispatch import Carrying, WorkingDispatcher
-from engine.store.database import Connection, Database, connection_options
+from engine.store.database import RECONNECT_S, Connection, Database, connection_options
 from engine.worker.near import NearDispatcher
 
 if TYPE_CHECKING:
@@ -68,7 +68,9 @@ class ProcrastinateDispatcher:
 
     def __init__(self, database: Database) -> None:
         self._app = procrastinate.App(
-            connector=procrastinate.PsycopgConnector(conninfo=database.dsn, kwargs=_options(), min_size=1, max_size=4)
+            connector=procrastinate.PsycopgConnector(
+                conninfo=database.dsn, kwargs=_options(), min_size=1, max_size=4, reconnect_timeout=RECONNECT_S
+            )
         )
         self._worker: asyncio.Task[None] | None = None
 
