@@ -113,7 +113,7 @@ class InUse(GatehouseError):
 
 
 class ThreadBusy(GatehouseError):
-    """The thread is running and this call may not wait."""
+    """The thread is at work and this call may not wait, or the run has ended before it."""
 
     code, status, category = "thread_busy", 409, "logic"
 

@@ -123,9 +123,9 @@ class Database:
     async def transaction(self) -> AsyncIterator[Connection]:
         """A connection in a transaction: committed at the end, rolled back by any exception."""
         async with self._connection() as conn:
-            async with conn.transaction():
-                yield conn
-            self._tell_committed(conn)
+            await conn.execute("BEGIN")
+            yield conn
+            await self._commit(conn)
 
     @asynccontextmanager
     async def transaction_after(self, first: Callable[[Connection], Awaitable[None]]) -> AsyncIterator[Connection]:
@@ -134,8 +134,7 @@ class Database:
         Only these are pipelined: between statements of a pipeline Postgres does not count a client as idle, and one
         that is stopped there would hold its locks.
         """
-        # BEGIN by hand: psycopg keeps pipelining to the end of a transaction that it began in a pipeline. The pool
-        # rolls back what is not committed.
+        # psycopg would keep pipelining to the end of a transaction that it began itself in a pipeline.
         async with self._connection() as conn:
             async with conn.pipeline() as pipeline:
                 await conn.execute("BEGIN")
@@ -144,13 +143,7 @@ class Database:
                 # after the answer; after a sync there is nothing left to wait for.
                 await pipeline.sync()
             yield conn
-            commit = asyncio.create_task(conn.commit())
-            try:
-                await asyncio.shield(commit)
-            finally:
-                await _ended(commit)
-                if commit.exception() is None:
-                    self._tell_committed(conn)
+            await self._commit(conn)
 
     def after_commit(self, conn: Connection, call: Callable[[bool], None]) -> None:
         """Have `call` called when the transaction of `conn` has been committed (True) or rolled back (False)."""
@@ -169,6 +162,7 @@ class Database:
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Connection]:
+        """A connection of the pool, which rolls back what is not committed at the end."""
         async with self.errors_explained(), self.pool.connection() as conn:
             try:
                 yield conn
@@ -176,9 +170,16 @@ class Database:
                 for call in self._waiting.pop(id(conn), ()):
                     call(False)
 
-    def _tell_committed(self, conn: Connection) -> None:
-        for call in self._waiting.pop(id(conn), ()):
-            call(True)
+    async def _commit(self, conn: Connection) -> None:
+        """To its end, also for who is cancelled meanwhile: what waits for the commit must know what became of it."""
+        commit = asyncio.create_task(conn.commit())
+        try:
+            await asyncio.shield(commit)
+        finally:
+            await _ended(commit)
+            if commit.exception() is None:
+                for call in self._waiting.pop(id(conn), ()):
+                    call(True)
 
     @asynccontextmanager
     async def errors_explained(self) -> AsyncIterator[None]:
@@ -213,7 +214,6 @@ async def patiently(read: Callable[[], Awaitable[Read]]) -> Read:
 
 
 async def _ended(commit: asyncio.Task[None]) -> None:
-    """Whoever is cancelled has to know all the same whether what they did was written."""
     while not commit.done():
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.wait({commit})

@@ -63,3 +63,17 @@ def test_the_environment_does_not_end_the_shell_of_who_sources_it() -> None:
 
     assert "still here" in said.stdout
     assert f"{ROOT}/.venv/bin/gatehouse" in said.stdout
+
+
+def test_the_environment_is_made_with_the_interpreter_that_a_shim_leads_to(tmp_path: Path) -> None:
+    shim = tmp_path / "python3.11"
+    shim.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    shim.chmod(0o755)
+    script = 'eval "$(sed -n "/^find_python/,/^}/p" scripts/environment)"; find_python'
+
+    found = subprocess.run(
+        ["/bin/bash", "-c", script], cwd=ROOT, env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, capture_output=True, text=True
+    )
+
+    # For a path that it does not know as its own interpreter's, uv makes .venv anew, under whoever runs from it.
+    assert found.stdout.strip() == getattr(sys, "_base_executable", None), found.stderr

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import LiteralString, cast
 
 import pytest
 
@@ -75,6 +76,13 @@ async def place(postgres: str, folder: Path) -> AsyncIterator[Place]:
             await working
 
 
+def dispute(bench: Bench) -> tuple[NewRun, NewThread]:
+    """A run to accept, and the thread to make for it."""
+    thread = NewThread(str(uuid.uuid4()), TENANT)
+    value: JsonObject = {"complaint": TWICE, "account_id": bench.new_account()}
+    return bench.engine.intake.prepared(NewRun(thread.id, TENANT, GRAPH, "key:ada", value)), thread
+
+
 async def test_a_run_is_taken_with_its_acceptance_and_nobody_else_is_woken(place: Place) -> None:
     run = await place.bench.open_case()
     await asyncio.sleep(0)
@@ -98,10 +106,8 @@ async def test_what_there_is_no_hand_for_is_left_to_others_until_one_is_free(pla
 
 async def test_a_run_whose_acceptance_is_rolled_back_is_not_begun_and_keeps_no_hand(place: Place) -> None:
     database, intake = place.bench.engine.database, place.bench.engine.intake
-    value: JsonObject = {"complaint": TWICE, "account_id": place.bench.new_account()}
     for _ in range(3):
-        thread = NewThread(str(uuid.uuid4()), TENANT)
-        new = intake.prepared(NewRun(thread.id, TENANT, GRAPH, "key:ada", value))
+        new, thread = dispute(place.bench)
         with contextlib.suppress(LookupError):
             async with database.transaction() as conn:
                 await intake.accept_in(conn, new, thread=thread)
@@ -110,6 +116,38 @@ async def test_a_run_whose_acceptance_is_rolled_back_is_not_begun_and_keeps_no_h
     await asyncio.sleep(0)
 
     assert (place.hands.begun, place.far.told) == ([run.id], [])
+
+
+SLOW_COMMIT = """
+CREATE TEMP TABLE slow (n int) ON COMMIT DELETE ROWS;
+CREATE FUNCTION pg_temp.wait() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.3); RETURN NULL; END';
+CREATE CONSTRAINT TRIGGER wait AFTER INSERT ON slow DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION pg_temp.wait();
+INSERT INTO slow VALUES (1)
+"""
+
+
+async def test_a_run_whose_acceptance_is_cancelled_while_it_commits_is_begun_all_the_same(place: Place) -> None:
+    database, intake, committing = place.bench.engine.database, place.bench.engine.intake, asyncio.Event()
+    new, thread = dispute(place.bench)
+
+    async def accept() -> None:
+        async with database.transaction() as conn:
+            await intake.accept_in(conn, new, thread=thread)
+            for statement in SLOW_COMMIT.split(";\n"):
+                await conn.execute(cast(LiteralString, statement))
+            committing.set()
+
+    accepting = asyncio.create_task(accept())
+    await committing.wait()
+    await asyncio.sleep(0.1)
+    accepting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await accepting
+    await asyncio.sleep(0)
+
+    [row] = await place.bench.rows("SELECT id::text, status FROM run")
+    assert (place.hands.begun, row["status"]) == ([row["id"]], "running")
 
 
 async def test_a_run_behind_another_of_its_thread_is_not_taken(place: Place) -> None:
