@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 
 from api.door import Reader, Reviewer, TheEngine
-from api.shapes import approval_json
+from api.shapes import approval_json, decided_json
 from contracts.errors import InvalidDecision
 from engine.approvals.payloads import DecisionBody, decision_schema, submission_of
 from engine.approvals.requests import get_request, search_requests
@@ -52,5 +52,5 @@ async def decide(request_id: UUID, body: DecisionBody, engine: TheEngine, princi
         raise InvalidDecision(
             "A decision names the `action_digest` that you were shown.", hint="Read it from GET /approvals/{id}."
         )
-    decision, run = await engine.intake.decide(str(request_id), submission_of(body), principal)
-    return {"request_id": str(request_id), "decision": decision, "thread_id": run.thread_id, "run_id": run.id}
+    decided = await engine.intake.decide(str(request_id), submission_of(body), principal)
+    return decided_json(str(request_id), decided)

@@ -6,6 +6,7 @@ from typing import Any
 
 from langgraph.types import Interrupt, StateSnapshot
 
+from engine.approvals.decisions import Decided
 from engine.approvals.model import ApprovalRequest
 from engine.assistants.model import Assistant, system_assistant_id
 from engine.catalog.workflow import Workflow
@@ -168,6 +169,17 @@ def approval_json(request: ApprovalRequest) -> Json:
         "decision_reason": request.reason,
         "message": request.message,
         "replaced_by": request.replaced_by,
+    }
+
+
+def decided_json(request_id: str, decided: Decided) -> Json:
+    """What came of a decision; `decision` is null while a quorum wants more people."""
+    return {
+        "request_id": request_id,
+        "decision": decided.decision,
+        "votes": [{"by": vote.by, "type": vote.type} for vote in decided.votes],
+        "thread_id": decided.run.thread_id,
+        "run_id": decided.run.id,
     }
 
 

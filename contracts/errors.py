@@ -151,6 +151,12 @@ class AlreadyDecided(GatehouseError):
     code, status, category = "already_decided", 409, "logic"
 
 
+class HeldByAnother(GatehouseError):
+    """Somebody else has claimed this request, or it was assigned to them."""
+
+    code, status, category = "held_by_another", 409, "logic"
+
+
 class AlreadySettled(GatehouseError):
     """What became of this effect is known, or was found out by somebody else."""
 

@@ -27,6 +27,7 @@ class Event(StrEnum):
     STAGE_FINISHED = "stage.finished"
     ACTION_FROZEN = "action.frozen"
     APPROVAL_REQUESTED = "approval.requested"
+    APPROVAL_VOTED = "approval.voted"
     APPROVAL_DECIDED = "approval.decided"
     APPROVAL_ATTEMPT_REFUSED = "approval.attempt_refused"
     QUESTION_ASKED = "question.asked"

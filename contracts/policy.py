@@ -43,6 +43,37 @@ def not_among(fact: str, *values: JsonValue) -> Condition:
 
 
 @dataclass(frozen=True)
+class Quorum:
+    """Who has to approve: `needed` different people, each in a seat of their own, one seat for each of `roles`.
+
+    A person sits only where they hold the role, and in one seat, whatever else they hold. A role that stands twice has
+    two seats.
+    """
+
+    roles: tuple[str, ...]
+    needed: int = 1
+    always: tuple[str, ...] = ()
+    """Roles whose seat must be among those that approve."""
+
+    def covers(self, other: "Quorum") -> bool:
+        """Whether whoever satisfies this one asks no fewer people, and nobody less, than `other` does."""
+        return self == other or (
+            self.needed > other.needed and set(self.roles) >= set(other.roles) and set(self.always) >= set(other.always)
+        )
+
+    def said(self) -> str:
+        """As reviewers read it: `finance`, `2 of manager, finance, director (finance among them)`."""
+        if self.needed == 1 and len(self.roles) == 1:
+            return self.roles[0]
+        among = f" ({', '.join(self.always)} among them)" if self.always else ""
+        return f"{self.needed} of {', '.join(self.roles)}{among}"
+
+
+NOBODY = Quorum((), 0)
+"""Nobody is asked."""
+
+
+@dataclass(frozen=True)
 class Rule:
     """`verdict` for `tool` when every condition holds. Deny beats require_approval beats allow; silence denies."""
 
@@ -52,7 +83,7 @@ class Rule:
     when: tuple[Condition, ...]
     why: str
     """One sentence a reviewer understands."""
-    role: str = ""
+    quorum: Quorum = NOBODY
     within_s: int = 0
 
 
@@ -64,9 +95,20 @@ def deny(rule_id: str, tool: str, *when: Condition, why: str) -> Rule:
     return Rule(rule_id, tool, "deny", when, why)
 
 
-def require_approval(rule_id: str, tool: str, *when: Condition, role: str, within_s: int, why: str) -> Rule:
-    """`role` must decide within `within_s` seconds; after that the request expires, which means reject."""
-    return Rule(rule_id, tool, "require_approval", when, why, role, within_s)
+def require_approval(  # a declaration: every argument is a keyword
+    rule_id: str,
+    tool: str,
+    *when: Condition,
+    role: str = "",
+    quorum: Quorum = NOBODY,
+    within_s: int,
+    why: str,
+) -> Rule:
+    """One person of `role`, or a `quorum`, must approve within `within_s` seconds; then it expires, which means reject.
+
+    Where several rules ask, the one that wants the most people binds, within the shortest time.
+    """
+    return Rule(rule_id, tool, "require_approval", when, why, quorum if quorum.roles else Quorum((role,)), within_s)
 
 
 Measure = Callable[[dict[str, JsonValue], dict[str, JsonValue]], dict[str, JsonValue]]
@@ -80,7 +122,7 @@ class Verdict:
     type: VerdictType
     rule: str
     why: str
-    role: str = ""
+    quorum: Quorum = NOBODY
     within_s: int = 0
     inputs: dict[str, JsonValue] = field(default_factory=dict)
 
@@ -95,11 +137,52 @@ class Budget:
 
 
 @dataclass(frozen=True)
+class Hours:
+    """When reviewers work: outside of it no time of review passes."""
+
+    timezone: str
+    """IANA name, as in `Europe/Berlin`."""
+    opens: str = "09:00"
+    closes: str = "17:00"
+    """Local wall-clock times `HH:MM`; `24:00` is the end of the day."""
+    days: tuple[int, ...] = (0, 1, 2, 3, 4)
+    """Weekdays, Monday is 0."""
+    closed_on: tuple[str, ...] = ()
+    """ISO dates on which nobody works."""
+
+
+@dataclass(frozen=True)
+class Level:
+    """One step up the chain: who may decide, too, once a request has waited `after_s` seconds of review."""
+
+    to: str
+    """How people call it: `group`, `owner`, `on call`."""
+    after_s: int
+    role: str = ""
+    """Whose holders may sit in any seat from then on; empty: nobody else, but whoever had claimed it has it no more."""
+
+
+@dataclass(frozen=True)
 class Queue:
-    """Where a workflow's requests are reviewed. Times in seconds of review."""
+    """Where a workflow's requests are reviewed. Times in seconds of review, from when a request is asked."""
 
     name: str
     target_s: int
+    """Until when a request is to be decided: its due time."""
+    warn_s: int = 0
+    """When reviewers are warned; 0: after three quarters of the target."""
+    breach_s: int = 0
+    """When the agreement is broken; 0: with the target."""
+    escalation: tuple[Level, ...] = ()
+    """In order of `after_s`."""
+    hours: Hours | None = None
+    """None: around the clock."""
+    capacity: int = 0
+    """How many cases may wait or be on their way here; then no new one is taken. 0: any number."""
+    oldest_s: int = 0
+    """How long the oldest may wait before no new case is taken; 0: for ever."""
+    grace_s: int = 0
+    """How long after it was done a reviewer may take back what has a compensation; 0: not at all."""
 
 
 @dataclass(frozen=True)
@@ -113,8 +196,14 @@ class Policy:
     budget: Budget
     queue: Queue
     roles: tuple[str, ...] = ()
-    """Roles that the rules may ask for."""
+    """Roles that the rules and the escalation may ask for."""
     measures: Mapping[str, Measure] = field(default_factory=dict)
     """By tool: what policy has to know of the arguments beside their values."""
     input_guards: tuple[Guard, ...] = ()
     """Applied in this order to every text that comes from outside, before anything of it is stored."""
+
+    @property
+    def callable_tools(self) -> tuple[AnyTool, ...]:
+        """The tools, and those that take back what they did: these are called for people only, never by a stage."""
+        undoing = (tool.compensation.tool for tool in self.tools if tool.compensation)
+        return tuple(dict.fromkeys((*self.tools, *undoing)))

@@ -107,6 +107,11 @@ class Tool(Generic[Request, Reply]):
     """`queryable`: how the system is asked."""
     settles_in_s: float = 0
     """`queryable`: a call that was taken is found by `look_up` at the latest so long after it was sent."""
+    amount: str = ""
+    """The request field that holds the sum at stake, in minor units, for whoever decides about many calls at once."""
+    currency: str = ""
+    """The request field that holds its currency."""
+    compensation: "Compensation | None" = None
 
     @property
     def system(self) -> str:
@@ -137,6 +142,16 @@ AnyTool = Tool[Any, Any]
 """A tool whose request and reply types do not matter to the reader, as in a policy's list."""
 
 
+@dataclass(frozen=True)
+class Compensation:
+    """The call that takes back what another one has done."""
+
+    tool: AnyTool
+    """`idempotent`: it is sent until it is answered, under one key."""
+    request: Callable[[Any, Any], ToolModel]
+    """`(request, reply) -> request of tool`, of the call that is taken back. Pure."""
+
+
 def tool(  # noqa: PLR0913  # a decorator: every argument is a keyword and a fact of the contract
     *,
     effect: Effect,
@@ -151,6 +166,9 @@ def tool(  # noqa: PLR0913  # a decorator: every argument is a keyword and a fac
     key_retention_s: float = DAY_S,
     look_up: LookUp[Any, Any] | None = None,
     settles_in_s: float = 0,
+    amount: str = "",
+    currency: str = "",
+    compensation: Compensation | None = None,
 ) -> Callable[[Callable[[Request, Call], Awaitable[Reply]]], Tool[Request, Reply]]:
     """Turn `async def operation(request: Model, call: Call) -> Model` in `tools/<system>.py` into a tool.
 
@@ -179,6 +197,9 @@ def tool(  # noqa: PLR0913  # a decorator: every argument is a keyword and a fac
             key_retention_s=key_retention_s,
             look_up=look_up,
             settles_in_s=settles_in_s,
+            amount=amount,
+            currency=currency,
+            compensation=compensation,
         )
 
     return make

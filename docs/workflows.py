@@ -40,8 +40,8 @@ def picture(workflow: Workflow) -> str:
 
 def roles_for(policy: Policy, tools: tuple[str, ...]) -> list[str]:
     """The roles that decide about these tools, in the order of the rules."""
-    asked = (rule.role for rule in policy.rules if rule.tool in tools and rule.verdict == "require_approval")
-    return list(dict.fromkeys(asked))
+    asking = (rule for rule in policy.rules if rule.tool in tools and rule.verdict == "require_approval")
+    return list(dict.fromkeys(role for rule in asking for role in rule.quorum.roles))
 
 
 def _note(stage: Stage, policy: Policy) -> str:
@@ -91,7 +91,8 @@ def _rule_rows(policy: Policy) -> Iterator[tuple[str, ...]]:
 
 def _verdict(rule: Rule) -> str:
     if rule.verdict == "require_approval":
-        return f"**{rule.role}** decides within {_time(rule.within_s)}"
+        who = rule.quorum.said()
+        return f"**{who}** {'decide' if rule.quorum.needed > 1 else 'decides'} within {_time(rule.within_s)}"
     return rule.verdict
 
 

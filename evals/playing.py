@@ -13,7 +13,7 @@ from contracts.approval import JsonObject
 from contracts.errors import GatehouseError
 from contracts.event import Event
 from engine.access.keys import Principal
-from engine.approvals.decisions import expire
+from engine.approvals.endings import expire
 from engine.approvals.model import ApprovalRequest
 from engine.approvals.questions import Question, questions_of_thread
 from engine.approvals.requests import asked_of_thread
@@ -160,7 +160,7 @@ def _principal(scene: Scene, answer: Answer, waiting: Open) -> Principal:
         return Principal(f"key:{answer.by or scene.case.requester}", frozenset({"caller"}), frozenset(), TENANT)
     held = getattr(answer, "holds", None)
     if held is None:
-        held = [waiting.role] if isinstance(waiting, ApprovalRequest) else []
+        held = list(waiting.quorum.roles) if isinstance(waiting, ApprovalRequest) else []
     return Principal(f"key:{answer.by or _REVIEWER}", frozenset({"reviewer"}), frozenset(held), TENANT)
 
 

@@ -1,11 +1,7 @@
-"""Deciding a request: exactly one decision wins, by somebody who may, over exactly what was shown."""
+"""Deciding a request: exactly one decision wins, by people who may, over exactly what was shown."""
 
-from collections.abc import Collection
-from dataclasses import dataclass
-from datetime import datetime
-from typing import cast
-
-from psycopg.rows import DictRow
+from dataclasses import dataclass, replace
+from typing import Any
 
 from contracts.approval import Decision, DecisionType, JsonObject
 from contracts.errors import (
@@ -15,25 +11,25 @@ from contracts.errors import (
     ApprovalSuperseded,
     DigestMismatch,
     Forbidden,
+    HeldByAnother,
     InvalidDecision,
-    NotFound,
     PolicyDenied,
 )
 from contracts.event import Event
 from engine.access.keys import Principal
-from engine.approvals.model import DECISION_OF, STATUS_OF, ApprovalRequest, Judge
+from engine.approvals.endings import Ending, conclude, lock_request
+from engine.approvals.model import DECISION_OF, ApprovalRequest, Judge
 from engine.approvals.requests import get_request, request_row
+from engine.approvals.votes import Vote, cast_vote, fits, is_reached, seats_of, votes_on
 from engine.audit import audit
-from engine.audit.audit import Subject
 from engine.runs.dispatch import Dispatcher
 from engine.runs.model import Run
-from engine.runs.runs import create_resume, get_run
+from engine.runs.runs import get_run
 from engine.runs.threads import get_thread
 from engine.store.database import Connection
 from engine.store.sql import load_queries
 
 _SQL = load_queries(__file__)
-_BY_SYSTEM = "system"
 
 
 @dataclass(frozen=True)
@@ -46,9 +42,43 @@ class Submission:
     tool: str | None = None
     args: JsonObject | None = None
     reason: str = ""
+    reason_code: str = ""
     message: str = ""
     stream_modes: tuple[str, ...] = ()
     """What the caller wants to hear of the leg that follows."""
+
+
+@dataclass(frozen=True)
+class Decided:
+    """What came of a submission."""
+
+    decision: Decision | None
+    """None while a quorum wants more people."""
+    run: Run
+    """The leg that goes on with the case; while it waits on, the one that waits."""
+    votes: tuple[Vote, ...]
+
+
+@dataclass(frozen=True)
+class _Sitting:
+    """A locked, open request, who sits over it now, and whoever has spoken before."""
+
+    request: ApprovalRequest
+    reviewer: Principal
+    before: list[Vote]
+
+    @property
+    def seats(self) -> tuple[str, ...]:
+        return seats_of(self.request, self.reviewer)
+
+    @property
+    def approvals(self) -> list[Vote]:
+        return [vote for vote in self.before if vote.type == "approve"]
+
+    @property
+    def decides(self) -> bool:
+        """Whether one more approval, this person's, is enough."""
+        return is_reached(self.request.quorum, [*(vote.roles for vote in self.approvals), self.seats])
 
 
 async def decide(
@@ -59,16 +89,19 @@ async def decide(
     *,
     judge: Judge,
     dispatcher: Dispatcher,
-) -> tuple[Decision, Run]:
-    """Store the decision and queue the leg that acts on it, in one transaction.
+) -> Decided:
+    """Store what the reviewer says and, once that decides, queue the leg that acts on it, in one transaction.
 
-    Raises `Forbidden` (role, four eyes), `AlreadyDecided` (naming the winner), `ApprovalExpired`, `ApprovalSuperseded`,
-    `DigestMismatch`, `InvalidDecision`; then nothing is changed.
+    Of a quorum, the last approval that it needs decides; anybody in a seat rejects, or responds, alone. Raises
+    `Forbidden` (role, four eyes, a taken seat), `AlreadyDecided` (naming the winner), `HeldByAnother`,
+    `ApprovalExpired`, `ApprovalSuperseded`, `DigestMismatch`, `InvalidDecision`; then nothing is changed.
     """
-    require_reviewer(request, reviewer)
     thread = await get_thread(conn, request.thread_id, tenant=request.tenant, lock=True)
-    row = await _lock(conn, request.id)
-    _require_open(ApprovalRequest.of(row), too_late=bool(row["too_late"]))
+    row = await lock_request(conn, request.id)
+    request = ApprovalRequest.of(row)
+    require_reviewer(request, reviewer)
+    _require_open(request, too_late=bool(row["too_late"]))
+    _require_free(row["held_by"], reviewer)
     if submission.action_digest not in (None, request.action_digest):
         raise DigestMismatch(
             "The decision is about another action than the one that waits.",
@@ -76,32 +109,18 @@ async def decide(
             facts={"action_digest": request.action_digest},
         )
     run = await get_run(conn, request.run_id, tenant=request.tenant)
+    sitting = _Sitting(request, reviewer, await votes_on(conn, request.id))
     covered = request
     if submission.type == "edit":
-        covered = await _store_edit(conn, run, request, submission, reviewer, judge)
-    ending = _Ending(request, covered, submission, reviewer.name, elsewhere=bool(thread["carried_by"]))
-    return await _conclude(conn, run, ending, dispatcher)
-
-
-async def expire(
-    conn: Connection, request: ApprovalRequest, dispatcher: Dispatcher, *, now: datetime | None = None
-) -> bool:
-    """End a request whose time is over, which means reject; False when somebody was faster."""
-    thread = await get_thread(conn, request.thread_id, tenant=request.tenant, lock=True)
-    row = await _lock(conn, request.id, now)
-    if row["status"] != "pending" or not row["too_late"]:
-        return False
-    run = await get_run(conn, request.run_id, tenant=request.tenant)
-    expired = Submission("expired", reason="nobody decided in time")
-    ending = _Ending(request, request, expired, _BY_SYSTEM, elsewhere=bool(thread["carried_by"]))
-    await _conclude(conn, run, ending, dispatcher)
-    return True
-
-
-async def due_requests(conn: Connection, *, now: datetime | None = None) -> list[ApprovalRequest]:
-    """Pending requests whose time is over at `now` (the database's clock by default)."""
-    rows = await (await conn.execute(_SQL["due"], {"now": now})).fetchall()
-    return [await get_request(conn, str(row["id"]), tenant=row["tenant"]) for row in rows]
+        covered = await _store_edit(conn, run, sitting, submission, judge)
+    vote = await _vote(conn, sitting, submission)
+    votes = (*sitting.before, vote)
+    if submission.type == "approve" and not sitting.decides:
+        return Decided(None, await _note_vote(conn, run, request, votes), votes)
+    by = [v.by for v in votes if v.type == submission.type]
+    ending = _ending(request, covered, submission, ", ".join(by))
+    decision, leg = await conclude(conn, run, replace(ending, elsewhere=bool(thread["carried_by"])), dispatcher)
+    return Decided(decision, leg, votes)
 
 
 async def decision_of(conn: Connection, request_id: str, *, tenant: str) -> Decision:
@@ -118,25 +137,17 @@ async def decision_of(conn: Connection, request_id: str, *, tenant: str) -> Deci
     return covered.decision(decision_type, by=by, reason=reason, message=message)
 
 
-async def cancel_requests(conn: Connection, subject: Subject, run_ids: Collection[str]) -> None:
-    """Close what the runs of a case that was cancelled have asked; expects that transaction."""
-    params = {"thread_id": subject.thread_id, "run_ids": list(run_ids), "by": subject.actor}
-    await conn.execute(_SQL["cancel_questions"], params)
-    for row in await (await conn.execute(_SQL["cancel_requests"], params)).fetchall():
-        data: JsonObject = {"request_id": str(row["id"]), "type": "cancelled", "by": subject.actor}
-        await audit.append(conn, subject, Event.APPROVAL_DECIDED, data)
-
-
 def require_reviewer(request: ApprovalRequest, reviewer: Principal) -> None:
-    """Raises `Forbidden` unless `reviewer` is a reviewer, holds the role of the rule and did not start the case."""
+    """Raises `Forbidden` unless `reviewer` is one, may sit in a seat of the request and did not start the case."""
     reviewer.require("reviewer")
     if reviewer.name == request.requester:
         raise Forbidden("Who started a case may not decide about it (four eyes).", hint="Ask another reviewer.")
-    if request.role not in reviewer.approver_roles:
+    if not seats_of(request, reviewer):
+        roles = list(request.quorum.roles)
         raise Forbidden(
             f"Rule {request.rule!r} wants a reviewer with the role {request.role!r}.",
-            hint=f"Use a key made with: gatehouse keys create NAME --role reviewer --approves {request.role}",
-            facts={"role": request.role},
+            hint=f"Use a key made with: gatehouse keys create NAME --role reviewer --approves {roles[0]}",
+            facts={"role": request.role, "roles": roles},
         )
 
 
@@ -152,54 +163,79 @@ def _require_open(request: ApprovalRequest, *, too_late: bool) -> None:
         )
 
 
+def _require_free(held_by: str | None, reviewer: Principal) -> None:
+    if held_by not in (None, reviewer.name):
+        raise HeldByAnother(
+            f"{held_by!r} has this request now.",
+            hint="Wait until it is released, or have an operator assign it to somebody else.",
+            facts={"held_by": held_by},
+        )
+
+
+async def _vote(conn: Connection, sitting: _Sitting, submission: Submission) -> Vote:
+    request, reviewer = sitting.request, sitting.reviewer
+    vote = Vote(reviewer.name, submission.type, sitting.seats)
+    if not await cast_vote(conn, request, vote, submission.reason, submission.reason_code):
+        raise AlreadyDecided(
+            f"{reviewer.name!r} has spoken about this request before; it waits for others ({request.role}).",
+            facts={"waits_for": request.role},
+        )
+    if submission.type == "approve" and not fits(request.quorum, [*(v.roles for v in sitting.approvals), vote.roles]):
+        raise Forbidden(
+            "Others sit in every seat that you may take; the request waits for somebody with another role.",
+            facts={"roles": list(request.quorum.roles), "approved_by": [v.by for v in sitting.approvals]},
+        )
+    return vote
+
+
+async def _note_vote(conn: Connection, run: Run, request: ApprovalRequest, votes: tuple[Vote, ...]) -> Run:
+    """The request waits on, for the next person: nobody has it any more."""
+    await conn.execute(_SQL["release"], {"id": request.id})
+    data: JsonObject = {
+        "request_id": request.id,
+        "action_digest": request.action_digest,
+        "approved_by": [vote.by for vote in votes],
+        "needed": request.quorum.needed,
+    }
+    await audit.append(conn, run.subject(votes[-1].by), Event.APPROVAL_VOTED, data)
+    return run
+
+
 async def _store_edit(
-    conn: Connection, run: Run, request: ApprovalRequest, submission: Submission, reviewer: Principal, judge: Judge
+    conn: Connection, run: Run, sitting: _Sitting, submission: Submission, judge: Judge
 ) -> ApprovalRequest:
     """A new, approved request over the edited arguments: policy judges them as if the agent had proposed them."""
+    request, reviewer = sitting.request, sitting.reviewer
     if submission.tool not in (None, request.tool):
         raise InvalidDecision(f"An edit keeps the tool: {request.tool!r}, not {submission.tool!r}.")
     judged = judge(request.tool, submission.args or {}, request.facts)
     if judged.verdict.type == "deny":
         raise PolicyDenied(f"Policy does not allow the edited action: {judged.verdict.why}")
-    if judged.verdict.role and judged.verdict.role not in reviewer.approver_roles:
-        raise Forbidden(f"The edited action wants a reviewer with the role {judged.verdict.role!r}.")
-    row = request_row(run, judged, freeze_key=f"edit:{request.id}", queue=request.queue, card=request.card)
+    for quorum in (request.quorum, judged.verdict.quorum):
+        if quorum.needed > 1:
+            raise InvalidDecision(
+                f"This wants {quorum.said()}, and nobody else would have seen an edited action.",
+                hint="Send it back with what should change (respond): the workflow proposes it anew, to all of them.",
+            )
+    asked = judged.verdict.quorum.roles
+    if asked and not seats_of(replace(request, quorum=judged.verdict.quorum), reviewer):
+        raise Forbidden(f"The edited action wants a reviewer with the role {judged.verdict.quorum.said()!r}.")
+    row: dict[str, Any] = request_row(
+        run, judged, freeze_key=f"edit:{request.id}", queue=request.queue, card=request.card
+    )
     row |= {"status": "approved", "decided_by": reviewer.name, "reason": submission.reason}
     await conn.execute(_SQL["freeze"], row)
     return await get_request(conn, row["id"], tenant=request.tenant)
 
 
-@dataclass(frozen=True)
-class _Ending:
-    request: ApprovalRequest
-    covered: ApprovalRequest
-    submission: Submission
-    by: str
-    elsewhere: bool
-    """Another server goes on with the run, when somebody resumes it there."""
-
-
-async def _conclude(conn: Connection, run: Run, ending: _Ending, dispatcher: Dispatcher) -> tuple[Decision, Run]:
-    request, covered, submission = ending.request, ending.covered, ending.submission
-    row = {
-        "id": request.id,
-        "status": STATUS_OF[submission.type],
-        "by": ending.by,
-        "reason": submission.reason,
-        "message": submission.message,
-        "replaced_by": covered.id if covered is not request else None,
-    }
-    await conn.execute(_SQL["conclude"], row)
-    decision = covered.decision(submission.type, by=ending.by, reason=submission.reason, message=submission.message)
-    data = cast(JsonObject, {"decided_request": request.id, **decision})
-    await audit.append(conn, run.subject(ending.by), Event.APPROVAL_DECIDED, data)
-    if ending.elsewhere:
-        return decision, run
-    return decision, await create_resume(conn, run, dispatcher, stream_modes=submission.stream_modes)
-
-
-async def _lock(conn: Connection, request_id: str, now: datetime | None = None) -> DictRow:
-    row = await (await conn.execute(_SQL["lock"], {"id": request_id, "now": now})).fetchone()
-    if row is None:
-        raise NotFound(f"There is no approval request {request_id}.")
-    return row
+def _ending(request: ApprovalRequest, covered: ApprovalRequest, said: Submission, by: str) -> Ending:
+    return Ending(
+        request,
+        covered,
+        said.type,
+        by,
+        reason=said.reason,
+        reason_code=said.reason_code,
+        message=said.message,
+        stream_modes=said.stream_modes,
+    )

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Self
 
 from contracts.approval import Decision, DecisionType, JsonObject, Proposal, RequestStatus
-from contracts.policy import Verdict, VerdictType
+from contracts.policy import Quorum, Verdict, VerdictType
 
 DECISION_OF: dict[RequestStatus, DecisionType] = {
     "approved": "approve",
@@ -74,6 +74,8 @@ class ApprovalRequest:
     rule: str
     why: str
     role: str
+    """Who is asked, as people read it; `quorum` is what counts."""
+    quorum: Quorum
     policy_version: str
     card: JsonObject
     status: RequestStatus
@@ -86,15 +88,24 @@ class ApprovalRequest:
     decided_at: datetime | None
     decided_by: str | None
     reason: str
+    reason_code: str
     message: str
     replaced_by: str | None
+    claimed_by: str | None
+    claimed_until: datetime | None
+    assigned_to: str | None
+    level: int
+    escalated_to: tuple[str, ...]
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> Self:
         values = {name: row[name] for name in cls.__dataclass_fields__}
         for name in ("id", "thread_id", "run_id"):
             values[name] = str(row[name])
-        return cls(**values | {"replaced_by": str(row["replaced_by"]) if row["replaced_by"] else None})
+        values["quorum"] = _quorum(row["quorum"])
+        values["escalated_to"] = tuple(row["escalated_to"])
+        values["replaced_by"] = str(row["replaced_by"]) if row["replaced_by"] else None
+        return cls(**values)
 
     def proposal(self) -> Proposal:
         return {
@@ -117,3 +128,7 @@ class ApprovalRequest:
             "args": self.args,
             "action_digest": self.action_digest,
         }
+
+
+def _quorum(stored: Mapping[str, Any]) -> Quorum:
+    return Quorum(tuple(stored["roles"]), stored["needed"], tuple(stored["always"]))

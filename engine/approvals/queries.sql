@@ -1,11 +1,11 @@
 -- name: freeze
 -- Keep a frozen action once for each execution of its stage.
 INSERT INTO approval (id, freeze_key, tenant, thread_id, run_id, workflow, version, requester, queue, tool, tool_version,
-                      args, facts, action_digest, verdict, rule, why, role, policy_version, card, status, decided_at,
-                      decided_by, reason)
+                      args, facts, action_digest, verdict, rule, why, role, quorum, policy_version, card, status,
+                      decided_at, decided_by, reason)
 VALUES (%(id)s, %(freeze_key)s, %(tenant)s, %(thread_id)s, %(run_id)s, %(workflow)s, %(version)s, %(requester)s,
         %(queue)s, %(tool)s, %(tool_version)s, %(args)s, %(facts)s, %(action_digest)s, %(verdict)s, %(rule)s, %(why)s,
-        %(role)s, %(policy_version)s, %(card)s, %(status)s,
+        %(role)s, %(quorum)s, %(policy_version)s, %(card)s, %(status)s,
         CASE WHEN %(status)s = 'frozen' THEN NULL ELSE now() END, %(decided_by)s, %(reason)s)
 ON CONFLICT (freeze_key) DO NOTHING RETURNING *;
 
@@ -19,7 +19,9 @@ SELECT * FROM approval WHERE id = %(id)s AND tenant = %(tenant)s;
 
 -- name: lock
 -- One request, held until the transaction ends: exactly one decision wins.
-SELECT *, expires_at <= coalesce(%(now)s, now()) AS too_late FROM approval WHERE id = %(id)s FOR UPDATE;
+SELECT *, expires_at <= coalesce(%(now)s, now()) AS too_late,
+       CASE WHEN claimed_until > coalesce(%(now)s, now()) THEN claimed_by ELSE assigned_to END AS held_by
+FROM approval WHERE id = %(id)s FOR UPDATE;
 
 -- name: ask
 -- Open a frozen request for review, in the transaction that saves the interrupt.
@@ -31,8 +33,25 @@ RETURNING id;
 -- name: conclude
 -- Store how a pending request ended.
 UPDATE approval SET status = %(status)s, decided_at = now(), decided_by = %(by)s, reason = %(reason)s,
-                    message = %(message)s, replaced_by = %(replaced_by)s
+                    reason_code = %(reason_code)s, message = %(message)s, replaced_by = %(replaced_by)s
 WHERE id = %(id)s AND status = 'pending' RETURNING id;
+
+-- name: votes
+-- What people have said about a request, in that order.
+SELECT by, type, roles, at FROM approval_vote WHERE request_id = %(request_id)s ORDER BY at, by;
+
+-- name: vote
+-- Keep what a person says about a request, once.
+INSERT INTO approval_vote (request_id, by, type, roles, action_digest, reason, reason_code, claimed_at)
+SELECT %(request_id)s, %(by)s, %(type)s, %(roles)s, %(action_digest)s, %(reason)s, %(reason_code)s,
+       CASE WHEN claimed_by = %(by)s THEN claimed_at END
+FROM approval WHERE id = %(request_id)s
+ON CONFLICT (request_id, by) DO NOTHING RETURNING by;
+
+-- name: release
+-- Let anybody who may take the request.
+UPDATE approval SET claimed_by = NULL, claimed_at = NULL, claimed_until = NULL, assigned_to = NULL, assigned_by = NULL
+WHERE id = %(id)s;
 
 -- name: search
 -- Requests of a tenant, most urgent first.

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
@@ -63,7 +64,8 @@ def request_row(run: Run, judged: Judged, *, freeze_key: str, queue: str, card: 
         "verdict": verdict.type,
         "rule": verdict.rule,
         "why": verdict.why,
-        "role": verdict.role,
+        "role": verdict.quorum.said(),
+        "quorum": Jsonb(asdict(verdict.quorum)),
         "policy_version": judged.policy_version,
         "card": Jsonb(card | {"within_s": verdict.within_s}),
         "status": _FIRST_STATUS[verdict.type],

@@ -1,9 +1,12 @@
 """What a workflow must have before the engine runs it. A missing part is an error, not a warning."""
 
+from collections import Counter
 from collections.abc import Iterator
+from itertools import combinations
 from typing import get_type_hints
 
 from contracts.errors import ConfigurationError
+from contracts.policy import Rule
 from contracts.tool import Accepted, AnyTool
 from engine.catalog.workflow import Workflow
 
@@ -15,7 +18,13 @@ _LONGEST_TRANSACTION_S = 3
 
 def check(workflow: Workflow) -> None:
     """Raises `ConfigurationError` naming every problem."""
-    problems = [*_ownership(workflow), *_tools(workflow), *_rules(workflow), *_stages(workflow)]
+    problems = [
+        *_ownership(workflow),
+        *_tools(workflow),
+        *_rules(workflow),
+        *_queue(workflow),
+        *_stages(workflow),
+    ]
     if problems:
         listed = "\n".join(f"  - {problem}" for problem in problems)
         raise ConfigurationError(f"Workflow {workflow.name!r} cannot be governed:\n{listed}")
@@ -52,6 +61,17 @@ def _contract(tool: AnyTool) -> Iterator[str]:
         yield "is an outbox and does not reply Accepted: nobody has answered yet when the stage goes on"
     if tool.effect == "transactional" and tool.timeout_s > _LONGEST_TRANSACTION_S:
         yield f"may hold a transaction for more than {_LONGEST_TRANSACTION_S} s (timeout_s)"
+    yield from _review(tool)
+
+
+def _review(tool: AnyTool) -> Iterator[str]:
+    """What reviewers are told of it, and how they take it back."""
+    if missing := [name for name in (tool.amount, tool.currency) if name and name not in tool.request.model_fields]:
+        yield f"names {missing[0]!r} as a sum or its currency, which its request does not have"
+    if tool.compensation and tool.compensation.tool.effect != "idempotent":
+        yield "is taken back by a call that is not idempotent, so that it could not be sent again"
+    if tool.compensation and tool.reversibility == "irreversible":
+        yield "is irreversible and names a compensation"
 
 
 def _rules(workflow: Workflow) -> Iterator[str]:
@@ -59,18 +79,43 @@ def _rules(workflow: Workflow) -> Iterator[str]:
     for rule in policy.rules:
         if rule.tool not in known:
             yield f"rule {rule.id!r} is about {rule.tool!r}, which is not among its tools"
-        if rule.verdict == "require_approval" and (not rule.role or rule.within_s <= 0):
-            yield f"rule {rule.id!r} asks for approval without a role or a time to decide"
-        if rule.role and rule.role not in policy.roles:
-            yield f"rule {rule.id!r} asks for the role {rule.role!r}, which its POLICY does not list"
+        if rule.verdict == "require_approval":
+            yield from (f"rule {rule.id!r} {problem}" for problem in _asking(rule, policy.roles))
     for tool in policy.tools:
         rules = [rule for rule in policy.rules if rule.tool == tool.name]
         if tool.writes and not rules:
             yield f"no rule speaks of the write {tool.name!r}"
         if not tool.writes and rules:
             yield f"a read needs no gate, but rule {rules[0].id!r} is about {tool.name!r}"
-        if len({rule.role for rule in rules if rule.verdict == "require_approval"}) > 1:
-            yield f"rules for {tool.name!r} ask different roles"
+        asked = {rule.quorum for rule in rules if rule.verdict == "require_approval"}
+        if not all(one.covers(other) or other.covers(one) for one, other in combinations(asked, 2)):
+            yield f"rules for {tool.name!r} ask people of whom none includes the others"
+
+
+def _asking(rule: Rule, roles: tuple[str, ...]) -> Iterator[str]:
+    """Who is asked, and until when."""
+    quorum = rule.quorum
+    if not all(quorum.roles) or not 0 < quorum.needed <= len(quorum.roles) or rule.within_s <= 0:
+        yield "asks for approval without a role, a number of people that the roles allow, or a time to decide"
+    if unknown := sorted({*quorum.roles} - {*roles, ""}):
+        yield f"asks for the role {unknown[0]!r}, which its POLICY does not list"
+    if Counter(quorum.always) - Counter(quorum.roles) or len(quorum.always) > quorum.needed:
+        yield "always wants somebody for whom its quorum has no seat"
+
+
+def _queue(workflow: Workflow) -> Iterator[str]:
+    queue, roles = workflow.policy.queue, workflow.policy.roles
+    named = f"its queue {queue.name!r}"
+    if not queue.name or queue.target_s <= 0:
+        yield f"{named} has no name or no target"
+    if min(queue.warn_s, queue.breach_s, queue.capacity, queue.oldest_s, queue.grace_s) < 0:
+        yield f"{named} has a limit below zero"
+    steps = [level.after_s for level in queue.escalation]
+    if steps != sorted(set(steps)) or (steps and steps[0] <= 0):
+        yield f"{named} escalates in steps that do not follow each other"
+    for level in queue.escalation:
+        if level.role and level.role not in roles:
+            yield f"{named} escalates to the role {level.role!r}, which its POLICY does not list"
 
 
 def _stages(workflow: Workflow) -> Iterator[str]:

@@ -73,6 +73,9 @@ def _contract(tool: AnyTool) -> dict[str, object]:
         "undo": tool.undo,
         "key_retention_s": tool.key_retention_s,
         "settles_in_s": tool.settles_in_s,
+        "amount": tool.amount,
+        "currency": tool.currency,
+        "compensation": tool.compensation.tool.name if tool.compensation else None,
         "request": tool.request.model_json_schema(),
         "reply": tool.reply.model_json_schema(),
     }

@@ -47,12 +47,11 @@ def judge(policy: Policy, tool: str, facts: JsonObject) -> Verdict:
 
 
 def _verdict(fired: list[Rule], facts: JsonObject) -> Verdict:
-    # The shortest time binds when several rules ask; a role is asked once, and the catalog refuses policies whose
-    # rules for one tool ask different roles.
-    first = fired[0]
+    # The catalog refuses policies in which the largest quorum would leave out anybody whom another rule asks.
+    quorum = max((rule.quorum for rule in fired), key=lambda quorum: quorum.needed)
     within_s = min(rule.within_s for rule in fired)
     rule_ids, reasons = ", ".join(rule.id for rule in fired), " ".join(rule.why for rule in fired)
-    return Verdict(first.verdict, rule_ids, reasons, first.role, within_s, facts)
+    return Verdict(fired[0].verdict, rule_ids, reasons, quorum, within_s, facts)
 
 
 def _fires(rule: Rule, facts: JsonObject) -> bool:

@@ -59,8 +59,8 @@ class Workflow:
         return any(tool.writes for tool in self.policy.tools)
 
     def tool(self, name: str) -> AnyTool:
-        """Raises `ToolNotGranted` for a tool that the policy does not list."""
-        for tool in self.policy.tools:
+        """Raises `ToolNotGranted` for a tool that the policy neither lists nor takes another one back with."""
+        for tool in self.policy.callable_tools:
             if tool.name == name:
                 return tool
         raise ToolNotGranted(f"The policy of {self.name!r} does not list the tool {name!r}.")

@@ -94,7 +94,7 @@ class Outbox:
 
     def _contracts(self) -> dict[str, AnyTool]:
         """Tools that can be sent from here, by name and version: others are another deployment's."""
-        return {f"{tool.name}@{tool.version}": tool for w in self.catalog.values() for tool in w.policy.tools}
+        return {f"{tool.name}@{tool.version}": tool for w in self.catalog.values() for tool in w.policy.callable_tools}
 
     async def _deliver(self, letter: _Letter) -> None:
         tool, row = letter.tool, letter.row

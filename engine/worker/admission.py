@@ -3,7 +3,7 @@
 from pydantic import JsonValue
 
 from contracts.errors import BypassRefused, CannotRollBack, Forbidden, InvalidRequest, NotSupported, ThreadBusy
-from engine.approvals.decisions import cancel_requests
+from engine.approvals.endings import cancel_requests
 from engine.catalog.workflow import Workflow
 from engine.gateway.ledger import has_acted
 from engine.runs.dispatch import Dispatcher

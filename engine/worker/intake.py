@@ -4,18 +4,19 @@ from dataclasses import dataclass, replace
 
 from pydantic import JsonValue
 
-from contracts.approval import Decision
 from contracts.errors import (
     AmbiguousResume,
     BypassRefused,
     DigestMismatch,
+    GatehouseError,
     GateOpen,
     InvalidRequest,
     NotCarried,
     NothingToResume,
 )
 from engine.access.keys import Principal
-from engine.approvals.decisions import Submission, decide, require_reviewer
+from engine.approvals.decisions import Decided, Submission, decide, require_reviewer
+from engine.approvals.endings import note_refusal
 from engine.approvals.model import ApprovalRequest
 from engine.approvals.payloads import read_answer, read_decision
 from engine.approvals.questions import Question, answer_question, questions_of_thread
@@ -100,15 +101,21 @@ class Intake:
             raise InvalidRequest("A new run needs an input.", hint="The thread has had no run to go on with.")
         return await create_run(conn, ready, row, self.dispatcher)
 
-    async def decide(self, request_id: str, submission: Submission, reviewer: Principal) -> tuple[Decision, Run]:
-        """Decide one request; see `engine.approvals.decisions.decide` for what is refused."""
+    async def decide(self, request_id: str, submission: Submission, reviewer: Principal) -> Decided:
+        """Decide one request; see `engine.approvals.decisions.decide` for what is refused. An attempt is on record."""
         async with self.database.reading() as conn:
             request = await get_request(conn, request_id, tenant=reviewer.tenant)
-        require_reviewer(request, reviewer)
-        await self._require_unchanged(request)
-        async with self.database.transaction() as conn:
-            judge = self.catalog[request.workflow].judge
-            return await decide(conn, request, submission, reviewer, judge=judge, dispatcher=self.dispatcher)
+        try:
+            require_reviewer(request, reviewer)
+            await self._require_unchanged(request)
+            async with self.database.transaction() as conn:
+                judge = self.catalog[request.workflow].judge
+                return await decide(conn, request, submission, reviewer, judge=judge, dispatcher=self.dispatcher)
+        except GatehouseError as error:
+            if error.status < 500:
+                async with self.database.transaction() as conn:
+                    await note_refusal(conn, request, submission.type, reviewer, error)
+            raise
 
     async def resume(
         self, thread_id: str, value: JsonValue, principal: Principal, *, stream_modes: tuple[str, ...] = ()
@@ -134,8 +141,7 @@ class Intake:
                 raise NothingToResume(f"Thread {thread_id} no longer waits for this effect.")
             return following
         submission = replace(read_decision(answer), stream_modes=stream_modes)
-        _, run = await self.decide(target.id, submission, principal)
-        return run
+        return (await self.decide(target.id, submission, principal)).run
 
     async def cancel(self, run: Run, asked: Cancellation) -> None:
         """Cancel a run; one that waits at a gate ends at once and its requests are closed.

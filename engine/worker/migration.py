@@ -206,7 +206,7 @@ def _require_same_action(run: Run, workflow: Workflow, request: ApprovalRequest)
     if _is_stricter(judged.verdict, request):
         raise NotCompatible(
             f"Policy judges request {request.id} otherwise now: {judged.verdict.type}"
-            f" {judged.verdict.role} ({judged.verdict.rule})."
+            f" {judged.verdict.quorum.said()} ({judged.verdict.rule})."
         )
 
 
@@ -217,7 +217,7 @@ def _is_stricter(verdict: Verdict, request: ApprovalRequest) -> bool:
         case "deny":
             return True
         case "require_approval":
-            return request.verdict != "require_approval" or verdict.role != request.role
+            return request.verdict != "require_approval" or verdict.quorum != request.quorum
 
 
 def _has_begun(run: Run, saved: CheckpointTuple | None) -> bool:

@@ -10,7 +10,7 @@ import psycopg
 from procrastinate.exceptions import ConnectorException
 
 from contracts.errors import GatehouseError, StoreUnavailable
-from engine.approvals.decisions import due_requests, expire
+from engine.approvals.endings import due_requests, expire
 from engine.approvals.model import ApprovalRequest
 from engine.items.items import sweep_items
 from engine.runs import runs

@@ -1,0 +1,115 @@
+"""How a request ends, whoever ends it: stored once, on record, and the case goes on in the same transaction."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import cast
+
+from psycopg.rows import DictRow
+
+from contracts.approval import Decision, DecisionType, JsonObject
+from contracts.errors import GatehouseError, NotFound
+from contracts.event import Event
+from engine.access.keys import Principal
+from engine.approvals.model import STATUS_OF, ApprovalRequest
+from engine.approvals.requests import get_request
+from engine.audit import audit
+from engine.audit.audit import Subject
+from engine.runs.dispatch import Dispatcher
+from engine.runs.model import Run
+from engine.runs.runs import create_resume, get_run
+from engine.runs.threads import get_thread
+from engine.store.database import Connection
+from engine.store.sql import load_queries
+
+_SQL = load_queries(__file__)
+_BY_SYSTEM = "system"
+
+
+@dataclass(frozen=True)
+class Ending:
+    """What is stored of it."""
+
+    request: ApprovalRequest
+    covered: ApprovalRequest
+    """What the decision is about: after an edit, the edited action."""
+    type: DecisionType
+    by: str
+    reason: str = ""
+    reason_code: str = ""
+    message: str = ""
+    stream_modes: tuple[str, ...] = ()
+    """What the caller wants to hear of the leg that follows."""
+    elsewhere: bool = False
+    """Another server goes on with the run, when somebody resumes it there."""
+
+
+async def lock_request(conn: Connection, request_id: str, now: datetime | None = None) -> DictRow:
+    """The request's row, held until the transaction ends, with `too_late` and `held_by` (whoever has it).
+
+    Expects the thread's lock. Raises `NotFound`.
+    """
+    row = await (await conn.execute(_SQL["lock"], {"id": request_id, "now": now})).fetchone()
+    if row is None:
+        raise NotFound(f"There is no approval request {request_id}.")
+    return row
+
+
+async def conclude(conn: Connection, run: Run, ending: Ending, dispatcher: Dispatcher) -> tuple[Decision, Run]:
+    """Store how a locked, open request ended and queue the leg that acts on it."""
+    request, covered = ending.request, ending.covered
+    row = {
+        "id": request.id,
+        "status": STATUS_OF[ending.type],
+        "by": ending.by,
+        "reason": ending.reason,
+        "reason_code": ending.reason_code,
+        "message": ending.message,
+        "replaced_by": covered.id if covered is not request else None,
+    }
+    await conn.execute(_SQL["conclude"], row)
+    decision = covered.decision(ending.type, by=ending.by, reason=ending.reason, message=ending.message)
+    data = cast(JsonObject, {"decided_request": request.id, "reason_code": ending.reason_code, **decision})
+    await audit.append(conn, run.subject(ending.by), Event.APPROVAL_DECIDED, data)
+    if ending.elsewhere:
+        return decision, run
+    return decision, await create_resume(conn, run, dispatcher, stream_modes=ending.stream_modes)
+
+
+async def expire(
+    conn: Connection, request: ApprovalRequest, dispatcher: Dispatcher, *, now: datetime | None = None
+) -> bool:
+    """End a request whose time is over, which means reject; False when somebody was faster."""
+    thread = await get_thread(conn, request.thread_id, tenant=request.tenant, lock=True)
+    row = await lock_request(conn, request.id, now)
+    if row["status"] != "pending" or not row["too_late"]:
+        return False
+    run = await get_run(conn, request.run_id, tenant=request.tenant)
+    nobody = "nobody decided in time"
+    elsewhere = bool(thread["carried_by"])
+    await conclude(conn, run, Ending(request, request, "expired", _BY_SYSTEM, nobody, elsewhere=elsewhere), dispatcher)
+    return True
+
+
+async def due_requests(conn: Connection, *, now: datetime | None = None) -> list[ApprovalRequest]:
+    """Pending requests whose time is over at `now` (the database's clock by default)."""
+    rows = await (await conn.execute(_SQL["due"], {"now": now})).fetchall()
+    return [await get_request(conn, str(row["id"]), tenant=row["tenant"]) for row in rows]
+
+
+async def cancel_requests(conn: Connection, subject: Subject, run_ids: Collection[str]) -> None:
+    """Close what the runs of a case that was cancelled have asked; expects that transaction."""
+    params = {"thread_id": subject.thread_id, "run_ids": list(run_ids), "by": subject.actor}
+    await conn.execute(_SQL["cancel_questions"], params)
+    for row in await (await conn.execute(_SQL["cancel_requests"], params)).fetchall():
+        data: JsonObject = {"request_id": str(row["id"]), "type": "cancelled", "by": subject.actor}
+        await audit.append(conn, subject, Event.APPROVAL_DECIDED, data)
+
+
+async def note_refusal(
+    conn: Connection, request: ApprovalRequest, what: str, who: Principal, error: GatehouseError
+) -> None:
+    """Keep that somebody tried what was refused; the request is as it was."""
+    subject = Subject(request.thread_id, request.run_id, who.name)
+    data: JsonObject = {"request_id": request.id, "tried": what, "code": error.code, "detail": error.detail}
+    await audit.append(conn, subject, Event.APPROVAL_ATTEMPT_REFUSED, data)
