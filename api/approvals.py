@@ -1,56 +1,150 @@
-"""Requests for approval: listed, read, decided. GET never decides."""
+"""Requests for approval: listed, read, claimed, passed on, decided. GET never decides."""
 
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
+from pydantic import Field
 
-from api.door import Reader, Reviewer, TheEngine
+from api.bodies import Body
+from api.door import Operator, Reader, Reviewer, TheEngine
+from api.pages import Offset, set_page_headers
 from api.shapes import approval_json, decided_json
 from contracts.errors import InvalidDecision
-from engine.approvals.payloads import DecisionBody, decision_schema, submission_of
-from engine.approvals.requests import get_request, search_requests
+from engine.approvals import claims
+from engine.approvals.claims import Wanted
+from engine.approvals.payloads import DecisionBody, response_schema, submission_of
+from engine.approvals.requests import RequestFilter, count_requests, get_request, search_requests
+from engine.approvals.votes import votes_on
 
 router = APIRouter(prefix="/approvals", tags=["approvals"])
 Status = Literal["pending", "approved", "edited", "rejected", "responded", "expired", "superseded", "cancelled", "all"]
+_DAY_S = 86_400
+
+
+class ListQuery(Body):
+    """Which requests are listed."""
+
+    status: Status = "pending"
+    queue: str | None = None
+    workflow: str | None = None
+    tool: str | None = None
+    role: str | None = Field(None, description="One of the roles that are asked for.")
+    held_by: str | None = Field(None, description="Whoever has claimed it or was given it, as in `key:ada`.")
+    overdue: bool = Field(False, description="Only those whose due time has passed.")
+    thread_id: UUID | None = None
+    limit: Annotated[int, Field(ge=1, le=500)] = 50
+    offset: Offset = 0
+
+    def filter(self, tenant: str) -> RequestFilter:
+        return RequestFilter(
+            tenant=tenant,
+            status=None if self.status == "all" else self.status,
+            queue=self.queue,
+            workflow=self.workflow,
+            tool=self.tool,
+            role=self.role,
+            held_by=self.held_by,
+            overdue=self.overdue,
+            thread_id=str(self.thread_id) if self.thread_id else None,
+        )
+
+
+class ClaimBody(Body):
+    """For how long nobody else decides."""
+
+    seconds: float = Field(900, ge=1, le=_DAY_S)
+
+
+class NextBody(ClaimBody):
+    """Which request is wanted."""
+
+    queue: str = Field("", max_length=200)
+    workflow: str = Field("", max_length=200)
+
+
+class ReceiverBody(Body):
+    """Who gets a request: the name of a key."""
+
+    to: str = Field(min_length=1, max_length=200)
 
 
 @router.get("")
 async def list_(
+    response: Response,
     engine: TheEngine,
     principal: Reader,
-    status: Status = "pending",
-    thread_id: UUID | None = None,
-    limit: Annotated[int, Query(ge=1, le=500)] = 50,
-    offset: Annotated[int, Query(ge=0)] = 0,
+    where: Annotated[ListQuery, Query()],
 ) -> list[dict[str, Any]]:
     """Requests, the one due first at the top."""
-    async with engine.database.transaction() as conn:
-        found = await search_requests(
-            conn,
-            tenant=principal.tenant,
-            status=None if status == "all" else status,
-            thread_id=str(thread_id) if thread_id else None,
-            limit=limit,
-            offset=offset,
-        )
+    wanted = where.filter(principal.tenant)
+    async with engine.database.reading() as conn:
+        found = await search_requests(conn, wanted, limit=where.limit, offset=where.offset)
+        total = await count_requests(conn, wanted)
+    set_page_headers(response, total=total, offset=where.offset, limit=where.limit)
     return [approval_json(request) for request in found]
+
+
+@router.post("/claim")
+async def claim_next(body: NextBody, engine: TheEngine, principal: Reviewer) -> dict[str, Any] | None:
+    """Claim the most urgent request that you may decide and nobody has; `null` when there is none."""
+    async with engine.database.transaction() as conn:
+        wanted = Wanted(body.queue, body.workflow)
+        request = await claims.claim_next(conn, principal, wanted, seconds=body.seconds)
+    return approval_json(request) if request else None
 
 
 @router.get("/{request_id}")
 async def get(request_id: UUID, engine: TheEngine, principal: Reader) -> dict[str, Any]:
-    """One request, with the schema of a decision."""
-    async with engine.database.transaction() as conn:
+    """One request, with what was said about it so far and the schema of a decision."""
+    async with engine.database.reading() as conn:
         request = await get_request(conn, str(request_id), tenant=principal.tenant)
-    return approval_json(request) | {"response_schema": decision_schema()}
+        votes = await votes_on(conn, request.id)
+    shown = approval_json(request) | {"votes": [{"by": vote.by, "type": vote.type, "at": vote.at} for vote in votes]}
+    workflow = engine.catalog.get(request.workflow)
+    if workflow is None:
+        return shown
+    request_type, edits = workflow.tool(request.tool).request, request.quorum.needed == 1
+    return shown | {"response_schema": response_schema(request.tool, request_type, edits=edits)}
 
 
 @router.post("/{request_id}/decision")
 async def decide(request_id: UUID, body: DecisionBody, engine: TheEngine, principal: Reviewer) -> dict[str, Any]:
-    """Decide. `action_digest` must be the one that was shown; exactly one decision wins, the others get 409."""
+    """Decide. `action_digest` must be the one that was shown; exactly one decision wins, the others get 409.
+
+    Where a quorum is asked, each person's approval is kept, and `decision` is null until the last that it needs.
+    """
     if body.action_digest is None:
         raise InvalidDecision(
             "A decision names the `action_digest` that you were shown.", hint="Read it from GET /approvals/{id}."
         )
     decided = await engine.intake.decide(str(request_id), submission_of(body), principal)
     return decided_json(str(request_id), decided)
+
+
+@router.post("/{request_id}/claim")
+async def claim(request_id: UUID, body: ClaimBody, engine: TheEngine, principal: Reviewer) -> dict[str, Any]:
+    """Have nobody else decide for so long; claim it again to keep it longer."""
+    async with engine.database.transaction() as conn:
+        return approval_json(await claims.claim(conn, str(request_id), principal, seconds=body.seconds))
+
+
+@router.post("/{request_id}/release")
+async def release(request_id: UUID, engine: TheEngine, principal: Reader) -> dict[str, Any]:
+    """Give a request back that you have; an operator gives back anybody's."""
+    async with engine.database.transaction() as conn:
+        return approval_json(await claims.release(conn, str(request_id), principal))
+
+
+@router.post("/{request_id}/assign")
+async def assign(request_id: UUID, body: ReceiverBody, engine: TheEngine, principal: Operator) -> dict[str, Any]:
+    """Have one person decide and nobody else, until they give it back or it goes up."""
+    async with engine.database.transaction() as conn:
+        return approval_json(await claims.assign(conn, str(request_id), body.to, principal))
+
+
+@router.post("/{request_id}/delegate")
+async def delegate(request_id: UUID, body: ReceiverBody, engine: TheEngine, principal: Reviewer) -> dict[str, Any]:
+    """Pass a request on to somebody who may decide it, too."""
+    async with engine.database.transaction() as conn:
+        return approval_json(await claims.delegate(conn, str(request_id), body.to, principal))

@@ -86,7 +86,8 @@ def _at(value: Any, path: str) -> Any:
 
 
 def interrupt_json(interrupt: Interrupt) -> Json:
-    return {"id": interrupt.id, "value": interrupt.value}
+    shown: Json = {"id": interrupt.id, "value": interrupt.value}
+    return shown | ({"response_schema": interrupt.response_schema} if interrupt.response_schema else {})
 
 
 def state_json(snapshot: StateSnapshot) -> Json:
@@ -155,6 +156,12 @@ def approval_json(request: ApprovalRequest) -> Json:
         "undo": card["undo"],
         "opinion": card["opinion"],
         "role": request.role,
+        "quorum": {"roles": request.quorum.roles, "needed": request.quorum.needed, "always": request.quorum.always},
+        "escalated_to": request.escalated_to,
+        "level": request.level,
+        "claimed_by": request.claimed_by,
+        "claimed_until": request.claimed_until,
+        "assigned_to": request.assigned_to,
         "queue": request.queue,
         "workflow": request.workflow,
         "thread_id": request.thread_id,
@@ -167,6 +174,7 @@ def approval_json(request: ApprovalRequest) -> Json:
         "decided_at": request.decided_at,
         "decided_by": request.decided_by,
         "decision_reason": request.reason,
+        "reason_code": request.reason_code,
         "message": request.message,
         "replaced_by": request.replaced_by,
     }

@@ -10,6 +10,19 @@ JsonObject = dict[str, JsonValue]
 DecisionType = Literal["approve", "edit", "reject", "respond", "expired"]
 PERSONAL_DECISIONS: tuple[DecisionType, ...] = ("approve", "edit", "reject", "respond")
 
+ReasonCode = Literal[
+    "wrong_amount",
+    "wrong_target",
+    "duplicate",
+    "not_justified",
+    "not_allowed",
+    "not_needed",
+    "suspicious",
+    "ignored",
+    "other",
+]
+"""Why somebody rejected, for those who count it; what they write beside it is for people."""
+
 RequestStatus = Literal[
     "frozen", "pending", "approved", "edited", "rejected", "responded", "expired", "denied", "superseded", "cancelled"
 ]

@@ -157,6 +157,18 @@ class HeldByAnother(GatehouseError):
     code, status, category = "held_by_another", 409, "logic"
 
 
+class NotClaimed(GatehouseError):
+    """Nobody has this request."""
+
+    code, status, category = "not_claimed", 409, "logic"
+
+
+class CannotUndo(GatehouseError):
+    """This cannot be taken back."""
+
+    code, status, category = "cannot_undo", 409, "logic"
+
+
 class AlreadySettled(GatehouseError):
     """What became of this effect is known, or was found out by somebody else."""
 

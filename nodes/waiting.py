@@ -1,7 +1,7 @@
 """Stages that wait for people: an action frozen, a gate, a question."""
 
 from collections.abc import Callable, Hashable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from langgraph.runtime import Runtime
 from langgraph.types import interrupt
@@ -32,7 +32,9 @@ def approval_gate(tool: AnyTool, *, proposal: str = "proposal", decision: str = 
     async def wait(state: Mapping[str, Any], runtime: Runtime[Context]) -> dict[str, object]:
         gates, frozen = runtime.context.gates, state[proposal]
         if frozen["verdict"] == "require_approval":
-            interrupt(await gates.card(frozen["request_id"]))
+            card = await gates.card(frozen["request_id"])
+            schema = cast("dict[str, Any]", card.pop("response_schema"))
+            interrupt(card, response_schema=schema)
         decided = await gates.decision(frozen["request_id"])
         covered = {name: decided[name] for name in ("request_id", "args", "action_digest")}
         return {decision: decided, proposal: {**frozen, **covered}}

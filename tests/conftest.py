@@ -105,7 +105,10 @@ def site(dsn: str, folder: Path) -> Site:
 
 @dataclass(frozen=True)
 class People:
-    """API keys: `ada`, `ben` call, `fin` decides for finance, `sue` for support, `rex` for nobody, `olu` operates."""
+    """API keys: `ada`, `ben` call, `fin` decides for finance, `sue` for support, `rex` for nobody, `olu` operates.
+
+    `mia` and `dan` decide as manager and as director.
+    """
 
     ada: str
     ben: str
@@ -113,6 +116,8 @@ class People:
     sue: str
     rex: str
     olu: str
+    mia: str
+    dan: str
 
 
 async def make_people(settings: Settings, mark: str = "") -> People:
@@ -124,6 +129,8 @@ async def make_people(settings: Settings, mark: str = "") -> People:
         "sue": (["reviewer"], ["support"]),
         "rex": (["reviewer"], []),
         "olu": (["operator"], []),
+        "mia": (["reviewer"], ["manager"]),
+        "dan": (["reviewer"], ["director"]),
     }
     async with open_database(settings, lambda _: None) as database, database.transaction() as conn:
         keys = {name: await create_key(conn, name + mark, *of) for name, of in roles.items()}

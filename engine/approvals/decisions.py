@@ -100,8 +100,8 @@ async def decide(
     row = await lock_request(conn, request.id)
     request = ApprovalRequest.of(row)
     require_reviewer(request, reviewer)
-    _require_open(request, too_late=bool(row["too_late"]))
-    _require_free(row["held_by"], reviewer)
+    require_open(request, too_late=bool(row["too_late"]))
+    require_free(row["held_by"], reviewer)
     if submission.action_digest not in (None, request.action_digest):
         raise DigestMismatch(
             "The decision is about another action than the one that waits.",
@@ -151,7 +151,8 @@ def require_reviewer(request: ApprovalRequest, reviewer: Principal) -> None:
         )
 
 
-def _require_open(request: ApprovalRequest, *, too_late: bool) -> None:
+def require_open(request: ApprovalRequest, *, too_late: bool) -> None:
+    """Raises `ApprovalSuperseded`, `ApprovalExpired`, `AlreadyDecided` (naming the winner)."""
     if request.status == "superseded":
         raise ApprovalSuperseded("The request was replaced by a newer one.", hint="Decide the thread's open request.")
     if request.status == "expired" or (request.status == "pending" and too_late):
@@ -163,7 +164,8 @@ def _require_open(request: ApprovalRequest, *, too_late: bool) -> None:
         )
 
 
-def _require_free(held_by: str | None, reviewer: Principal) -> None:
+def require_free(held_by: str | None, reviewer: Principal) -> None:
+    """Raises `HeldByAnother` while somebody else has claimed the request or was given it."""
     if held_by not in (None, reviewer.name):
         raise HeldByAnother(
             f"{held_by!r} has this request now.",

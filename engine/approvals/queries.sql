@@ -53,12 +53,57 @@ ON CONFLICT (request_id, by) DO NOTHING RETURNING by;
 UPDATE approval SET claimed_by = NULL, claimed_at = NULL, claimed_until = NULL, assigned_to = NULL, assigned_by = NULL
 WHERE id = %(id)s;
 
+-- name: claim
+-- Have one person look at a request, for a while from now; whoever has it already keeps since when.
+UPDATE approval SET claimed_at = CASE WHEN claimed_by = %(by)s AND claimed_until > now() THEN claimed_at ELSE now() END,
+                    claimed_by = %(by)s, claimed_until = now() + %(time)s
+WHERE id = %(id)s;
+
+-- name: next_claimable
+-- The most urgent request that nobody has and this person may decide, held; others take the next.
+SELECT *, NULL AS held_by FROM approval
+WHERE tenant = %(tenant)s AND status = 'pending' AND expires_at > now()
+  AND (quorum -> 'roles' ?| %(roles)s OR escalated_to && %(roles)s) AND requester <> %(name)s
+  AND (claimed_until IS NULL OR claimed_until <= now())
+  AND coalesce(assigned_to, %(name)s) = %(name)s
+  AND (%(queue)s::text IS NULL OR queue = %(queue)s) AND (%(workflow)s::text IS NULL OR workflow = %(workflow)s)
+  AND NOT EXISTS (SELECT 1 FROM approval_vote WHERE request_id = approval.id AND by = %(name)s)
+ORDER BY due_at, id LIMIT 1 FOR UPDATE SKIP LOCKED;
+
+-- name: assign
+-- Give a request to one person.
+UPDATE approval SET assigned_to = %(to)s, assigned_by = %(by)s, claimed_by = NULL, claimed_at = NULL,
+                    claimed_until = NULL
+WHERE id = %(id)s;
+
 -- name: search
 -- Requests of a tenant, most urgent first.
-SELECT * FROM approval WHERE tenant = %(tenant)s AND requested_at IS NOT NULL
+SELECT * FROM approval
+WHERE tenant = %(tenant)s AND requested_at IS NOT NULL
   AND (%(status)s::text IS NULL OR status = %(status)s)
+  AND (%(queue)s::text IS NULL OR queue = %(queue)s)
+  AND (%(workflow)s::text IS NULL OR workflow = %(workflow)s)
+  AND (%(tool)s::text IS NULL OR tool = %(tool)s)
+  AND (%(role)s::text IS NULL OR quorum -> 'roles' ? %(role)s)
+  AND (%(held_by)s::text IS NULL
+       OR CASE WHEN claimed_until > now() THEN claimed_by ELSE assigned_to END = %(held_by)s)
+  AND (NOT %(overdue)s OR due_at < now())
   AND (%(thread_id)s::uuid IS NULL OR thread_id = %(thread_id)s)
 ORDER BY due_at, id LIMIT %(limit)s OFFSET %(offset)s;
+
+-- name: count
+-- How many requests there are of these.
+SELECT count(*) AS requests FROM approval
+WHERE tenant = %(tenant)s AND requested_at IS NOT NULL
+  AND (%(status)s::text IS NULL OR status = %(status)s)
+  AND (%(queue)s::text IS NULL OR queue = %(queue)s)
+  AND (%(workflow)s::text IS NULL OR workflow = %(workflow)s)
+  AND (%(tool)s::text IS NULL OR tool = %(tool)s)
+  AND (%(role)s::text IS NULL OR quorum -> 'roles' ? %(role)s)
+  AND (%(held_by)s::text IS NULL
+       OR CASE WHEN claimed_until > now() THEN claimed_by ELSE assigned_to END = %(held_by)s)
+  AND (NOT %(overdue)s OR due_at < now())
+  AND (%(thread_id)s::uuid IS NULL OR thread_id = %(thread_id)s);
 
 -- name: asked_of_thread
 -- Every request that a thread has put to people, oldest first.

@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -146,18 +146,33 @@ async def get_request(conn: Connection, request_id: str, *, tenant: str) -> Appr
     return ApprovalRequest.of(row)
 
 
+@dataclass(frozen=True)
+class RequestFilter:
+    """Which requests are looked for; None means any."""
+
+    tenant: str
+    status: str | None = "pending"
+    queue: str | None = None
+    workflow: str | None = None
+    tool: str | None = None
+    role: str | None = None
+    held_by: str | None = None
+    overdue: bool = False
+    thread_id: str | None = None
+
+
 async def search_requests(
-    conn: Connection,
-    *,
-    tenant: str,
-    status: str | None = "pending",
-    thread_id: str | None = None,
-    limit: int = 50,
-    offset: int = 0,
+    conn: Connection, where: RequestFilter, *, limit: int = 50, offset: int = 0
 ) -> list[ApprovalRequest]:
     """Requests that were put to people, the one due first at the top."""
-    params = {"tenant": tenant, "status": status, "thread_id": thread_id, "limit": limit, "offset": offset}
+    params = vars(where) | {"limit": limit, "offset": offset}
     return [ApprovalRequest.of(row) for row in await (await conn.execute(_SQL["search"], params)).fetchall()]
+
+
+async def count_requests(conn: Connection, where: RequestFilter) -> int:
+    """How many `search_requests` would find without a limit."""
+    row = await (await conn.execute(_SQL["count"], vars(where))).fetchone()
+    return int(row["requests"]) if row else 0
 
 
 async def asked_of_thread(conn: Connection, thread_id: str) -> list[ApprovalRequest]:

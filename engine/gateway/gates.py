@@ -4,12 +4,13 @@ from collections import Counter
 from dataclasses import replace
 from typing import cast, get_args
 
-from contracts.approval import PERSONAL_DECISIONS, Decision, Draft, JsonObject, Proposal
+from contracts.approval import Decision, Draft, JsonObject, Proposal
 from contracts.errors import InvalidRequest
 from contracts.policy import Verdict
 from contracts.tool import Reply, Request, Tool
 from engine.approvals import requests
 from engine.approvals.decisions import decision_of
+from engine.approvals.payloads import dialects, response_schema
 from engine.catalog.workflow import Workflow
 from engine.gateway.outcomes import Found, effect_of_approval
 from engine.gateway.place import here
@@ -54,20 +55,14 @@ class RunGates:
         return request.proposal()
 
     async def card(self, request_id: str) -> JsonObject:
-        """LangChain's review payload with our keys beside it."""
+        """LangChain's review payloads with our keys beside them."""
         stage = here().stage
         async with self._database.transaction() as conn:
             request = await requests.get_request(conn, request_id, tenant=self._run.tenant)
-        tool = self._workflow.tool(request.tool)
+        tool, edits = self._workflow.tool(request.tool), request.quorum.needed == 1
         shown: JsonObject = {
-            "action_requests": [{"name": request.tool, "args": request.args, "description": tool.summary}],
-            "review_configs": [
-                {
-                    "action_name": request.tool,
-                    "allowed_decisions": list(PERSONAL_DECISIONS),
-                    "args_schema": tool.request.model_json_schema(),
-                }
-            ],
+            **dialects(request.tool, request.args, tool.summary, request_id=request.id, edits=edits),
+            "response_schema": response_schema(request.tool, tool.request, edits=edits),
             "kind": "approval",
             "request_id": request.id,
             "action_digest": request.action_digest,

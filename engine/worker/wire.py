@@ -46,7 +46,8 @@ def _(value: BaseModel) -> Any:
 
 @_plain.register
 def _(value: Interrupt) -> Any:
-    return {"id": value.id, "value": value.value}
+    shown = {"id": value.id, "value": value.value}
+    return shown | ({"response_schema": value.response_schema} if value.response_schema else {})
 
 
 @_plain.register

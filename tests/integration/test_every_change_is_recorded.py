@@ -133,6 +133,16 @@ async def decided(ground: Ground) -> Change:
     return Change(body, "fin", thread_id=thread, ids=(("request_id", str(found["request_id"])),))
 
 
+def waiting(body: Any, who: str, *, claimed: bool = False) -> Scene:
+    async def scene(ground: Ground) -> Change:
+        change = await decided(ground)
+        if claimed:
+            await ground.send("post", f"/approvals/{dict(change.ids)['request_id']}/claim", {}, "fin")
+        return Change(body, who, change.thread_id, change.ids)
+
+    return scene
+
+
 async def settled(ground: Ground) -> Change:
     thread = await ground.thread("ada")
     counted = {"assistant_id": "gate", "input": {"case": uuid.uuid4().hex, "number": 1}}
@@ -170,6 +180,11 @@ NIGHTLY = RUN | {"schedule": "0 3 1 1 *"}
 ASSISTANT = {"graph_id": "three_stages"}
 WRITES: list[tuple[str, Scene]] = [
     ("post /approvals/{request_id}/decision", decided),
+    ("post /approvals/{request_id}/claim", waiting({}, "fin")),
+    ("post /approvals/{request_id}/release", waiting(None, "fin", claimed=True)),
+    ("post /approvals/{request_id}/assign", waiting({"to": "fin"}, "olu")),
+    ("post /approvals/{request_id}/delegate", waiting({"to": "fin"}, "fin")),
+    ("post /approvals/claim", waiting({"workflow": "gate"}, "fin")),
     ("post /assistants", straight(ASSISTANT)),
     ("patch /assistants/{assistant_id}", on_something("/assistants", "assistant_id", ASSISTANT, {"name": "b"})),
     ("post /assistants/{assistant_id}/latest", on_something("/assistants", "assistant_id", ASSISTANT, {"version": 1})),

@@ -21,6 +21,8 @@ BODIES: dict[str, Any] = {
     "/state/checkpoint": {"checkpoint": {}},
     "/latest": {"version": 1},
     "/decision": {"type": "approve", "action_digest": "0" * 64},
+    "/assign": {"to": "fin"},
+    "/delegate": {"to": "fin"},
     "/resolve": {"outcome": "abort"},
     "/stream/events": {"channels": ["values"]},
     "/commands": {"id": 1, "method": "run.start", "params": RUN},

@@ -15,5 +15,5 @@ def terms(purpose: str, tools: tuple[AnyTool, ...] = (), rules: tuple[Rule, ...]
         rules=rules,
         budget=Budget(tool_calls=1_000, model_calls=100, seconds=600),
         queue=Queue("trials", target_s=HOUR_S),
-        roles=("finance",) if rules else (),
+        roles=tuple(dict.fromkeys(role for rule in rules for role in rule.quorum.roles)),
     )
