@@ -1,5 +1,6 @@
-"""`gatehouse webhooks`: those that were given up, sending one again, and the secret that receivers check."""
+"""`gatehouse webhooks`: those that were given up, sending one again, trying a route, the secret of receivers."""
 
+import asyncio
 from typing import Annotated
 
 import typer
@@ -7,10 +8,13 @@ from rich.markup import escape
 
 from commands.client import DEFAULT_URL, Key, Url, call
 from commands.terminal import explained, say, show_json, show_table
+from contracts.errors import NotDelivered, NotFound
+from engine.notifications.trying import send_test
+from engine.opening import sender_of
 from engine.settings import read_settings
 from engine.webhooks.signing import webhook_secret, written
 
-app = typer.Typer(no_args_is_help=True, help="Webhooks: list, retry, secret.")
+app = typer.Typer(no_args_is_help=True, help="Webhooks: list, retry, test, secret.")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Output for programs.")]
 
@@ -43,6 +47,25 @@ def retry(
     """Send a dead webhook again."""
     again = call("POST", f"/webhooks/{webhook}/retry", url=url, key=key)
     say(f"Webhook {again['webhook_id']} is sent again to {escape(again['target'])}.")
+
+
+@app.command()
+@explained
+def test(
+    route: Annotated[str, typer.Argument(help="Name of a route of GATEHOUSE_NOTIFY, as it is set here.")],
+) -> None:
+    """Send a test message by a route, from this machine, and say what its receiver answered."""
+    settings = read_settings()
+    found = next((each for each in settings.notify or () if each.name == route), None)
+    if found is None:
+        names = ", ".join(each.name for each in settings.notify or ()) or "none"
+        raise NotFound(f"GATEHOUSE_NOTIFY has no route {route!r}.", hint=f"It has: {names}.")
+    said = asyncio.run(send_test(sender_of(settings), found, settings.public_url))
+    if said:
+        raise NotDelivered(
+            f"The receiver of route {route!r} did not take it: {said}.", hint="Look at its address and at its own log."
+        )
+    say(f"Route {route} works: its receiver took the message.")
 
 
 @app.command()

@@ -58,6 +58,12 @@ class WebhookRefused(GatehouseError):
     code, status, category = "webhook_refused", 422, "logic"
 
 
+class NotDelivered(GatehouseError):
+    """A message was not taken by its receiver."""
+
+    code, status, category = "not_delivered", 502, "tool"
+
+
 class NotSupported(GatehouseError):
     """This server does not offer that operation."""
 

@@ -6,7 +6,10 @@ from pydantic.fields import FieldInfo
 from contracts import errors
 from contracts.errors import GatehouseError
 from docs.markdown import page, table
+from engine.notifications.routes import Route
 from engine.settings import ModelSettings, Settings
+
+_HEAD = ("default", "type", "meaning")
 
 
 def error_classes() -> list[type[GatehouseError]]:
@@ -39,13 +42,17 @@ def settings_page() -> str:
     """Every environment variable with type, default and meaning."""
     prefix = str(Settings.model_config.get("env_prefix", ""))
     rows = [(f"`{_variable(prefix, name, field)}`", *_facts(field)) for name, field in Settings.model_fields.items()]
-    parts = [(f"`{name}`", *_facts(field)) for name, field in ModelSettings.model_fields.items()]
+    parts = [_members(kind) for kind in (ModelSettings, Route)]
     lead = (
         "Environment variables, read once at start, from `engine/settings.py`. Lists and objects are written as JSON."
     )
-    inner = f"An entry of `{prefix}MODELS` is an object with these members:"
-    head = ("default", "type", "meaning")
-    return page("Settings", lead, table(("variable", *head), rows), inner, table(("member", *head), parts))
+    of_models = f"An entry of `{prefix}MODELS` is an object with these members:"
+    of_routes = f"An entry of `{prefix}NOTIFY`:"
+    return page("Settings", lead, table(("variable", *_HEAD), rows), of_models, parts[0], of_routes, parts[1])
+
+
+def _members(kind: type[BaseModel]) -> str:
+    return table(("member", *_HEAD), [(f"`{name}`", *_facts(field)) for name, field in kind.model_fields.items()])
 
 
 def settings_variables() -> set[str]:

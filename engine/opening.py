@@ -1,4 +1,4 @@
-"""Finds and opens what the configuration names: the database, brought to the present schema, and the registry."""
+"""Finds and opens what the configuration names: the database, brought to the present schema, the registry, a sender."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -9,6 +9,9 @@ from engine.settings import Settings
 from engine.store import embedded
 from engine.store.database import Database, connected
 from engine.store.migrate import migrate, missing_migrations
+from engine.webhooks.sending import Sender
+from engine.webhooks.signing import webhook_secret
+from engine.webhooks.targets import Targets
 
 Notify = Callable[[str], None]
 """Gets each surprise of the start as a sentence."""
@@ -47,6 +50,12 @@ async def _require_schema(dsn: str) -> None:
             raise SchemaBehind(
                 f"The database lacks {', '.join(missing)}.", hint="Bring it forward with: gatehouse migrate"
             )
+
+
+def sender_of(settings: Settings) -> Sender:
+    """Who signs and posts, to where the configuration allows it."""
+    secret = webhook_secret(settings.webhook_secret.get_secret_value(), settings.home)
+    return Sender(Targets.of(settings.webhook_allow), secret)
 
 
 def find_registry(settings: Settings) -> Path:

@@ -1,6 +1,7 @@
 """What can be configured: environment variables, read once at start by wiring and the command line."""
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
@@ -12,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from contracts.errors import ConfigurationError
+from engine.notifications.routes import Route
 from engine.traces.logs import LogFormat, LogLevel
 
 VersionChange = Literal["refuse", "migrate-compatible"]
@@ -89,6 +91,11 @@ class Settings(BaseSettings):
     webhook_allow: list[str] = Field([], description="Hosts and networks beside public addresses that webhooks reach.")
     webhook_attempts: int = Field(8, ge=1, description="How often a webhook is sent before it is given up.")
     webhook_retry_s: float = Field(5.0, gt=0, description="Pause after its first attempt; then four times as long.")
+    notify: list[Route] | None = Field(
+        None,
+        description="Routes by which people hear of requests, a list of objects; [] ends all. Where it is not set, "
+        "those that another process has set stand.",
+    )
     retention_every_s: float = Field(300.0, gt=0, description="Seconds between looks for what may be forgotten.")
     retention_checkpoints: int = Field(20, ge=1, description="Newest checkpoints kept of a thread that rests.")
     retention_resting_s: float = Field(86_400.0, ge=0, description="Seconds without a change after which it rests.")
@@ -118,18 +125,38 @@ class Settings(BaseSettings):
             raise ValueError("it cannot be read; write postgresql://user:password@host:port/database") from None
         return value
 
+    @field_validator("notify", mode="before")
+    @classmethod
+    def _named_routes(cls, value: object) -> object:
+        # What is wrong with a route is told by its name: a place in a list finds nobody.
+        if not isinstance(value, list):
+            return value
+        routes = [_route(item, place) for place, item in enumerate(value)]
+        if twice := [name for name, times in Counter(route.name for route in routes).items() if times > 1]:
+            raise ValueError(f"route {twice[0]!r} stands there twice")
+        return routes
+
     def secrets(self) -> set[str]:
         """Every secret value, and the databases' passwords by themselves: none of them belongs in a log line."""
         return {text for text in self._secrets() if text not in ("", "none")}
 
     def _secrets(self) -> Iterator[str]:
         models = self.all_models().values()
-        keys = (*self.system_tokens.values(), *(m.api_key for m in models))
+        keys = (*self.system_tokens.values(), *(m.api_key for m in models), *(r.url for r in self.notify or ()))
         addresses = [address for address in (self.database_url, self.pool_url) if address]
         given = (*addresses, self.seal_key, self.webhook_secret, self.temporal_api_key, *keys)
         yield from (secret.get_secret_value() for secret in given)
         for address in addresses:
             yield str(conninfo_to_dict(address.get_secret_value()).get("password") or "")
+
+
+def _route(item: object, place: int) -> Route:
+    try:
+        return Route.model_validate(item)
+    except ValidationError as error:
+        name = item.get("name") if isinstance(item, dict) else None
+        problems = [f"{'.'.join(map(str, e['loc']))} {e['msg']}".strip() for e in error.errors(include_input=False)]
+        raise ValueError(f"route {name or place + 1!r}: {'; '.join(problems)}") from None
 
 
 def read_settings(**overrides: object) -> Settings:

@@ -3,12 +3,12 @@
 from engine.catalog.catalog import Catalog
 from engine.gateway.outbox import Outbox
 from engine.gateway.systems import Systems
+from engine.notifications.shapes import Address
+from engine.opening import sender_of
 from engine.runs.dispatch import Dispatcher, WorkingDispatcher
 from engine.settings import Settings
 from engine.store.database import Database
 from engine.webhooks.delivery import Courier
-from engine.webhooks.signing import webhook_secret
-from engine.webhooks.targets import Targets
 from engine.worker.errands import Errand
 from engine.worker.janitor import Janitor, Keep
 
@@ -31,8 +31,8 @@ def courier_of(settings: Settings, database: Database) -> Courier:
     """Who sends webhooks."""
     return Courier(
         database=database,
-        targets=Targets.of(settings.webhook_allow),
-        secret=webhook_secret(settings.webhook_secret.get_secret_value(), settings.home),
+        sender=sender_of(settings),
+        routes={route.name: Address(route) for route in settings.notify or ()},
         public_url=settings.public_url,
         attempts=settings.webhook_attempts,
         retry_s=settings.webhook_retry_s,

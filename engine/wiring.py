@@ -19,6 +19,7 @@ from engine.gateway.systems import Systems
 from engine.models.asking import ModelSources
 from engine.models.recording import Recordings, read_recordings
 from engine.models.route import Route
+from engine.notifications.routes import register_routes
 from engine.opening import Notify, find_registry, open_database
 from engine.operations.readiness import Vitals
 from engine.runs.dispatch import Dispatcher, WorkingDispatcher
@@ -125,6 +126,8 @@ async def _take_up(settings: Settings, database: Database, catalog: Catalog, not
         await register_versions(conn, catalog)
         await require_standing_stages(conn, catalog)
         said = await left_behind(conn, catalog)
+        if settings.notify is not None:
+            await register_routes(conn, settings.notify)
     for sentence in (*said, *remarks(find_registry(settings))):
         notify(sentence)
 

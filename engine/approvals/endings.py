@@ -13,6 +13,7 @@ from contracts.event import Event
 from engine.access.keys import Principal
 from engine.approvals.model import STATUS_OF, ApprovalRequest
 from engine.approvals.requests import get_request
+from engine.approvals.telling import tell
 from engine.audit import audit
 from engine.audit.audit import Subject
 from engine.runs.dispatch import Dispatcher
@@ -71,6 +72,7 @@ async def conclude(conn: Connection, run: Run, ending: Ending, dispatcher: Dispa
     decision = covered.decision(ending.type, by=ending.by, reason=ending.reason, message=ending.message)
     data = cast(JsonObject, {"decided_request": request.id, "reason_code": ending.reason_code, **decision})
     await audit.append(conn, run.subject(ending.by), Event.APPROVAL_DECIDED, data)
+    await tell(conn, "expired" if ending.type == "expired" else "decided", request, decision=ending.type, by=ending.by)
     if ending.elsewhere:
         return decision, run
     return decision, await create_resume(conn, run, dispatcher, stream_modes=ending.stream_modes)
@@ -104,6 +106,8 @@ async def cancel_requests(conn: Connection, subject: Subject, run_ids: Collectio
     for row in await (await conn.execute(_SQL["cancel_requests"], params)).fetchall():
         data: JsonObject = {"request_id": str(row["id"]), "type": "cancelled", "by": subject.actor}
         await audit.append(conn, subject, Event.APPROVAL_DECIDED, data)
+        if row["requested_at"]:  # else nobody has heard of it
+            await tell(conn, "decided", ApprovalRequest.of(row), decision="cancelled", by=subject.actor)
 
 
 async def note_refusal(

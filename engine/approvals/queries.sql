@@ -28,7 +28,7 @@ FROM approval WHERE id = %(id)s FOR UPDATE;
 UPDATE approval SET status = 'pending', interrupt_id = %(interrupt_id)s, stage = %(stage)s, requested_at = now(),
                     due_at = now() + %(target)s, expires_at = now() + %(within)s
 WHERE id = %(id)s AND thread_id = %(thread_id)s AND action_digest = %(action_digest)s AND status = 'frozen'
-RETURNING id;
+RETURNING *;
 
 -- name: conclude
 -- Store how a pending request ended.
@@ -117,7 +117,7 @@ ORDER BY expires_at LIMIT 100;
 -- name: cancel_requests
 -- Close what runs of a cancelled case have put to people, or would have.
 UPDATE approval SET status = 'cancelled', decided_at = now(), decided_by = %(by)s
-WHERE thread_id = %(thread_id)s AND run_id = ANY (%(run_ids)s::uuid[]) AND status IN ('frozen', 'pending') RETURNING id;
+WHERE thread_id = %(thread_id)s AND run_id = ANY (%(run_ids)s::uuid[]) AND status IN ('frozen', 'pending') RETURNING *;
 
 -- name: ask_question
 -- Register a question, in the transaction that saves the interrupt.

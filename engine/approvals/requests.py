@@ -14,6 +14,7 @@ from contracts.event import Event
 from contracts.policy import Queue, VerdictType
 from engine.approvals.digest import Action
 from engine.approvals.model import ApprovalRequest, Judged, NormalCall
+from engine.approvals.telling import tell
 from engine.audit import audit
 from engine.runs.model import Run
 from engine.store.database import Connection
@@ -123,7 +124,8 @@ async def ask(conn: Connection, run: Run, interrupt_id: str, value: Mapping[str,
         "target": timedelta(seconds=queue.target_s),
         "within": timedelta(seconds=value["within_s"]),
     }
-    if not await (await conn.execute(_SQL["ask"], params)).fetchone():
+    asked = await (await conn.execute(_SQL["ask"], params)).fetchone()
+    if asked is None:
         request = await get_request(conn, value["request_id"], tenant=run.tenant)
         if request.interrupt_id == interrupt_id and request.action_digest == value["action_digest"]:
             return
@@ -136,6 +138,7 @@ async def ask(conn: Connection, run: Run, interrupt_id: str, value: Mapping[str,
         Event.APPROVAL_REQUESTED,
         {"request_id": params["id"], "action_digest": params["action_digest"], "queue": queue.name},
     )
+    await tell(conn, "requested", ApprovalRequest.of(asked))
 
 
 async def get_request(conn: Connection, request_id: str, *, tenant: str) -> ApprovalRequest:

@@ -1,1 +1,1 @@
-"""Webhooks: told when a run has ended; kept with its end, sent by workers, signed."""
+"""Webhooks: what is told outside, kept with what it tells of, sent by workers, signed."""

@@ -1,62 +1,36 @@
-"""Sends webhooks: to the address that was checked and no other, signed, without following anybody elsewhere."""
+"""Delivers what is kept: one attempt for what is due, again with growing pauses, until it is taken or given up."""
 
 import asyncio
 import json
 import logging
 import random
-import time
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
-from importlib.metadata import version
+from typing import Protocol
 
-import anyio
-import httpcore
 import psycopg
 
+from contracts.approval import JsonObject
 from contracts.errors import StoreUnavailable, WebhookRefused
 from engine.store.database import Database
 from engine.webhooks import webhooks
-from engine.webhooks.signing import signature_headers
-from engine.webhooks.targets import Targets, parse
+from engine.webhooks.sending import ANSWER_S, Sender
 from engine.webhooks.webhooks import Webhook
 
 _LOG = logging.getLogger("gatehouse.webhooks")
 _AT_ONCE = 20
-_CONNECT_S, _ANSWER_S = 5.0, 15.0
 _LONGEST_PAUSE_S = 12 * 3600
 _GONE = 410
-SocketOptions = Iterable[httpcore.SOCKET_OPTION]
 
 
-class _CheckedNetwork(httpcore.AsyncNetworkBackend):
-    """Looks a host up, checks what it finds and connects to exactly that: a name cannot mean another address later."""
+class Addressed(Protocol):
+    """Where a route leads, and what it is sent."""
 
-    def __init__(self, targets: Targets) -> None:
-        self._targets = targets
-        self._network = httpcore.AnyIOBackend()
+    @property
+    def url(self) -> str: ...
 
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,  # noqa: ASYNC109  # httpcore's signature
-        local_address: str | None = None,
-        socket_options: SocketOptions | None = None,
-    ) -> httpcore.AsyncNetworkStream:
-        failure: Exception = httpcore.ConnectError("no address")
-        for address in await self._targets.addresses(host, port):
-            try:
-                stream = await self._network.connect_tcp(address, port, timeout, local_address, socket_options)
-            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
-                failure = error
-                continue
-            self._targets.require_address(str(stream.get_extra_info("server_addr")[0]), host)
-            return stream
-        raise failure
-
-    async def sleep(self, seconds: float) -> None:
-        await anyio.sleep(seconds)
+    def body(self, payload: JsonObject, public_url: str) -> JsonObject: ...
 
 
 @dataclass(frozen=True)
@@ -64,10 +38,11 @@ class Courier:
     """Any number of workers deliver webhooks."""
 
     database: Database
-    targets: Targets
-    secret: bytes
+    sender: Sender
+    routes: Mapping[str, Addressed] = field(default_factory=dict)
+    """By name, those that this process knows."""
     public_url: str = ""
-    """Begins the link to the run."""
+    """Begins the links."""
     attempts: int = 8
     retry_s: float = 5.0
     """Pause after the first attempt; each is four times the one before."""
@@ -75,7 +50,7 @@ class Courier:
     async def deliver_due(self) -> int:
         """Make one attempt for webhooks whose time has come; returns for how many."""
         async with self.database.transaction() as conn:
-            silence = timedelta(seconds=_ANSWER_S * 2)
+            silence = timedelta(seconds=ANSWER_S * 2)
             taken = await webhooks.take_due(conn, limit=_AT_ONCE, silence=silence)
         ends = await asyncio.gather(*(self._deliver(webhook) for webhook in taken), return_exceptions=True)
         for webhook, failure in zip(taken, ends, strict=True):
@@ -101,38 +76,31 @@ class Courier:
     async def _send(self, webhook: Webhook) -> str:
         """What is wrong, "" if it was taken."""
         try:
-            async with asyncio.timeout(_ANSWER_S):
-                status = await self._post(webhook)
+            if webhook.url:
+                return await self._post(webhook, webhook.url, self._linked(webhook.payload))
+            address = self.routes.get(webhook.route or "")
+            if address is None:
+                return f"no route {webhook.route!r} is configured at this worker"
+            return await self._post(webhook, address.url, address.body(webhook.payload, self.public_url))
         except WebhookRefused as error:
-            return error.detail
-        except TimeoutError:
-            return f"no answer within {_ANSWER_S:g} s"
-        except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError, OSError) as error:
-            return type(error).__name__
-        return "" if 200 <= status < 300 else str(status)
+            # Of a route's address nothing is stored, not even its host.
+            return error.detail if webhook.url else error.title
 
-    async def _post(self, webhook: Webhook) -> int:
-        url, body = parse(webhook.url), self._body(webhook)
-        headers = {
-            "host": url.netloc.decode(),
-            "content-type": "application/json",
-            "content-length": str(len(body)),
-            "user-agent": f"gatehouse/{version('gatehouse')}",
-            **signature_headers(self.secret, f"msg_{webhook.id}", int(time.time()), body),
-        }
-        limits = {"timeout": {"connect": _CONNECT_S, "read": _ANSWER_S, "write": _ANSWER_S, "pool": _CONNECT_S}}
-        async with httpcore.AsyncConnectionPool(network_backend=_CheckedNetwork(self.targets)) as pool:
-            request = pool.stream("POST", str(url), headers=[*headers.items()], content=body, extensions=limits)
-            async with request as answer:  # its body is nobody's concern and stays unread
-                return answer.status
+    async def _post(self, webhook: Webhook, url: str, body: JsonObject) -> str:
+        return await self.sender.send(url, f"msg_{webhook.id}", encoded(body))
 
-    def _body(self, webhook: Webhook) -> bytes:
-        data = webhook.payload["data"]
+    def _linked(self, payload: JsonObject) -> JsonObject:
+        data = payload["data"]
         if isinstance(data, dict):
             data = {**data, "url": f"{self.public_url.rstrip('/')}{data['url']}"}
-        return json.dumps({**webhook.payload, "data": data}, separators=(",", ":")).encode()
+        return {**payload, "data": data}
 
     def _pause(self, attempt: int) -> timedelta:
         # Spread, so that what failed together does not come back together.
         seconds = min(_LONGEST_PAUSE_S, self.retry_s * 4 ** (attempt - 1)) * random.uniform(0.9, 1.1)  # noqa: S311
         return timedelta(seconds=seconds)
+
+
+def encoded(body: JsonObject) -> bytes:
+    """As it is sent and signed."""
+    return json.dumps(body, separators=(",", ":")).encode()

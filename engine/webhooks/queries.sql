@@ -1,7 +1,7 @@
 -- name: enqueue
--- Keep a webhook, in the transaction that ends its run.
-INSERT INTO webhook (id, run_id, thread_id, tenant, url, payload)
-VALUES (%(id)s, %(run_id)s, %(thread_id)s, %(tenant)s, %(url)s, %(payload)s);
+-- Keep a webhook, in the transaction of what it tells.
+INSERT INTO webhook (id, run_id, thread_id, tenant, url, route, payload)
+VALUES (%(id)s, %(run_id)s, %(thread_id)s, %(tenant)s, %(url)s, %(route)s, %(payload)s);
 
 -- name: due
 -- Webhooks whose time has come, held while they are taken.

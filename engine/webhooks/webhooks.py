@@ -60,7 +60,9 @@ class Webhook:
     run_id: str
     thread_id: str
     tenant: str
-    url: str
+    url: str | None
+    route: str | None
+    """By name, instead of a url: where it leads is looked up when it is sent."""
     payload: JsonObject
     status: Status
     attempts: int
@@ -77,6 +79,8 @@ class Webhook:
     @property
     def target(self) -> str:
         """Where it goes, without what may be secret in the URL."""
+        if not self.url:
+            return f"route {self.route}"
         url = parse(self.url)
         return f"{url.scheme}://{url.netloc.decode()}{url.path}"
 
@@ -87,7 +91,16 @@ class Webhook:
 async def enqueue_webhook(conn: Connection, run: EndedRun, url: str, *, tenant: str) -> None:
     """Keep what is to be told; expects the transaction that ends the run."""
     row = {"id": str(uuid.uuid4()), "run_id": run.run_id, "thread_id": run.thread_id, "tenant": tenant, "url": url}
-    await conn.execute(_SQL["enqueue"], row | {"payload": Jsonb(run.payload())})
+    await conn.execute(_SQL["enqueue"], row | {"route": None, "payload": Jsonb(run.payload())})
+
+
+async def enqueue_for_route(
+    conn: Connection, route: str, payload: JsonObject, subject: Subject, *, tenant: str
+) -> None:
+    """Keep what is to be told by a route, about the subject's run; expects the transaction of what it tells of."""
+    about = {"run_id": subject.run_id, "thread_id": subject.thread_id, "tenant": tenant}
+    row = {"id": str(uuid.uuid4()), "url": None, "route": route, "payload": Jsonb(payload)}
+    await conn.execute(_SQL["enqueue"], about | row)
 
 
 async def take_due(conn: Connection, *, limit: int, silence: timedelta) -> list[Webhook]:

@@ -3,11 +3,9 @@
 import asyncio
 import base64
 import json
-import re
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,52 +16,14 @@ from engine.operations.stuck import find_stuck
 from engine.runs import runs
 from engine.runs.model import Cancellation, NewRun, Run
 from engine.webhooks.delivery import Courier
+from engine.webhooks.sending import Sender
 from engine.webhooks.targets import Targets
 from engine.webhooks.webhooks import Webhook, retry_webhook, search_webhooks
 from tests.conftest import TRIALS
 from tests.engines import TENANT, Bench, fresh_bench
+from tests.receivers import SECRET, Receiver, answer, guide_code, receiving
 
-SECRET = bytes(range(32))
-GUIDE = Path(__file__).parents[2] / "docs" / "howto" / "webhooks.md"
 LOCAL = Targets.of(["127.0.0.0/8"])
-
-
-@dataclass
-class Receiver:
-    """An HTTP server that answers what it is told and remembers what it was sent."""
-
-    port: int = 0
-    answers: list[bytes] = field(default_factory=list)
-    """Raw answers in turn; 204 when there are none. Empty bytes hang up, `...` never answers."""
-    got: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
-    asked: asyncio.Event = field(default_factory=asyncio.Event)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/hook?token=secret"
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode()
-        first, *lines = head.strip().split("\r\n")
-        headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
-        self.got.append((first, headers, await reader.readexactly(int(headers.get("content-length", 0)))))
-        self.asked.set()
-        answer = self.answers.pop(0) if self.answers else b"HTTP/1.1 204 No Content\r\n\r\n"
-        if answer == b"...":
-            await asyncio.sleep(30)
-        writer.write(answer)
-        writer.close()
-
-
-@asynccontextmanager
-async def receiving() -> AsyncIterator[Receiver]:
-    receiver = Receiver()
-    server = await asyncio.start_server(receiver.serve, "127.0.0.1", 0)
-    receiver.port = server.sockets[0].getsockname()[1]
-    try:
-        yield receiver
-    finally:
-        server.close()
 
 
 @pytest.fixture
@@ -83,9 +43,8 @@ async def nothing_waits(bench: Bench) -> None:
     await bench.rows("DELETE FROM webhook")
 
 
-def courier(bench: Bench, **parts: Any) -> Courier:
-    made: dict[str, Any] = {"database": bench.engine.database, "targets": LOCAL, "secret": SECRET} | parts
-    return Courier(**made)
+def courier(bench: Bench, *, targets: Targets = LOCAL, **parts: Any) -> Courier:
+    return Courier(bench.engine.database, Sender(targets, SECRET), **parts)
 
 
 async def accepted(bench: Bench, url: str, workflow: str = "three_stages", **value: Any) -> Run:
@@ -97,10 +56,6 @@ async def accepted(bench: Bench, url: str, workflow: str = "three_stages", **val
 async def kept(bench: Bench) -> list[Webhook]:
     async with bench.engine.database.transaction() as conn:
         return await search_webhooks(conn, tenant=TENANT, status=None)
-
-
-def answer(status: int, *headers: str, body: str = "") -> bytes:
-    return "\r\n".join([f"HTTP/1.1 {status} Some", f"content-length: {len(body)}", *headers, "", body]).encode()
 
 
 async def test_a_run_that_ends_is_told_with_its_ids_and_never_its_state(bench: Bench, receiver: Receiver) -> None:
@@ -120,14 +75,6 @@ async def test_a_run_that_ends_is_told_with_its_ids_and_never_its_state(bench: B
     assert (told["data"]["status"], told["data"]["outcome"]) == ("success", "completed")
     assert told["data"]["url"] == f"https://gatehouse.example/threads/{run.thread_id}/runs/{run.id}"
     assert b"secret of the case" not in body
-
-
-def guide_code() -> dict[str, Any]:
-    """What the guide's example defines."""
-    (code,) = re.findall(r"```python\n(.*?)```", GUIDE.read_text(), re.DOTALL)
-    defined: dict[str, Any] = {}
-    exec(compile(code, GUIDE.name, "exec"), defined)
-    return defined
 
 
 async def test_what_is_sent_passes_the_check_that_the_guide_shows(bench: Bench, receiver: Receiver) -> None:
@@ -248,7 +195,7 @@ async def test_a_fault_of_ours_counts_as_an_attempt(bench: Bench, receiver: Rece
 async def test_a_receiver_that_is_silent_holds_up_no_other(
     bench: Bench, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("engine.webhooks.delivery._ANSWER_S", 0.3)
+    monkeypatch.setattr("engine.webhooks.sending.ANSWER_S", 0.3)
     receiver.answers[:] = [b"..."]
     async with receiving() as other:
         await accepted(bench, receiver.url)

@@ -1,0 +1,1 @@
+"""Notifications: reviewers' chat, e-mail and systems are told of requests; links open, never decide."""
