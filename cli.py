@@ -21,6 +21,7 @@ _COMMANDS = {
     "eval": "evals.commands:app",
     "keys": "commands.keys:app",
     "versions": "commands.versions:app",
+    "conform": "commands.conform:app",
     "workflows": "commands.workflows:workflows",
     "version": "commands.version:version",
 }

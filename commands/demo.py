@@ -13,17 +13,17 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
-import httpx
 import typer
 from rich.markup import escape
 
 from commands.approvals import print_card
 from commands.client import call
+from commands.own_servers import wait_until_up
 from commands.serving import free_port
 from commands.steps import print_step
 from commands.terminal import explained, note, say
 from contracts.context import by_whom
-from contracts.errors import ConfigurationError, InvalidRequest
+from contracts.errors import InvalidRequest
 from engine.access.keys import create_key
 from engine.opening import open_database
 from engine.settings import Settings, read_settings
@@ -170,7 +170,7 @@ def _server() -> Iterator[Sandbox]:
         with log.open("w") as file:
             process = subprocess.Popen(command, stdout=file, stderr=file)
         try:
-            _wait_until_up(url, process, log)
+            wait_until_up(url, process, log, seconds=_START_S)
             note(f"Postgres and server are up on {url} after {time.monotonic() - began:.1f} s.")
             yield Sandbox(url, caller, reviewer, worlds)
         finally:
@@ -187,14 +187,3 @@ def _keys(settings: Settings) -> tuple[str, str]:
             return caller, await create_key(conn, f"demo-finance-{mark}", ["reviewer"], roles, expires_at=tomorrow)
 
     return asyncio.run(make())
-
-
-def _wait_until_up(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    until = time.monotonic() + _START_S
-    while time.monotonic() < until and process.poll() is None:
-        try:
-            if httpx.get(f"{url}/ok", timeout=2).is_success:
-                return
-        except httpx.TransportError:
-            time.sleep(0.1)
-    raise ConfigurationError(f"The demo server did not start:\n{log.read_text()[-2000:]}")

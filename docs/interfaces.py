@@ -14,6 +14,7 @@ from cli import app
 from docs.markdown import page, table
 
 _ANY = "any key"
+_TAKES = ("takes", "default", "meaning")
 _DOORS = {
     Caller: "callers",
     Reviewer: "reviewers",
@@ -67,7 +68,8 @@ def _calls(dependant: Dependant) -> Iterator[Any]:
 def _command(command: Any, behind: str) -> Iterator[str]:
     name = f"{behind} {command.name}"
     if hasattr(command, "commands"):
-        yield f"## {name}\n\n{_sentences(command.help)}"
+        rows = [_parameter(each) for each in command.params if not getattr(each, "hidden", False)]
+        yield "\n\n".join([f"## {name}", _sentences(command.help), *([table(_TAKES, rows)] if rows else [])])
         for inner in command.commands.values():
             yield from _command(inner, name)
         return
@@ -76,7 +78,7 @@ def _command(command: Any, behind: str) -> Iterator[str]:
     parts = [f"{mark} {name}{arguments}", _sentences(command.help)]
     rows = [_parameter(each) for each in command.params if not getattr(each, "hidden", False)]
     if rows:
-        parts.append(table(("takes", "default", "meaning"), rows))
+        parts.append(table(_TAKES, rows))
     yield "\n\n".join(parts)
 
 

@@ -9,7 +9,10 @@ from tests.house.tree import ROOT, Module, modules
 LONGEST = 600
 LONG_MODULES = {"contracts/errors.py": "every error stands on this one page"}
 """Modules over 400 lines, and why; none may pass 600."""
-MANY_PARAMETERS = {"contracts/tool.py:tool": "a decorator: every argument is a keyword and a fact of the contract"}
+MANY_PARAMETERS = {
+    "contracts/tool.py:tool": "a decorator: every argument is a keyword and a fact of the contract",
+    "commands/conform.py:conform": "a command: every parameter is an option",
+}
 FILE_LIMITS = {"graphs/*/graph.py": 100, "server.py": 60, "cli.py": 300, "engine/wiring.py": 200}
 
 

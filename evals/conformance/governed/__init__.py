@@ -1,0 +1,1 @@
+"""The graph that is attacked, as a governed workflow."""

@@ -1,0 +1,23 @@
+"""What is known at the gate."""
+
+from typing import NotRequired
+
+from pydantic import JsonValue
+from typing_extensions import TypedDict
+
+from contracts.approval import Decision, Proposal
+from nodes.recovery import Problem
+
+
+class Asked(TypedDict):
+    case: str
+    amount: int
+    """Whole euros."""
+
+
+class State(Asked):
+    proposal: NotRequired[Proposal | None]
+    decision: NotRequired[Decision | None]
+    receipt: NotRequired[dict[str, JsonValue] | None]
+    problem: NotRequired[Problem | None]
+    outcome: NotRequired[str]

@@ -1,0 +1,1 @@
+"""The graph that is attacked, in plain LangGraph."""
