@@ -22,9 +22,8 @@ from engine.approvals.model import DECISION_OF, ApprovalRequest, Judge
 from engine.approvals.requests import get_request, request_row
 from engine.approvals.votes import Vote, cast_vote, fits, is_reached, seats_of, votes_on
 from engine.audit import audit
-from engine.runs.dispatch import Dispatcher
 from engine.runs.model import Run
-from engine.runs.runs import get_run
+from engine.runs.runs import NextLeg, get_run
 from engine.runs.threads import get_thread
 from engine.store.database import Connection
 from engine.store.sql import load_queries
@@ -44,8 +43,6 @@ class Submission:
     reason: str = ""
     reason_code: str = ""
     message: str = ""
-    stream_modes: tuple[str, ...] = ()
-    """What the caller wants to hear of the leg that follows."""
 
 
 @dataclass(frozen=True)
@@ -88,9 +85,9 @@ async def decide(
     reviewer: Principal,
     *,
     judge: Judge,
-    dispatcher: Dispatcher,
+    following: NextLeg,
 ) -> Decided:
-    """Store what the reviewer says and, once that decides, queue the leg that acts on it, in one transaction.
+    """Store what the reviewer says and, once that decides, begin the leg that acts on it, in one transaction.
 
     Of a quorum, the last approval that it needs decides; anybody in a seat rejects, or responds, alone. Raises
     `Forbidden` (role, four eyes, a taken seat), `AlreadyDecided` (naming the winner), `HeldByAnother`,
@@ -119,7 +116,7 @@ async def decide(
         return Decided(None, await _note_vote(conn, run, request, votes), votes)
     by = [v.by for v in votes if v.type == submission.type]
     ending = _ending(request, covered, submission, ", ".join(by))
-    decision, leg = await conclude(conn, run, replace(ending, elsewhere=bool(thread["carried_by"])), dispatcher)
+    decision, leg = await conclude(conn, run, replace(ending, elsewhere=bool(thread["carried_by"])), following)
     return Decided(decision, leg, votes)
 
 
@@ -239,5 +236,4 @@ def _ending(request: ApprovalRequest, covered: ApprovalRequest, said: Submission
         reason=said.reason,
         reason_code=said.reason_code,
         message=said.message,
-        stream_modes=said.stream_modes,
     )

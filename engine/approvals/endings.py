@@ -18,7 +18,7 @@ from engine.audit import audit
 from engine.audit.audit import Subject
 from engine.runs.dispatch import Dispatcher
 from engine.runs.model import Run
-from engine.runs.runs import create_resume, get_run
+from engine.runs.runs import NextLeg, get_run
 from engine.runs.threads import get_thread
 from engine.store.database import Connection
 from engine.store.sql import load_queries
@@ -39,8 +39,6 @@ class Ending:
     reason: str = ""
     reason_code: str = ""
     message: str = ""
-    stream_modes: tuple[str, ...] = ()
-    """What the caller wants to hear of the leg that follows."""
     elsewhere: bool = False
     """Another server goes on with the run, when somebody resumes it there."""
 
@@ -56,7 +54,7 @@ async def lock_request(conn: Connection, request_id: str, now: datetime | None =
     return row
 
 
-async def conclude(conn: Connection, run: Run, ending: Ending, dispatcher: Dispatcher) -> tuple[Decision, Run]:
+async def conclude(conn: Connection, run: Run, ending: Ending, following: NextLeg) -> tuple[Decision, Run]:
     """Store how a locked, open request ended and queue the leg that acts on it."""
     request, covered = ending.request, ending.covered
     row = {
@@ -75,7 +73,7 @@ async def conclude(conn: Connection, run: Run, ending: Ending, dispatcher: Dispa
     await tell(conn, "expired" if ending.type == "expired" else "decided", request, decision=ending.type, by=ending.by)
     if ending.elsewhere:
         return decision, run
-    return decision, await create_resume(conn, run, dispatcher, stream_modes=ending.stream_modes)
+    return decision, await following.begin(conn, run)
 
 
 async def expire(
@@ -89,7 +87,8 @@ async def expire(
     run = await get_run(conn, request.run_id, tenant=request.tenant)
     nobody = "nobody decided in time"
     elsewhere = bool(thread["carried_by"])
-    await conclude(conn, run, Ending(request, request, "expired", _BY_SYSTEM, nobody, elsewhere=elsewhere), dispatcher)
+    ending = Ending(request, request, "expired", _BY_SYSTEM, nobody, elsewhere=elsewhere)
+    await conclude(conn, run, ending, NextLeg(dispatcher))
     return True
 
 

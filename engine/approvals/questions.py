@@ -9,9 +9,8 @@ from contracts.errors import AlreadyDecided, Forbidden
 from contracts.event import Event
 from engine.access.keys import Principal
 from engine.audit import audit
-from engine.runs.dispatch import Dispatcher
 from engine.runs.model import Run
-from engine.runs.runs import create_resume, get_run
+from engine.runs.runs import NextLeg, get_run
 from engine.runs.threads import get_thread
 from engine.store.database import Connection
 from engine.store.sql import load_queries
@@ -62,11 +61,9 @@ async def answer_question(
     question: Question,
     answer: str,
     principal: Principal,
-    dispatcher: Dispatcher,
-    *,
-    stream_modes: tuple[str, ...] = (),
+    following: NextLeg,
 ) -> Run:
-    """Keep the answer and queue the leg that goes on with it, in one transaction.
+    """Keep the answer and begin the leg that goes on with it, in one transaction.
 
     Raises `Forbidden` for anybody but the requester or an operator, `AlreadyDecided` for a second answer.
     """
@@ -80,4 +77,4 @@ async def answer_question(
     await audit.append(
         conn, run.subject(principal.name), Event.QUESTION_ANSWERED, {"question": question.question, "answer": answer}
     )
-    return await create_resume(conn, run, dispatcher, stream_modes=stream_modes)
+    return await following.begin(conn, run)

@@ -16,7 +16,7 @@ from engine.access.keys import Principal
 from engine.audit import audit
 from engine.runs.dispatch import Dispatcher
 from engine.runs.model import Run
-from engine.runs.runs import active_runs, create_resume, get_run
+from engine.runs.runs import NextLeg, active_runs, create_resume, get_run
 from engine.runs.threads import get_thread
 from engine.store.database import Connection
 from engine.store.sql import load_queries
@@ -83,8 +83,6 @@ class Resolution:
     result: JsonObject | None = None
     """`happened`: the reply that was lost, as the tool would have given it."""
     note: str = ""
-    stream_modes: tuple[str, ...] = ()
-    """What the caller wants to hear of the leg that follows."""
 
 
 async def search_effects(
@@ -155,7 +153,7 @@ async def require_resolver(conn: Connection, effect: Effect, person: Principal) 
 
 
 async def resolve(
-    conn: Connection, effect: Effect, resolution: Resolution, person: Principal, tool: AnyTool, dispatcher: Dispatcher
+    conn: Connection, effect: Effect, resolution: Resolution, person: Principal, tool: AnyTool, following: NextLeg
 ) -> tuple[Effect, Run | None]:
     """Record what a person found out, and have the case go on if it waits for that; exactly one resolution wins.
 
@@ -175,11 +173,10 @@ async def resolve(
         "by": person.name,
     }
     await audit.append(conn, run.subject(person.name), Event.CALL_RESOLVED, data)
-    settled, following = await get_effect(conn, effect.call_key, tenant=effect.tenant), None
-    if settled.parked:
-        leg = await get_run(conn, settled.leg_id, tenant=effect.tenant)
-        following = await create_resume(conn, leg, dispatcher, stream_modes=resolution.stream_modes)
-    return settled, following
+    settled = await get_effect(conn, effect.call_key, tenant=effect.tenant)
+    if not settled.parked:
+        return settled, None
+    return settled, await following.begin(conn, await get_run(conn, settled.leg_id, tenant=effect.tenant))
 
 
 async def _conclude(

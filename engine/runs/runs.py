@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Collection, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from psycopg.errors import UniqueViolation
@@ -64,6 +64,22 @@ async def create_resume(
         priority=run.priority,
     )
     return await _insert(conn, new, dispatcher, kind="resume", case_id=run.case_id, acts=run.acts)
+
+
+@dataclass
+class NextLeg:
+    """The leg that goes on with a case, made in one transaction: one, however many answers it carries."""
+
+    dispatcher: Dispatcher
+    stream_modes: tuple[str, ...] = ()
+    """What its caller wants to hear of it; nothing said: what the case has streamed before."""
+    run: Run | None = None
+
+    async def begin(self, conn: Connection, run: Run) -> Run:
+        """Have it go on from `run`; expects the transaction that stored the answer."""
+        if self.run is None:
+            self.run = await create_resume(conn, run, self.dispatcher, stream_modes=self.stream_modes)
+        return self.run
 
 
 async def _insert(

@@ -30,7 +30,7 @@ from engine.store.journal import Page
 from engine.store.retention import prune, surplus
 from engine.store.seal import SealedSerializer
 from engine.worker.admission import require_enterable, require_stage
-from engine.worker.intake import require_no_open_gate
+from engine.worker.asked import require_no_open_gate
 from engine.worker.state import StateReader
 
 _LANGGRAPHS_OWN = ("__input__", "__start__", "__end__")

@@ -1,15 +1,14 @@
 """What comes in from outside for a thread: new input, decisions, answers. Nothing walks around an open gate."""
 
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 
 from pydantic import JsonValue
 
 from contracts.errors import (
-    AmbiguousResume,
-    BypassRefused,
     DigestMismatch,
     GatehouseError,
-    GateOpen,
     InvalidRequest,
     NotCarried,
     NothingToResume,
@@ -19,19 +18,20 @@ from engine.approvals.decisions import Decided, Submission, decide, require_revi
 from engine.approvals.endings import note_refusal
 from engine.approvals.model import ApprovalRequest
 from engine.approvals.payloads import read_answer, read_decision
-from engine.approvals.questions import Question, answer_question, questions_of_thread
-from engine.approvals.requests import asked_of_thread, get_request
+from engine.approvals.questions import Question, answer_question
+from engine.approvals.requests import get_request
 from engine.catalog.catalog import Catalog
 from engine.catalog.versions import require_not_drained
-from engine.gateway.outcomes import Effect, Resolution, get_effect, parked_effects, require_resolver, resolve
+from engine.gateway.outcomes import Effect, Resolution, get_effect, require_resolver, resolve
 from engine.gateway.payloads import read_resolution
 from engine.runs.dispatch import Dispatcher
 from engine.runs.model import Cancellation, NewRun, NewThread, Run
-from engine.runs.runs import create_run
+from engine.runs.runs import NextLeg, create_run
 from engine.runs.threads import get_thread, make_thread
 from engine.store.database import Connection, Database
 from engine.webhooks.targets import Targets
 from engine.worker.admission import cancel_now, make_room, require_options
+from engine.worker.asked import Asked, answered, asked_on, require_no_open_gate
 from engine.worker.migration import Migrator
 from engine.worker.resume import pending_interrupts
 from engine.worker.screening import screen, screen_text
@@ -105,43 +105,57 @@ class Intake:
         """Decide one request; see `engine.approvals.decisions.decide` for what is refused. An attempt is on record."""
         async with self.database.reading() as conn:
             request = await get_request(conn, request_id, tenant=reviewer.tenant)
-        try:
-            require_reviewer(request, reviewer)
-            await self._require_unchanged(request)
+        async with self._on_record(request, submission.type, reviewer):
+            await self._require_decidable(request, reviewer)
             async with self.database.transaction() as conn:
-                judge = self.catalog[request.workflow].judge
-                return await decide(conn, request, submission, reviewer, judge=judge, dispatcher=self.dispatcher)
-        except GatehouseError as error:
-            if error.status < 500:
-                async with self.database.transaction() as conn:
-                    await note_refusal(conn, request, submission.type, reviewer, error)
-            raise
+                return await self._decide(conn, request, submission, reviewer, NextLeg(self.dispatcher))
 
     async def resume(
         self, thread_id: str, value: JsonValue, principal: Principal, *, stream_modes: tuple[str, ...] = ()
     ) -> Run:
         """Take LangGraph's `command.resume`: a map by interrupt id, or a plain value where it can mean only one thing.
 
-        Raises `NothingToResume`, `AmbiguousResume`, `InvalidDecision` and what `decide` raises.
+        Several answers are taken together or not at all, and one leg goes on with them. Raises `NothingToResume`,
+        `AmbiguousResume`, `InvalidDecision` and what `decide` raises.
         """
         async with self.database.reading() as conn:
             await get_thread(conn, thread_id, tenant=principal.tenant)
-            asked = await _asked(conn, thread_id)
-        target, answer = _target(asked, value)
-        if isinstance(target, Question):
-            workflow = self.catalog[target.workflow]
-            text = screen_text(workflow.policy, read_answer(answer))
-            await self.migrator.require_loaded(target.run_id)
+            asked = await asked_on(conn, thread_id)
+        answers = answered(asked, value)
+        async with AsyncExitStack() as stack:
+            for target in (target for target, _ in answers if isinstance(target, ApprovalRequest)):
+                await stack.enter_async_context(self._on_record(target, "resume", principal))
+            steps = [await self._step(target, answer, principal) for target, answer in answers]
+            following = NextLeg(self.dispatcher, stream_modes)
             async with self.database.transaction() as conn:
-                return await answer_question(conn, target, text, principal, self.dispatcher, stream_modes=stream_modes)
-        if isinstance(target, Effect):
-            resolution = replace(read_resolution(answer), stream_modes=stream_modes)
-            _, following = await self.settle(target.call_key, resolution, principal)
-            if following is None:
-                raise NothingToResume(f"Thread {thread_id} no longer waits for this effect.")
-            return following
-        submission = replace(read_decision(answer), stream_modes=stream_modes)
-        return (await self.decide(target.id, submission, principal)).run
+                legs = [await step(conn, following) for step in steps]
+        if legs[-1] is None:
+            raise NothingToResume(f"Thread {thread_id} no longer waits for this effect.")
+        return legs[-1]
+
+    async def _step(self, target: Asked, answer: JsonValue, principal: Principal) -> "_Step":
+        """What is left to do in the transaction, once everything is checked that can be outside of it."""
+        match target:
+            case Question():
+                text = screen_text(self.catalog[target.workflow].policy, read_answer(answer))
+                await self.migrator.require_loaded(target.run_id)
+                return lambda conn, following: answer_question(conn, target, text, principal, following)
+            case Effect():
+                resolution = read_resolution(answer)
+                await self._require_settleable(target.call_key, principal)
+
+                async def take_outcome(conn: Connection, following: NextLeg) -> Run | None:
+                    return (await self._settle(conn, target, resolution, principal, following))[1]
+
+                return take_outcome
+            case ApprovalRequest():
+                submission = read_decision(answer)
+                await self._require_decidable(target, principal)
+
+                async def take_decision(conn: Connection, following: NextLeg) -> Run | None:
+                    return (await self._decide(conn, target, submission, principal, following)).run
+
+                return take_decision
 
     async def cancel(self, run: Run, asked: Cancellation) -> None:
         """Cancel a run; one that waits at a gate ends at once and its requests are closed.
@@ -156,17 +170,27 @@ class Intake:
 
         Raises what `engine.gateway.outcomes.resolve` does, and where the case waits what a decision of it would raise.
         """
+        effect = await self._require_settleable(call_key, person)
+        async with self.database.transaction() as conn:
+            return await self._settle(conn, effect, resolution, person, NextLeg(self.dispatcher))
+
+    async def _require_settleable(self, call_key: str, person: Principal) -> Effect:
         async with self.database.transaction() as conn:
             effect = await get_effect(conn, call_key, tenant=person.tenant)
             await require_resolver(conn, effect, person)
         if effect.waits:
             await self.migrator.require_loaded(effect.leg_id)
-        tool = self.catalog[effect.workflow].tool(effect.tool)
-        async with self.database.transaction() as conn:
-            return await resolve(conn, effect, resolution, person, tool, self.dispatcher)
+        return effect
 
-    async def _require_unchanged(self, request: ApprovalRequest) -> None:
-        """The open request must still be what the thread's newest checkpoint waits for."""
+    async def _settle(
+        self, conn: Connection, effect: Effect, resolution: Resolution, person: Principal, following: NextLeg
+    ) -> tuple[Effect, Run | None]:
+        tool = self.catalog[effect.workflow].tool(effect.tool)
+        return await resolve(conn, effect, resolution, person, tool, following)
+
+    async def _require_decidable(self, request: ApprovalRequest, reviewer: Principal) -> None:
+        """Somebody who may decides about what the thread's newest checkpoint still waits for."""
+        require_reviewer(request, reviewer)
         if request.status != "pending":
             return
         async with self.database.reading() as conn:
@@ -183,58 +207,27 @@ class Intake:
                 hint="Cancel the run and start the case again.",
             )
 
+    async def _decide(
+        self,
+        conn: Connection,
+        request: ApprovalRequest,
+        submission: Submission,
+        reviewer: Principal,
+        following: NextLeg,
+    ) -> Decided:
+        judge = self.catalog[request.workflow].judge
+        return await decide(conn, request, submission, reviewer, judge=judge, following=following)
 
-async def require_no_open_gate(conn: Connection, thread_id: str, *, command: object = None) -> None:
-    """Raises `GateOpen` naming what the thread waits for; `BypassRefused` where a command would move past it."""
-    for item in await _asked(conn, thread_id):
-        if _waits(item):
-            if command:
-                raise BypassRefused(
-                    "A run that waits takes neither `update` nor `goto`: they can move it past its gate.",
-                    hint="Send `command.resume` alone, or cancel the run and start the case again.",
-                )
-            what = "a decision" if isinstance(item, ApprovalRequest) else "an answer"
-            if isinstance(item, Effect):
-                what = "somebody to find out what became of an effect"
-            raise GateOpen(
-                f"Thread {thread_id} waits for {what}; new input or another state would walk around it.",
-                hint="Answer with command.resume, or cancel the run first.",
-                facts={"interrupt_id": item.interrupt_id, "stage": item.stage},
-            )
-
-
-Asked = ApprovalRequest | Question | Effect
-
-
-async def _asked(conn: Connection, thread_id: str) -> list[Asked]:
-    parked = await parked_effects(conn, thread_id)
-    return [*await asked_of_thread(conn, thread_id), *await questions_of_thread(conn, thread_id), *parked]
+    @asynccontextmanager
+    async def _on_record(self, request: ApprovalRequest, what: str, who: Principal) -> AsyncIterator[None]:
+        """What is refused inside was tried, and that is kept; the request is as it was."""
+        try:
+            yield
+        except GatehouseError as error:
+            if error.status < 500:
+                async with self.database.transaction() as conn:
+                    await note_refusal(conn, request, what, who, error)
+            raise
 
 
-def _waits(item: Asked) -> bool:
-    return item.waits if isinstance(item, Effect) else item.status in ("pending", "open")
-
-
-def _target(asked: list[Asked], value: JsonValue) -> tuple[Asked, JsonValue]:
-    """What a resume answers. A plain value names nothing, so it counts only where nothing else was ever asked."""
-    by_id = {item.interrupt_id: item for item in asked if item.interrupt_id}
-    if isinstance(value, dict) and value and all(_is_interrupt_id(key) for key in value):
-        if len(value) > 1:
-            raise AmbiguousResume("Answer one interrupt at a time.")
-        interrupt_id, answer = next(iter(value.items()))
-        if interrupt_id not in by_id:
-            raise NothingToResume(f"The thread has no interrupt {interrupt_id}.")
-        return by_id[interrupt_id], answer
-    if not asked:
-        raise NothingToResume("The thread waits for nothing.", hint="Look at GET /threads/{id}/state.")
-    if len(asked) > 1:
-        raise AmbiguousResume(
-            "The thread has asked more than once, and the answer does not say which request it is for.",
-            hint='Send {"resume": {"<interrupt id>": …}} with the id of the interrupt that you were shown.',
-            facts={"interrupts": [{"id": i.interrupt_id, "waits": _waits(i)} for i in asked]},
-        )
-    return asked[0], value
-
-
-def _is_interrupt_id(key: str) -> bool:
-    return len(key) == 32 and all(c in "0123456789abcdef" for c in key)
+_Step = Callable[[Connection, NextLeg], Awaitable[Run | None]]

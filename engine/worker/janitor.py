@@ -19,8 +19,8 @@ from engine.store.checkpoints import delete_of_thread
 from engine.store.database import Connection, Database
 from engine.store.retention import is_only_janitor, prune, surplus
 from engine.webhooks.webhooks import count_old_webhooks, forget_webhooks
+from engine.worker.asked import require_no_open_gate
 from engine.worker.edits import require_idle
-from engine.worker.intake import require_no_open_gate
 
 _BY = "system"
 _PAGE = 200

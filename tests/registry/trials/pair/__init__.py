@@ -1,0 +1,1 @@
+"""Two gates at a time."""
