@@ -22,6 +22,7 @@ from api import (
     runs,
     stateless,
     states,
+    stats,
     store,
     system,
     thread_streams,
@@ -60,6 +61,7 @@ ROOMS = (
     approvals,
     audit,
     effects,
+    stats,
     versions,
     webhooks,
 )

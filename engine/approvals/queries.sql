@@ -175,3 +175,72 @@ ORDER BY since;
 SELECT id, run_id, thread_id, workflow, queue, role, card ->> 'summary' AS summary, expires_at,
        extract(epoch FROM now() - due_at)::float8 AS for_s
 FROM approval WHERE tenant = %(tenant)s AND status = 'pending' AND due_at < now() ORDER BY due_at LIMIT 500;
+
+-- name: measure_queues
+-- Of each queue: what was asked and how it ended since then, and what waits now.
+SELECT queue,
+       count(*) FILTER (WHERE requested_at >= %(since)s) AS asked,
+       count(*) FILTER (WHERE decided_at >= %(since)s AND status = 'approved') AS approve,
+       count(*) FILTER (WHERE decided_at >= %(since)s AND status = 'edited') AS edit,
+       count(*) FILTER (WHERE decided_at >= %(since)s AND status = 'rejected') AS reject,
+       count(*) FILTER (WHERE decided_at >= %(since)s AND status = 'responded') AS respond,
+       count(*) FILTER (WHERE decided_at >= %(since)s AND status = 'expired') AS expired,
+       count(*) FILTER (WHERE decided_at >= %(since)s AND status = 'cancelled') AS cancelled,
+       count(*) FILTER (WHERE decided_at >= %(since)s AND status = 'superseded') AS superseded,
+       count(*) FILTER (WHERE decided_at >= %(since)s AND decided_at > due_at
+                        AND status IN ('approved', 'edited', 'rejected', 'responded', 'expired')) AS breached,
+       percentile_cont(ARRAY[0.5, 0.95]) WITHIN GROUP (ORDER BY extract(epoch FROM decided_at - requested_at)::float8)
+           FILTER (WHERE decided_at >= %(since)s AND status IN ('approved', 'edited', 'rejected', 'responded')) AS took_s,
+       count(*) FILTER (WHERE status = 'pending') AS depth,
+       count(*) FILTER (WHERE status = 'pending' AND due_at < now()) AS overdue,
+       max(extract(epoch FROM now() - requested_at)::float8) FILTER (WHERE status = 'pending') AS oldest_s
+FROM approval
+WHERE tenant = %(tenant)s AND requested_at IS NOT NULL
+  AND (requested_at >= %(since)s OR decided_at >= %(since)s OR status = 'pending')
+  AND (%(queue)s::text IS NULL OR queue = %(queue)s)
+  AND (%(workflow)s::text IS NULL OR workflow = %(workflow)s)
+GROUP BY queue ORDER BY queue;
+
+-- name: measure_agreement
+-- Requests about which several people have spoken, and those about which all of them said the same.
+SELECT queue, count(*) AS requests, count(*) FILTER (WHERE kinds = 1) AS agreed FROM (
+    SELECT a.queue, count(*) AS votes, count(DISTINCT v.type) AS kinds
+    FROM approval_vote v JOIN approval a ON a.id = v.request_id
+    WHERE a.tenant = %(tenant)s AND a.decided_at >= %(since)s
+      AND (%(queue)s::text IS NULL OR a.queue = %(queue)s)
+      AND (%(workflow)s::text IS NULL OR a.workflow = %(workflow)s)
+    GROUP BY v.request_id, a.queue
+) AS spoken WHERE votes > 1 GROUP BY queue;
+
+-- name: measure_reasons
+-- How often each reason code was given, by queue.
+SELECT queue, reason_code, count(*) AS times FROM approval
+WHERE tenant = %(tenant)s AND requested_at IS NOT NULL AND decided_at >= %(since)s AND reason_code <> ''
+  AND (%(queue)s::text IS NULL OR queue = %(queue)s)
+  AND (%(workflow)s::text IS NULL OR workflow = %(workflow)s)
+GROUP BY queue, reason_code ORDER BY times DESC, reason_code;
+
+-- name: measure_edits
+-- How often people changed each argument, by queue and tool.
+SELECT a.queue, a.tool, field.name, count(*) AS times
+FROM approval a JOIN approval edited ON edited.id = a.replaced_by,
+     LATERAL (SELECT jsonb_object_keys(a.args || edited.args) AS name) AS field
+WHERE a.tenant = %(tenant)s AND a.requested_at IS NOT NULL AND a.decided_at >= %(since)s AND a.status = 'edited'
+  AND a.args -> field.name IS DISTINCT FROM edited.args -> field.name
+  AND (%(queue)s::text IS NULL OR a.queue = %(queue)s)
+  AND (%(workflow)s::text IS NULL OR a.workflow = %(workflow)s)
+GROUP BY a.queue, a.tool, field.name ORDER BY times DESC, a.tool, field.name;
+
+-- name: measure_reviewers
+-- What each person said since then, and how long they looked where they had claimed it.
+SELECT v.by, count(*) FILTER (WHERE v.type = 'approve') AS approve, count(*) FILTER (WHERE v.type = 'edit') AS edit,
+       count(*) FILTER (WHERE v.type = 'reject') AS reject, count(*) FILTER (WHERE v.type = 'respond') AS respond,
+       count(v.claimed_at) AS timed,
+       percentile_cont(ARRAY[0.5, 0.95]) WITHIN GROUP (ORDER BY extract(epoch FROM v.at - v.claimed_at)::float8)
+           FILTER (WHERE v.claimed_at IS NOT NULL) AS looked_s
+FROM approval_vote v JOIN approval a ON a.id = v.request_id
+WHERE a.tenant = %(tenant)s AND v.at >= %(since)s
+  AND (%(queue)s::text IS NULL OR a.queue = %(queue)s)
+  AND (%(workflow)s::text IS NULL OR a.workflow = %(workflow)s)
+  AND (%(by)s::text IS NULL OR v.by = %(by)s)
+GROUP BY v.by ORDER BY count(*) DESC, v.by;

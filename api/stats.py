@@ -1,0 +1,34 @@
+"""How review goes, in figures."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from pydantic import AwareDatetime, Field
+
+from api.bodies import Body
+from api.door import Reader, TheEngine
+from engine.approvals.measures import WINDOW, Window, review_measures
+
+router = APIRouter(prefix="/stats", tags=["stats"])
+
+
+class ReviewsQuery(Body):
+    """Which reviews are measured."""
+
+    since: AwareDatetime | None = Field(None, description="By default 30 days ago.")
+    queue: str | None = Field(None, max_length=200)
+    workflow: str | None = Field(None, max_length=200)
+
+
+@router.get("/reviews")
+async def reviews(engine: TheEngine, principal: Reader, where: Annotated[ReviewsQuery, Query()]) -> dict[str, Any]:
+    """What was asked and decided in each queue, how long it took, what waits; and what each person decided.
+
+    Reviewers see their own figures beside the queues', operators everybody's.
+    """
+    since = where.since or datetime.now(UTC) - WINDOW
+    by = None if "operator" in principal.roles else principal.name
+    window = Window(principal.tenant, since, where.queue, where.workflow, by)
+    async with engine.database.reading() as conn:
+        return await review_measures(conn, window)
