@@ -7,6 +7,7 @@ import typer
 from rich.markup import escape
 
 from commands.client import DEFAULT_URL, Key, Url, call
+from commands.escalating import escalate
 from commands.reviews import stats
 from commands.terminal import explained, minute, say, show_json, show_table
 from contracts.errors import InvalidDecision
@@ -14,6 +15,7 @@ from contracts.errors import InvalidDecision
 app = typer.Typer(no_args_is_help=True, help="Requests for approval: list, read, decide, measure.")
 
 app.command("stats")(stats)
+app.command()(escalate)
 
 RequestId = Annotated[str, typer.Argument(help="Id of the request.")]
 Digest = Annotated[str, typer.Option(help="The action digest you were shown; by default it is shown and asked.")]

@@ -175,6 +175,12 @@ class CannotUndo(GatehouseError):
     code, status, category = "cannot_undo", 409, "logic"
 
 
+class NoHigherLevel(GatehouseError):
+    """There is nobody further up to whom this request could go."""
+
+    code, status, category = "no_higher_level", 409, "logic"
+
+
 class AlreadySettled(GatehouseError):
     """What became of this effect is known, or was found out by somebody else."""
 

@@ -13,10 +13,10 @@ from contracts.approval import JsonObject
 from contracts.errors import GatehouseError
 from contracts.event import Event
 from engine.access.keys import Principal
-from engine.approvals.endings import expire
 from engine.approvals.model import ApprovalRequest
 from engine.approvals.questions import Question, questions_of_thread
 from engine.approvals.requests import asked_of_thread
+from engine.approvals.timers import DueRequest, fire
 from engine.audit import audit
 from engine.audit.verify import verify
 from engine.gateway.systems import Systems
@@ -139,7 +139,8 @@ async def _give(scene: Scene, answer: Answer, waiting: Open) -> None:
     if isinstance(answer, Expire) and isinstance(waiting, ApprovalRequest) and waiting.expires_at:
         async with scene.engine.database.transaction() as conn:
             # This request alone: a sweep at a later time would end those of other cases in the same database.
-            await expire(conn, waiting, scene.wake_ups, now=waiting.expires_at + timedelta(seconds=1))
+            over = waiting.expires_at + timedelta(seconds=1)
+            await fire(conn, DueRequest(waiting.id, waiting.tenant, waiting.thread_id, over), scene.wake_ups, now=over)
         return
     value = _value(answer, waiting)
     await scene.intake.resume(scene.thread_id, {str(waiting.interrupt_id): value}, _principal(scene, answer, waiting))

@@ -12,19 +12,15 @@ from contracts.errors import GatehouseError, NotFound
 from contracts.event import Event
 from engine.access.keys import Principal
 from engine.approvals.model import STATUS_OF, ApprovalRequest
-from engine.approvals.requests import get_request
 from engine.approvals.telling import tell
 from engine.audit import audit
 from engine.audit.audit import Subject
-from engine.runs.dispatch import Dispatcher
 from engine.runs.model import Run
-from engine.runs.runs import NextLeg, get_run
-from engine.runs.threads import get_thread
+from engine.runs.runs import NextLeg
 from engine.store.database import Connection
 from engine.store.sql import load_queries
 
 _SQL = load_queries(__file__)
-_BY_SYSTEM = "system"
 
 
 @dataclass(frozen=True)
@@ -44,7 +40,7 @@ class Ending:
 
 
 async def lock_request(conn: Connection, request_id: str, now: datetime | None = None) -> DictRow:
-    """The request's row, held until the transaction ends, with `too_late` and `held_by` (whoever has it).
+    """The request's row, held until the transaction ends, with `too_late`, `held_by` (whoever has it) and `looked_at`.
 
     Expects the thread's lock. Raises `NotFound`.
     """
@@ -74,28 +70,6 @@ async def conclude(conn: Connection, run: Run, ending: Ending, following: NextLe
     if ending.elsewhere:
         return decision, run
     return decision, await following.begin(conn, run)
-
-
-async def expire(
-    conn: Connection, request: ApprovalRequest, dispatcher: Dispatcher, *, now: datetime | None = None
-) -> bool:
-    """End a request whose time is over, which means reject; False when somebody was faster."""
-    thread = await get_thread(conn, request.thread_id, tenant=request.tenant, lock=True)
-    row = await lock_request(conn, request.id, now)
-    if row["status"] != "pending" or not row["too_late"]:
-        return False
-    run = await get_run(conn, request.run_id, tenant=request.tenant)
-    nobody = "nobody decided in time"
-    elsewhere = bool(thread["carried_by"])
-    ending = Ending(request, request, "expired", _BY_SYSTEM, nobody, elsewhere=elsewhere)
-    await conclude(conn, run, ending, NextLeg(dispatcher))
-    return True
-
-
-async def due_requests(conn: Connection, *, now: datetime | None = None) -> list[ApprovalRequest]:
-    """Pending requests whose time is over at `now` (the database's clock by default)."""
-    rows = await (await conn.execute(_SQL["due"], {"now": now})).fetchall()
-    return [await get_request(conn, str(row["id"]), tenant=row["tenant"]) for row in rows]
 
 
 async def cancel_requests(conn: Connection, subject: Subject, run_ids: Collection[str]) -> None:

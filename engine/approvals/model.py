@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from contracts.approval import Decision, DecisionType, JsonObject, Proposal, RequestStatus
 from contracts.policy import Quorum, Verdict, VerdictType
+from engine.audit.audit import Subject
 
 DECISION_OF: dict[RequestStatus, DecisionType] = {
     "approved": "approve",
@@ -83,7 +84,9 @@ class ApprovalRequest:
     interrupt_id: str | None
     created_at: datetime
     requested_at: datetime | None
+    warn_at: datetime | None
     due_at: datetime | None
+    breach_at: datetime | None
     expires_at: datetime | None
     decided_at: datetime | None
     decided_by: str | None
@@ -96,6 +99,10 @@ class ApprovalRequest:
     assigned_to: str | None
     level: int
     escalated_to: tuple[str, ...]
+    levels: list[dict[str, str]]
+    """The steps of its queue's escalation when it was asked: `to` whom, and with which `role`."""
+    warned_at: datetime | None
+    breached_at: datetime | None
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> Self:
@@ -106,6 +113,10 @@ class ApprovalRequest:
         values["escalated_to"] = tuple(row["escalated_to"])
         values["replaced_by"] = str(row["replaced_by"]) if row["replaced_by"] else None
         return cls(**values)
+
+    def subject(self, actor: str) -> Subject:
+        """Whom audit records of this request name."""
+        return Subject(self.thread_id, self.run_id, actor)
 
     def proposal(self) -> Proposal:
         return {

@@ -19,16 +19,20 @@ SELECT * FROM approval WHERE id = %(id)s AND tenant = %(tenant)s;
 
 -- name: lock
 -- One request, held until the transaction ends: exactly one decision wins.
-SELECT *, expires_at <= coalesce(%(now)s, now()) AS too_late,
+SELECT *, expires_at <= coalesce(%(now)s, now()) AS too_late, coalesce(%(now)s, now()) AS looked_at,
        CASE WHEN claimed_until > coalesce(%(now)s, now()) THEN claimed_by ELSE assigned_to END AS held_by
 FROM approval WHERE id = %(id)s FOR UPDATE;
 
 -- name: ask
 -- Open a frozen request for review, in the transaction that saves the interrupt.
-UPDATE approval SET status = 'pending', interrupt_id = %(interrupt_id)s, stage = %(stage)s, requested_at = now(),
-                    due_at = now() + %(target)s, expires_at = now() + %(within)s
+UPDATE approval SET status = 'pending', interrupt_id = %(interrupt_id)s, stage = %(stage)s, requested_at = asked.at,
+                    warn_at = asked.at + %(warn)s, due_at = asked.at + %(due)s, breach_at = asked.at + %(breach)s,
+                    expires_at = asked.at + %(within)s, next_timer_at = asked.at + %(first)s, levels = %(levels)s,
+                    level_at = ARRAY(SELECT asked.at + after FROM unnest(%(level_after)s::interval[])
+                                     WITH ORDINALITY AS step (after, n) ORDER BY n)
+FROM (SELECT coalesce(%(now)s, now()) AS at) AS asked
 WHERE id = %(id)s AND thread_id = %(thread_id)s AND action_digest = %(action_digest)s AND status = 'frozen'
-RETURNING *;
+RETURNING approval.*;
 
 -- name: conclude
 -- Store how a pending request ended.
@@ -109,10 +113,26 @@ WHERE tenant = %(tenant)s AND requested_at IS NOT NULL
 -- Every request that a thread has put to people, oldest first.
 SELECT * FROM approval WHERE thread_id = %(thread_id)s AND interrupt_id IS NOT NULL ORDER BY requested_at;
 
--- name: due
--- Pending requests whose time is over.
-SELECT id, thread_id, tenant FROM approval WHERE status = 'pending' AND expires_at <= coalesce(%(now)s, now())
-ORDER BY expires_at LIMIT 100;
+-- name: timers
+-- Open requests at which somebody has to look because of the time, in parts; those of an earlier release only expire.
+SELECT id, thread_id, tenant, coalesce(next_timer_at, expires_at) AS at FROM approval
+WHERE status = 'pending' AND coalesce(next_timer_at, expires_at) <= coalesce(%(now)s, now())
+  AND (%(after_at)s::timestamptz IS NULL OR (coalesce(next_timer_at, expires_at), id) > (%(after_at)s, %(after_id)s))
+ORDER BY coalesce(next_timer_at, expires_at), id LIMIT %(limit)s;
+
+-- name: note_timers
+-- Keep what happened to an open request as time passed, and when to look at it again.
+UPDATE approval SET warned_at = CASE WHEN %(warned)s THEN %(at)s ELSE warned_at END,
+                    breached_at = CASE WHEN %(breached)s THEN %(at)s ELSE breached_at END, next_timer_at = %(next_at)s
+WHERE id = %(id)s;
+
+-- name: escalate
+-- Let others decide an open request, too; whoever had it has it no more.
+UPDATE approval SET level = %(level)s, claimed_by = NULL, claimed_at = NULL, claimed_until = NULL,
+                    assigned_to = NULL, assigned_by = NULL,
+                    escalated_to = CASE WHEN %(role)s::text = ANY (escalated_to || ''::text) THEN escalated_to
+                                        ELSE array_append(escalated_to, %(role)s) END
+WHERE id = %(id)s;
 
 -- name: cancel_requests
 -- Close what runs of a cancelled case have put to people, or would have.

@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from psycopg.types.json import Jsonb
@@ -14,6 +14,7 @@ from contracts.event import Event
 from contracts.policy import Queue, VerdictType
 from engine.approvals.digest import Action
 from engine.approvals.model import ApprovalRequest, Judged, NormalCall
+from engine.approvals.plan import times_of
 from engine.approvals.telling import tell
 from engine.audit import audit
 from engine.runs.model import Run
@@ -110,9 +111,18 @@ async def freeze(conn: Connection, run: Run, judged: Judged, draft: Draft, **col
     return request
 
 
-async def ask(conn: Connection, run: Run, interrupt_id: str, value: Mapping[str, Any], queue: Queue) -> None:
+async def ask(
+    conn: Connection,
+    run: Run,
+    interrupt_id: str,
+    value: Mapping[str, Any],
+    queue: Queue,
+    *,
+    now: datetime | None = None,
+) -> None:
     """Open the request that an approval interrupt shows; expects the transaction that saves the interrupt.
 
+    From `now` (the database's clock by default) its times run, all of them in seconds of review.
     Raises `DigestMismatch` when the interrupt does not show a frozen action of this case.
     """
     params = {
@@ -121,10 +131,10 @@ async def ask(conn: Connection, run: Run, interrupt_id: str, value: Mapping[str,
         "action_digest": value["action_digest"],
         "interrupt_id": interrupt_id,
         "stage": value["stage"],
-        "target": timedelta(seconds=queue.target_s),
-        "within": timedelta(seconds=value["within_s"]),
+        "now": now,
     }
-    asked = await (await conn.execute(_SQL["ask"], params)).fetchone()
+    times = times_of(queue, value["within_s"], now or datetime.now(UTC))
+    asked = await (await conn.execute(_SQL["ask"], params | times)).fetchone()
     if asked is None:
         request = await get_request(conn, value["request_id"], tenant=run.tenant)
         if request.interrupt_id == interrupt_id and request.action_digest == value["action_digest"]:

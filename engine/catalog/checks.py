@@ -8,6 +8,7 @@ from typing import get_type_hints
 from contracts.errors import ConfigurationError
 from contracts.policy import Rule
 from contracts.tool import Accepted, AnyTool
+from engine.approvals.hours import problems_of
 from engine.catalog.workflow import Workflow
 
 _LONGEST_SETTLING_S = 60
@@ -110,6 +111,8 @@ def _queue(workflow: Workflow) -> Iterator[str]:
         yield f"{named} has no name or no target"
     if min(queue.warn_s, queue.breach_s, queue.capacity, queue.oldest_s, queue.grace_s) < 0:
         yield f"{named} has a limit below zero"
+    if queue.hours:
+        yield from (f"{named} {problem}" for problem in problems_of(queue.hours))
     steps = [level.after_s for level in queue.escalation]
     if steps != sorted(set(steps)) or (steps and steps[0] <= 0):
         yield f"{named} escalates in steps that do not follow each other"

@@ -14,6 +14,10 @@ SELECT * FROM thread WHERE id = %(id)s AND tenant = %(tenant)s AND deleted_at IS
 -- `seq`), approval, audit.
 SELECT * FROM thread WHERE id = %(id)s AND tenant = %(tenant)s AND deleted_at IS NULL FOR NO KEY UPDATE;
 
+-- name: take_thread
+-- One thread, held until the transaction ends, unless somebody else holds it.
+SELECT * FROM thread WHERE id = %(id)s AND tenant = %(tenant)s AND deleted_at IS NULL FOR NO KEY UPDATE SKIP LOCKED;
+
 -- name: search_threads
 -- Threads of a tenant that fit, in the order asked for.
 SELECT * FROM thread

@@ -67,6 +67,12 @@ async def get_thread(conn: Connection, thread_id: str, *, tenant: str, lock: boo
     return row
 
 
+async def take_thread(conn: Connection, thread_id: str, *, tenant: str) -> DictRow | None:
+    """One thread, held until the transaction ends; None where somebody else holds it, or it is gone."""
+    params = {"id": thread_id, "tenant": tenant}
+    return await (await conn.execute(_SQL["take_thread"], params)).fetchone()
+
+
 async def search_threads(
     conn: Connection,
     where: ThreadFilter,

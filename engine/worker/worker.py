@@ -1,4 +1,4 @@
-"""The worker process: wake-ups, the sweeper for what was lost, expiry of requests, and drain."""
+"""The worker process: wake-ups, the sweeper for what was lost, timers of requests, and drain."""
 
 import asyncio
 import logging
@@ -10,8 +10,7 @@ import psycopg
 from procrastinate.exceptions import ConnectorException
 
 from contracts.errors import GatehouseError, StoreUnavailable
-from engine.approvals.endings import due_requests, expire
-from engine.approvals.model import ApprovalRequest
+from engine.approvals.timers import DueRequest, due_requests, fire
 from engine.items.items import sweep_items
 from engine.runs import runs
 from engine.runs.dispatch import WorkingDispatcher
@@ -21,6 +20,8 @@ from engine.worker.errands import Errand, Errands
 from engine.worker.ticks import fire_due
 
 _LOG = logging.getLogger("gatehouse.worker")
+_REQUESTS_A_SWEEP = 500
+"""More are left to the next one, so that lost runs are looked for in between."""
 _SILENT_SWEEPS, _SILENT_S = 5, 10
 """A worker is ill that has not swept for this many times its interval and these seconds more."""
 
@@ -126,21 +127,31 @@ async def sweep(carrier: Carrier, *, now: datetime | None = None) -> None:
     async with carrier.database.transaction() as conn:
         await sweep_items(conn)
         lost = await runs.lost_runs(conn, loaded=carrier.catalog.versions)
-        due = await due_requests(conn, now=now)
     LOST_RUNS.inc(len(lost))
     for run_id in lost:
         await carrier.dispatcher.enqueue_lost(run_id)
-    for request in due:
-        await _expire(carrier, request, now)
+    await _fire_timers(carrier, now)
     await fire_due(carrier.intake, now=now)
 
 
-async def _expire(carrier: Carrier, request: ApprovalRequest, now: datetime | None) -> None:
-    """End a request whose time is over; one that cannot be ended keeps no other from it."""
+async def _fire_timers(carrier: Carrier, now: datetime | None) -> None:
+    """Have happen to requests what it is time for; one to which nothing can happen keeps no other from it."""
+    last, looked_at = None, 0
+    while looked_at < _REQUESTS_A_SWEEP:
+        async with carrier.database.reading() as conn:
+            part = await due_requests(conn, now=now, after=last)
+        for due in part:
+            await _fire(carrier, due, now)
+        if not part:
+            return
+        last, looked_at = part[-1], looked_at + len(part)
+
+
+async def _fire(carrier: Carrier, due: DueRequest, now: datetime | None) -> None:
     try:
         async with carrier.database.transaction() as conn:
-            await expire(conn, request, carrier.dispatcher, now=now)
+            await fire(conn, due, carrier.dispatcher, now=now)
     except StoreUnavailable:
         raise
     except GatehouseError as error:
-        _LOG.error("request %s cannot expire: %s", request.id, error.detail)
+        _LOG.error("request %s cannot be warned of, moved up or ended: %s", due.id, error.detail)

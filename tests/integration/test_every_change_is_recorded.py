@@ -184,6 +184,7 @@ WRITES: list[tuple[str, Scene]] = [
     ("post /approvals/{request_id}/release", waiting(None, "fin", claimed=True)),
     ("post /approvals/{request_id}/assign", waiting({"to": "fin"}, "olu")),
     ("post /approvals/{request_id}/delegate", waiting({"to": "fin"}, "fin")),
+    ("post /approvals/{request_id}/escalate", waiting({"reason": "a test"}, "olu")),
     ("post /approvals/claim", waiting({"workflow": "gate"}, "fin")),
     ("post /assistants", straight(ASSISTANT)),
     ("patch /assistants/{assistant_id}", on_something("/assistants", "assistant_id", ASSISTANT, {"name": "b"})),

@@ -23,6 +23,7 @@ BODIES: dict[str, Any] = {
     "/decision": {"type": "approve", "action_digest": "0" * 64},
     "/assign": {"to": "fin"},
     "/delegate": {"to": "fin"},
+    "/escalate": {"reason": "x"},
     "/resolve": {"outcome": "abort"},
     "/stream/events": {"channels": ["values"]},
     "/commands": {"id": 1, "method": "run.start", "params": RUN},
