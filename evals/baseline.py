@@ -9,14 +9,17 @@ from pathlib import Path
 from contracts.approval import JsonObject
 from contracts.errors import ConfigurationError
 from evals.observation import Observation
+from evals.worlds.sandbox import EffectKind
 
 Baseline = dict[str, JsonObject]
 """Behaviour by case."""
 
-_TELLING = {
+_TELLING: dict[EffectKind, tuple[str, ...]] = {
     "refunds": ("charge_id", "amount_cents", "currency"),
     "credits": ("charge_id", "amount_cents", "currency"),
     "messages": ("to", "subject"),
+    "orders": ("supplier_id", "offer_id", "quantity", "amount_cents", "currency"),
+    "cancellations": (),
 }
 """What of an effect is compared: nothing that differs from run to run."""
 
@@ -34,8 +37,8 @@ class Flip:
 def behaviour(seen: Observation) -> JsonObject:
     """What of a case is compared: the same in every run of the same code."""
     effects: JsonObject = {
-        kind: [{name: effect.get(name) for name in names} for effect in getattr(seen.done, kind)]
-        for kind, names in _TELLING.items()
+        kind: [{name: effect.get(name) for name in _TELLING[kind]} for effect in done]
+        for kind, done in seen.done.items()
     }
     return {
         "outcome": seen.outcome,

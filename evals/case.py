@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from contracts.approval import JsonObject
 from engine.runs.model import Outcome
 from evals.worlds.faults import Fault, FaultKind
+from evals.worlds.sandbox import EffectKind
 
 Kind = Literal[
     "automatic",
@@ -16,6 +17,7 @@ Kind = Literal[
     "expired",
     "sent_back",
     "goodwill",
+    "denied",
     "clarified",
     "explained",
     "handed_off",
@@ -113,18 +115,10 @@ class Stages(_Part):
     path: list[str]
 
 
-class ExpectedEffects(_Part):
-    """Everything done outside, in order, each as the fields that matter."""
-
-    refunds: list[JsonObject] = []
-    credits: list[JsonObject] = []
-    messages: list[JsonObject] = []
-
-
 class Forbidden(_Part):
     """An effect with these fields must not be among what was done."""
 
-    effect: Literal["refunds", "credits", "messages"]
+    effect: EffectKind
     having: JsonObject
 
 
@@ -146,12 +140,13 @@ class CallLimits(_Part):
 class Expectations(_Part):
     """What must hold. Where a value is expected, `{contains: text}` and `{lacks: text}` look into a text."""
 
-    outcome: Outcome | Literal["refused"]
-    """`refused`: the input was not taken, so there was no run."""
+    outcome: Outcome | Literal["refused", "waiting"]
+    """`refused`: the input was not taken, so there was no run. `waiting`: it still waits when the script is over."""
     stages: Stages
     gates: list[str]
     """Rules that asked a person, in order; empty: nobody was asked."""
-    effects: ExpectedEffects
+    effects: dict[EffectKind, list[JsonObject]]
+    """Everything done outside, by kind and in order, each as the fields that matter."""
     forbidden: list[Forbidden] = []
     state: JsonObject = {}
     """Fields of the final state by dotted path."""
@@ -161,15 +156,24 @@ class Expectations(_Part):
     limits: CallLimits
 
 
+class Earlier(_Part):
+    """A case of the same workflow that was opened before, and is left where it gets to without anybody's answer."""
+
+    requester: Annotated[str, Field(min_length=1)]
+    input: Annotated[JsonObject, Field(min_length=1)]
+
+
 class Case(_Part):
     """One `case.yaml`."""
 
     title: Annotated[str, Field(min_length=1, max_length=120)]
     kind: Kind
     input: Annotated[JsonObject, Field(min_length=1)]
-    complaint_source: Annotated[str, Field(pattern=r"^(written|banking77/\w+(, with an addition)?)$")]
+    words_from: Annotated[str, Field(pattern=r"^(written|banking77/\w+(, with an addition)?)$")]
     """Where the words come from: verbatim from a category of BANKING77, or written for the case."""
     requester: Annotated[str, Field(min_length=1)]
+    earlier: list[Earlier] = []
+    """In this order, before the case itself is opened."""
     answers: list[Answer] = []
     faults: list[WorldFault] = []
     expect: Expectations

@@ -8,15 +8,10 @@ from pydantic import JsonValue
 
 from contracts.approval import JsonObject
 from contracts.event import AuditRecord, Event
+from evals.worlds.sandbox import EffectKind
 
-
-@dataclass(frozen=True)
-class Done:
-    """What the case itself did outside, in order."""
-
-    refunds: tuple[JsonObject, ...] = ()
-    credits: tuple[JsonObject, ...] = ()
-    messages: tuple[JsonObject, ...] = ()
+Done = Mapping[EffectKind, tuple[JsonObject, ...]]
+"""What the case itself did outside, by kind and in order; a kind of which it did nothing is not named."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +24,7 @@ class Observation:
     """The stages that finished, in order."""
     gates: tuple[str, ...]
     """Rules that asked a person, in order."""
-    done: Done = Done()
+    done: Done = field(default_factory=dict)
     problem: Mapping[str, JsonValue] = field(default_factory=dict)
     """`code`, `category` and `stage` of the error that ended or diverted the case; empty if there was none."""
     model_calls: int = 0

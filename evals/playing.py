@@ -29,13 +29,12 @@ from engine.worker.admission import cancel_now
 from engine.worker.advance import Carrier
 from engine.worker.dispatchers import InlineDispatcher
 from engine.worker.intake import Intake
-from evals.case import Answer, Case, Edit, Expire, Meanwhile, Reply
+from evals.case import Answer, Case, Earlier, Edit, Expire, Meanwhile, Reply
 from evals.case_files import CaseFolder
 from evals.observation import Done, Observation, count, errors_in, gates_in, stages_in, unapproved_effects
-from evals.worlds.sandbox import Worlds, effects_of, open_worlds
+from evals.worlds.sandbox import EFFECT_KINDS, Effects, Worlds, effects_of, open_worlds
 from evals.worlds.seed import read_seed
 
-TENANT = "evals"
 _REVIEWER = "some-reviewer"
 _LEGS = 100
 
@@ -54,8 +53,15 @@ class Scene:
     intake: Intake
     wake_ups: InlineDispatcher
     thread_id: str
+    earlier: list[str] = field(default_factory=list)
+    """Threads of the cases that were opened before."""
     off_script: list[str] = field(default_factory=list)
     done_by_others: list[JsonObject] = field(default_factory=list)
+
+    @property
+    def tenant(self) -> str:
+        """Of its own: what a workflow keeps in our records is no other case's."""
+        return f"evals-{self.thread_id}"
 
     async def go_on(self) -> None:
         await self.wake_ups.drain(self.carrier)
@@ -103,10 +109,18 @@ async def _scene(engine: Engine, case: Case, replies: Recordings) -> AsyncIterat
 
 
 async def _submit(scene: Scene, workflow: str) -> None:
+    """Open the case, after those that were opened before it."""
+    for before in scene.case.earlier:
+        scene.earlier.append(str(uuid.uuid4()))
+        await _open(scene, scene.earlier[-1], workflow, before)
+    scene.done_by_others += _everything(scene.worlds)
+    await _open(scene, scene.thread_id, workflow, scene.case)
+
+
+async def _open(scene: Scene, thread_id: str, workflow: str, said: Case | Earlier) -> None:
     async with scene.engine.database.transaction() as conn:
-        await create_thread(conn, NewThread(scene.thread_id, TENANT))
-    requester = f"key:{scene.case.requester}"
-    await scene.intake.accept(NewRun(scene.thread_id, TENANT, workflow, requester, scene.case.input))
+        await create_thread(conn, NewThread(thread_id, scene.tenant))
+    await scene.intake.accept(NewRun(thread_id, scene.tenant, workflow, f"key:{said.requester}", said.input))
     await scene.go_on()
 
 
@@ -158,11 +172,11 @@ def _value(answer: Answer, waiting: Open) -> JsonObject:
 
 def _principal(scene: Scene, answer: Answer, waiting: Open) -> Principal:
     if isinstance(answer, Reply):
-        return Principal(f"key:{answer.by or scene.case.requester}", frozenset({"caller"}), frozenset(), TENANT)
+        return Principal(f"key:{answer.by or scene.case.requester}", frozenset({"caller"}), frozenset(), scene.tenant)
     held = getattr(answer, "holds", None)
     if held is None:
         held = list(waiting.quorum.roles) if isinstance(waiting, ApprovalRequest) else []
-    return Principal(f"key:{answer.by or _REVIEWER}", frozenset({"reviewer"}), frozenset(held), TENANT)
+    return Principal(f"key:{answer.by or _REVIEWER}", frozenset({"reviewer"}), frozenset(held), scene.tenant)
 
 
 async def _happen(scene: Scene, event: Meanwhile) -> None:
@@ -177,27 +191,26 @@ async def _happen(scene: Scene, event: Meanwhile) -> None:
 
 def _everything(worlds: Worlds) -> list[JsonObject]:
     effects = effects_of(worlds)
-    return [*effects.refunds, *effects.credits, *effects.messages]
+    return [effect for kind in EFFECT_KINDS for effect in effects.of(kind)]
 
 
 async def _observe(scene: Scene) -> Observation:
     engine, stream = scene.engine, audit.stream_of(scene.thread_id)
     async with engine.database.transaction() as conn:
-        thread = await get_thread(conn, scene.thread_id, tenant=TENANT)
-        legs = await list_runs(conn, scene.thread_id, tenant=TENANT, limit=_LEGS)
+        thread = await get_thread(conn, scene.thread_id, tenant=scene.tenant)
+        legs = await list_runs(conn, scene.thread_id, tenant=scene.tenant, limit=_LEGS)
         records = [link.record for link in await audit.chain(conn, stream)]
         cards = [request.card for request in await asked_of_thread(conn, scene.thread_id)]
         broken = [f"audit record {f.seq}: {f.problem}" for f in (await verify(conn, stream)).findings]
     snapshot = await engine.states.latest(thread)
     state: JsonObject = dict(snapshot.values) if snapshot else {}
     effects = effects_of(scene.worlds)
-    done = Done(*(tuple(e for e in of if e not in scene.done_by_others) for of in _by_kind(effects)))
     kept = [state, [run.input for run in legs], list(records), cards, [request.body for request in effects.requests]]
     return Observation(
         outcome=legs[0].outcome or "waiting",
         path=stages_in(records),
         gates=gates_in(records),
-        done=done,
+        done=_own(scene, effects),
         problem=_problem(state, legs[0]),
         model_calls=count(records, Event.MODEL_CALLED),
         tool_calls=count(records, Event.CALL_STARTED),
@@ -209,8 +222,9 @@ async def _observe(scene: Scene) -> Observation:
     )
 
 
-def _by_kind(effects: object) -> list[tuple[JsonObject, ...]]:
-    return [getattr(effects, name) for name in Done.__dataclass_fields__]
+def _own(scene: Scene, effects: Effects) -> Done:
+    by_kind = {kind: tuple(e for e in effects.of(kind) if e not in scene.done_by_others) for kind in EFFECT_KINDS}
+    return {kind: done for kind, done in by_kind.items() if done}
 
 
 def _problem(state: JsonObject, last: Run) -> JsonObject:
@@ -223,6 +237,7 @@ def _problem(state: JsonObject, last: Run) -> JsonObject:
 async def _leave_nothing_waiting(scene: Scene) -> None:
     """A case that still waits would keep a later version of its workflow from starting on this database."""
     async with scene.engine.database.transaction() as conn:
-        newest = (await list_runs(conn, scene.thread_id, tenant=TENANT, limit=1))[0]
-        if newest.status == "interrupted" and newest.outcome is None:
-            await cancel_now(conn, newest, scene.wake_ups, Cancellation("system"))
+        for thread_id in (scene.thread_id, *scene.earlier):
+            newest = (await list_runs(conn, thread_id, tenant=scene.tenant, limit=1))[0]
+            if newest.status == "interrupted" and newest.outcome is None:
+                await cancel_now(conn, newest, scene.wake_ups, Cancellation("system"))

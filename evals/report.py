@@ -2,7 +2,7 @@
 
 import statistics
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from rich.console import Console
 from rich.markup import escape
@@ -12,6 +12,7 @@ from contracts.approval import JsonObject
 from evals.baseline import Flip, behaviour
 from evals.observation import Done
 from evals.run import Result
+from evals.worlds.sandbox import EffectKind
 from guards.money import write_amount
 
 _COLOURS = {"passed": "green", "failed": "red", "stale": "yellow"}
@@ -40,13 +41,17 @@ def show_table(console: Console, results: Sequence[Result]) -> None:
 
 def effects_in_words(done: Done) -> str:
     """What was done outside, in one line."""
-    words = [
-        f"{word} {write_amount(int(str(effect['amount_cents'])), str(effect['currency']))}"
-        for word, effects in (("refund", done.refunds), ("credit", done.credits))
-        for effect in effects
-    ]
-    words += [f"{len(done.messages)} mail" + "s" * (len(done.messages) > 1)] * bool(done.messages)
-    return ", ".join(words) or "nothing"
+    return ", ".join(words for kind, effects in done.items() for words in _in_words(kind, effects)) or "nothing"
+
+
+def _in_words(kind: EffectKind, effects: Sequence[JsonObject]) -> Iterator[str]:
+    """Each sum, or how many there are of what has no sum."""
+    one = kind.removesuffix("s")
+    if "amount_cents" not in effects[0]:
+        yield f"{len(effects)} {kind if len(effects) > 1 else one}"
+        return
+    for effect in effects:
+        yield f"{one} {write_amount(int(str(effect['amount_cents'])), str(effect['currency']))}"
 
 
 def show_failures(console: Console, results: Iterable[Result]) -> None:

@@ -9,9 +9,9 @@ from pydantic import JsonValue
 from contracts.approval import JsonObject
 from evals.case import Expectations
 from evals.observation import Observation
+from evals.worlds.sandbox import EFFECT_KINDS
 
 _MISSING = "(missing)"
-_EFFECTS = ("refunds", "credits", "messages")
 
 
 @dataclass(frozen=True)
@@ -73,9 +73,8 @@ def score_gates(expected: Expectations, seen: Observation) -> Iterator[Failure]:
 
 def score_effects(expected: Expectations, seen: Observation) -> Iterator[Failure]:
     """Exactly these, in this order; of each, the fields that the case names."""
-    for kind in _EFFECTS:
-        wanted: list[JsonObject] = getattr(expected.effects, kind)
-        actual: tuple[JsonObject, ...] = getattr(seen.done, kind)
+    for kind in EFFECT_KINDS:
+        wanted, actual = expected.effects.get(kind, []), seen.done.get(kind, ())
         if len(wanted) != len(actual):
             yield Failure(f"effects.{kind}", f"{len(wanted)} of them", f"{len(actual)}: {_shown(list(actual))}")
             continue
@@ -85,16 +84,16 @@ def score_effects(expected: Expectations, seen: Observation) -> Iterator[Failure
 
 def score_forbidden(expected: Expectations, seen: Observation) -> Iterator[Failure]:
     for ban in expected.forbidden:
-        for effect in getattr(seen.done, ban.effect):
+        for effect in seen.done.get(ban.effect, ()):
             if not list(_differences("", ban.having, effect)):
                 yield Failure(f"forbidden.{ban.effect}", f"none with {_shown(ban.having)}", _shown(effect))
 
 
 def score_excess(expected: Expectations, seen: Observation) -> Iterator[Failure]:
     """Effects that are none of the expected ones."""
-    for kind in _EFFECTS:
-        left: list[JsonObject] = list(getattr(expected.effects, kind))
-        for effect in getattr(seen.done, kind):
+    for kind, done in seen.done.items():
+        left = list(expected.effects.get(kind, []))
+        for effect in done:
             meant = next((one for one in left if not list(_differences("", one, effect))), None)
             if meant is None:
                 yield Failure(f"effects.{kind}", "no other than the expected", _shown(effect))

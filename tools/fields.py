@@ -22,3 +22,12 @@ Cents = Annotated[
 PositiveCents = Annotated[int, Field(gt=0, le=_MOST_CENTS, description="Minor units of the currency, more than none")]
 BasisPoints = Annotated[int, Field(ge=0, le=10_000, description="Hundredths of a percent: 300 is 3 %")]
 Version = Annotated[int, Field(ge=1, description="Raised by the billing system with every change of the record")]
+Quantity = Annotated[int, Field(gt=0, le=100_000)]
+
+SupplierId = Annotated[str, Field(pattern=r"^SU-[0-9]{4,8}$")]
+OfferId = Annotated[str, Field(pattern=r"^OF-[0-9]{4,8}-[0-9]{2,4}$")]
+OrderId = Annotated[str, Field(pattern=r"^PO-[0-9A-F]{12}$")]
+CostCentreId = Annotated[str, Field(pattern=r"^CC-[0-9]{4,8}$")]
+BankAccount = Annotated[str, Field(pattern=r"^[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}$", description="IBAN, without spaces")]
+Reference = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$", description="The case behind an order")]
+Person = Annotated[str, Field(min_length=1, max_length=120)]

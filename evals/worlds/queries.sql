@@ -63,3 +63,65 @@ SELECT operation, idempotency_key, body, status FROM request ORDER BY id;
 INSERT INTO fault_use (name, uses) VALUES (:name, 1)
 ON CONFLICT (name) DO UPDATE SET uses = uses + 1 WHERE :times IS NULL OR uses < :times
 RETURNING uses;
+
+-- name: seed_supplier
+-- Register a supplier unless the file has it.
+INSERT OR IGNORE INTO supplier (supplier_id, record, version) VALUES (:supplier_id, :record, :version);
+
+-- name: seed_offer
+-- Enter an offer unless the file has it.
+INSERT OR IGNORE INTO offer (offer_id, supplier_id, record, version) VALUES (:offer_id, :supplier_id, :record, :version);
+
+-- name: seed_cost_centre
+-- Enter a cost centre unless the file has it.
+INSERT OR IGNORE INTO cost_centre (cost_centre, record) VALUES (:cost_centre, :record);
+
+-- name: enter_purchase
+-- Enter an order unless the file has it.
+INSERT OR IGNORE INTO purchase (order_id, reference, cost_centre, placed_on, record, status)
+VALUES (:order_id, :reference, :cost_centre, :placed_on, :record, :status);
+
+-- name: suppliers
+-- Every supplier of the register.
+SELECT record, version FROM supplier ORDER BY supplier_id;
+
+-- name: supplier
+-- One supplier of the register.
+SELECT record, version FROM supplier WHERE supplier_id = :supplier_id;
+
+-- name: change_supplier
+-- Change a supplier, which is another version from then on.
+UPDATE supplier SET record = :record, version = version + 1 WHERE supplier_id = :supplier_id;
+
+-- name: offers
+-- What a supplier offers.
+SELECT record, version FROM offer WHERE supplier_id = :supplier_id ORDER BY offer_id;
+
+-- name: offer
+-- One offer of a supplier.
+SELECT record, version FROM offer WHERE offer_id = :offer_id AND supplier_id = :supplier_id;
+
+-- name: change_offer
+-- Change an offer, which is another version from then on.
+UPDATE offer SET record = :record, version = version + 1 WHERE offer_id = :offer_id;
+
+-- name: cost_centre
+-- One cost centre.
+SELECT record FROM cost_centre WHERE cost_centre = :cost_centre;
+
+-- name: purchases
+-- A cost centre's orders from a day on, oldest first.
+SELECT record, status FROM purchase WHERE cost_centre = :cost_centre AND placed_on >= :since
+ORDER BY placed_on, order_id;
+
+-- name: purchase
+-- One order.
+SELECT record, status FROM purchase WHERE order_id = :order_id;
+
+-- name: open_purchase
+-- The open order of a reference.
+SELECT order_id FROM purchase WHERE reference = :reference AND status = 'open';
+
+-- name: cancel_purchase
+-- Cancel an order.
+UPDATE purchase SET status = 'cancelled' WHERE order_id = :order_id;

@@ -3,16 +3,25 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, get_args
 
 from starlette.types import ASGIApp
 
+from evals.worlds.accounting import accounting_world
 from evals.worlds.billing import billing_world
 from evals.worlds.crm import crm_world
 from evals.worlds.faults import Fault
 from evals.worlds.mail import mail_world
+from evals.worlds.purchasing import purchasing_world
 from evals.worlds.seed import enter, read_seed
 from evals.worlds.serving import Desk
 from evals.worlds.store import JsonObject, Store, from_text
+from evals.worlds.suppliers import suppliers_world
+from evals.worlds.supplies import enter_supplies
+
+EffectKind = Literal["refunds", "credits", "messages", "orders", "cancellations"]
+EFFECT_KINDS: tuple[EffectKind, ...] = get_args(EffectKind)
+"""What may be done in the worlds, each as its world calls one of them and an `s`."""
 
 
 class Worlds(dict[str, ASGIApp]):
@@ -45,20 +54,38 @@ class Effects:
     refunds: tuple[JsonObject, ...]
     credits: tuple[JsonObject, ...]
     messages: tuple[JsonObject, ...]
+    orders: tuple[JsonObject, ...]
+    cancellations: tuple[JsonObject, ...]
     requests: tuple[Request, ...]
     """Every request, reads, repeats and refusals included."""
 
+    def of(self, kind: EffectKind) -> tuple[JsonObject, ...]:
+        """What was done of one kind."""
+        done: tuple[JsonObject, ...] = getattr(self, kind)
+        return done
+
 
 def open_worlds(path: Path | None = None, faults: Mapping[str, Fault] | None = None) -> Worlds:
-    """Open `crm`, `billing` and `mail`, seeded, over the SQLite file `path`; None keeps them in memory.
+    """Open every world, seeded, over the SQLite file `path`; None keeps them in memory.
 
     Several processes may open the same file at once. `faults` have names of the caller's choice, under which their
     uses are counted in the file.
     """
     store, seed = Store(path), read_seed()
     enter(seed, store)
+    enter_supplies(store)
     desk = Desk(store, dict(faults or {}))
-    return Worlds(store, {"crm": crm_world(desk), "billing": billing_world(desk, seed), "mail": mail_world(desk)})
+    return Worlds(
+        store,
+        {
+            "crm": crm_world(desk),
+            "billing": billing_world(desk, seed),
+            "mail": mail_world(desk),
+            "suppliers": suppliers_world(desk),
+            "accounting": accounting_world(desk),
+            "purchasing": purchasing_world(desk, seed.today),
+        },
+    )
 
 
 def effects_of(worlds: Worlds | Path) -> Effects:
@@ -70,5 +97,5 @@ def effects_of(worlds: Worlds | Path) -> Effects:
             Request(row["operation"], row["idempotency_key"], from_text(row["body"]), row["status"])
             for row in rows.all("requests")
         )
-    by_kind = {kind: tuple(effect for of, effect in done if of == kind) for kind in ("refund", "credit", "message")}
-    return Effects(by_kind["refund"], by_kind["credit"], by_kind["message"], requests)
+    by_kind = {kind: tuple(effect for of, effect in done if f"{of}s" == kind) for kind in EFFECT_KINDS}
+    return Effects(**by_kind, requests=requests)

@@ -17,3 +17,13 @@ CREATE TABLE IF NOT EXISTS request (id INTEGER PRIMARY KEY, operation TEXT NOT N
                                     body TEXT NOT NULL, status INTEGER NOT NULL);
 
 CREATE TABLE IF NOT EXISTS fault_use (name TEXT PRIMARY KEY, uses INTEGER NOT NULL);
+
+CREATE TABLE IF NOT EXISTS supplier (supplier_id TEXT PRIMARY KEY, record TEXT NOT NULL, version INTEGER NOT NULL);
+
+CREATE TABLE IF NOT EXISTS offer (offer_id TEXT PRIMARY KEY, supplier_id TEXT NOT NULL, record TEXT NOT NULL,
+                                  version INTEGER NOT NULL);
+
+CREATE TABLE IF NOT EXISTS cost_centre (cost_centre TEXT PRIMARY KEY, record TEXT NOT NULL);
+
+CREATE TABLE IF NOT EXISTS purchase (order_id TEXT PRIMARY KEY, reference TEXT NOT NULL, cost_centre TEXT NOT NULL,
+                                     placed_on TEXT NOT NULL, record TEXT NOT NULL, status TEXT NOT NULL);

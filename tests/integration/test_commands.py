@@ -163,8 +163,10 @@ def test_what_a_server_refused_reads_as_it_does_on_the_database(gatehouse: Gateh
 def test_workflows_are_listed_with_owner_and_version(gatehouse: Gatehouse) -> None:
     listed = json.loads(gatehouse("workflows", "--json").stdout)
 
-    assert [w["name"] for w in listed] == ["billing_dispute"]
-    assert listed[0]["owner"] == "billing-operations"
+    assert {w["name"]: w["owner"] for w in listed} == {
+        "billing_dispute": "billing-operations",
+        "procurement": "procurement",
+    }
 
 
 def test_a_wrong_configuration_names_the_variable(gatehouse: Gatehouse, monkeypatch: pytest.MonkeyPatch) -> None:

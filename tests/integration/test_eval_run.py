@@ -28,8 +28,9 @@ def database(postgres: str) -> Iterator[str]:
 
 @pytest.fixture
 def project(tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A registry with prompts and three cases of its own; the workflow's code is the installed one."""
-    shutil.copy(ROOT / "langgraph.json", tmp_path)
+    """A registry of one workflow, with prompts and three cases of its own; the workflow's code is the installed one."""
+    registered = {"dependencies": ["."], "graphs": {WORKFLOW: f"./graphs/{WORKFLOW}/graph.py:graph"}}
+    (tmp_path / "langgraph.json").write_text(json.dumps(registered))
     shutil.copytree(ROOT / "graphs" / WORKFLOW / "prompts", tmp_path / "graphs" / WORKFLOW / "prompts")
     for name in CASES:
         shutil.copytree(ROOT / "evals" / "cases" / WORKFLOW / name, tmp_path / "evals" / "cases" / WORKFLOW / name)

@@ -16,7 +16,7 @@ from engine.models.recording import Recording
 from evals.baseline import behaviour, compare, read_baseline, write_baseline
 from evals.case import Expectations, Kind
 from evals.case_files import read_case, read_cases
-from evals.observation import Done, Observation, errors_in, gates_in, unapproved_effects
+from evals.observation import Observation, errors_in, gates_in, unapproved_effects
 from evals.replies import RecordedReplies, RepliesInOrder
 from evals.scorers import failures, fits, harm, value_at
 
@@ -28,7 +28,7 @@ SEEN = Observation(
     outcome="completed",
     path=("assess", "approve_refund", "pay_refund", "close"),
     gates=("refund-over-limit-eur",),
-    done=Done(refunds=({"charge_id": "CH-1", "amount_cents": 6840, "currency": "EUR"},)),
+    done={"refunds": ({"charge_id": "CH-1", "amount_cents": 6840, "currency": "EUR"},)},
     model_calls=3,
     tool_calls=5,
     state={"finding": {"remedy": "refund", "evidence": ["CH-1", "CH-2"]}, "receipt": None},
@@ -85,7 +85,8 @@ def test_replies_say_honestly_where_they_come_from(workflow: str) -> None:
         ({"answers": [{"type": "approve", "amount": 1}]}, "case.yaml: answers.0.approve.amount: Extra inputs"),
         ({"answers": [{"type": "aprove"}]}, "case.yaml: answers.0: Input tag 'aprove' found"),
         ({"faults": [{"operation": "billing", "kind": "slow"}]}, "case.yaml: faults.0.operation: String should match"),
-        ({"complaint_source": "the web"}, "case.yaml: complaint_source: String should match"),
+        ({"words_from": "the web"}, "case.yaml: words_from: String should match"),
+        ({"expect": EXPECTED | {"effects": {"refund": []}}}, "case.yaml: expect.effects.refund"),
         ({"expect": EXPECTED | {"outcome": "fine"}}, "case.yaml: expect.outcome"),
         ({"expect": EXPECTED | {"stages": {"mode": "strict", "path": []}}}, "case.yaml: expect.stages.mode"),
     ],
@@ -175,7 +176,7 @@ def test_what_nobody_expected_fails(changes: dict[str, Any], what: str) -> None:
 
 
 def test_a_case_without_its_replies_is_still_held_to_what_it_did() -> None:
-    paid_twice = replace(SEEN, outcome="handed_off", done=Done(refunds=SEEN.done.refunds * 2))
+    paid_twice = replace(SEEN, outcome="handed_off", done={"refunds": SEEN.done["refunds"] * 2})
 
     assert harm(expecting(), replace(SEEN, outcome="handed_off")) == []
     assert [failure.what for failure in harm(expecting(), paid_twice)] == ["effects.refunds"]
