@@ -202,6 +202,10 @@ class Intake:
         waiting = pending_interrupts(snapshot) if snapshot else {}
         shown = waiting.get(request.interrupt_id or "")
         if shown is None or shown.value.get("action_digest") != request.action_digest:
+            async with self.database.reading() as conn:
+                now = await get_request(conn, request.id, tenant=request.tenant)
+            if now.status != "pending":
+                return  # somebody was faster, and the case has gone on with that: they are named
             raise DigestMismatch(
                 "The thread's state was changed since this request was shown; it no longer waits for it.",
                 hint="Cancel the run and start the case again.",
