@@ -9,10 +9,13 @@ from pydantic import Field
 from api.bodies import Body
 from api.door import Operator, Reader, Reviewer, TheEngine
 from api.pages import Offset, set_page_headers
-from api.shapes import approval_json, decided_json
+from api.shapes import approval_json, batch_json, decided_json
+from contracts.approval import ReasonCode
 from contracts.errors import InvalidDecision
 from engine.approvals import claims
+from engine.approvals.batches import MOST
 from engine.approvals.claims import Wanted
+from engine.approvals.decisions import Submission
 from engine.approvals.payloads import DecisionBody, response_schema, submission_of
 from engine.approvals.requests import RequestFilter, count_requests, get_request, search_requests
 from engine.approvals.votes import votes_on
@@ -63,6 +66,31 @@ class NextBody(ClaimBody):
     workflow: str = Field("", max_length=200)
 
 
+class ChosenBody(Body):
+    """Which requests are decided together."""
+
+    request_ids: list[UUID] = Field(min_length=1, max_length=MOST)
+
+    @property
+    def ids(self) -> list[str]:
+        return [str(one) for one in dict.fromkeys(self.request_ids)]
+
+
+class BatchBody(ChosenBody):
+    """One decision about all of them: `batch_digest` must be that of the batch that was shown."""
+
+    type: Literal["approve", "reject"]
+    batch_digest: str
+    reason: str = Field("", max_length=1000)
+    reason_code: ReasonCode = "other"
+
+
+class UndoBody(Body):
+    """Why it is taken back."""
+
+    reason: str = Field(min_length=1, max_length=1000)
+
+
 class ReceiverBody(Body):
     """Who gets a request: the name of a key."""
 
@@ -94,6 +122,23 @@ async def claim_next(body: NextBody, engine: TheEngine, principal: Reviewer) -> 
     return approval_json(request) if request else None
 
 
+@router.post("/batch/preview")
+async def preview(body: ChosenBody, engine: TheEngine, principal: Reader) -> dict[str, Any]:
+    """Requests of one class together: sums by currency, which of them stand out, and the digest to decide with."""
+    return batch_json(await engine.intake.batch(body.ids, principal))
+
+
+@router.post("/batch")
+async def decide_batch(body: BatchBody, engine: TheEngine, principal: Reviewer) -> dict[str, Any]:
+    """Approve or reject the batch that was shown. Each request is decided by itself; what is refused says why."""
+    said = Submission(body.type, reason=body.reason, reason_code=body.reason_code if body.type == "reject" else "")
+    decided, refused = await engine.intake.decide_batch(body.ids, body.batch_digest, said, principal)
+    return {
+        "decided": [decided_json(request_id, one) for request_id, one in decided.items()],
+        "refused": [{"request_id": of, "code": e.code, "detail": e.detail} for of, e in refused.items()],
+    }
+
+
 @router.get("/{request_id}")
 async def get(request_id: UUID, engine: TheEngine, principal: Reader) -> dict[str, Any]:
     """One request, with what was said about it so far and the schema of a decision."""
@@ -120,6 +165,15 @@ async def decide(request_id: UUID, body: DecisionBody, engine: TheEngine, princi
         )
     decided = await engine.intake.decide(str(request_id), submission_of(body), principal)
     return decided_json(str(request_id), decided)
+
+
+@router.post("/{request_id}/undo")
+async def undo(request_id: UUID, body: UndoBody, engine: TheEngine, principal: Reader) -> dict[str, Any]:
+    """Take back what an approved request did, within the grace time of its queue: its tool's compensation is called.
+
+    The call stands in the ledger as `effect` and is sent until it is answered.
+    """
+    return {"request_id": str(request_id), "effect": await engine.intake.undo(str(request_id), body.reason, principal)}
 
 
 @router.post("/{request_id}/claim")

@@ -6,6 +6,7 @@ from typing import Any
 
 from langgraph.types import Interrupt, StateSnapshot
 
+from engine.approvals.batches import Batch
 from engine.approvals.decisions import Decided
 from engine.approvals.model import ApprovalRequest
 from engine.assistants.model import Assistant, system_assistant_id
@@ -190,6 +191,16 @@ def decided_json(request_id: str, decided: Decided) -> Json:
         "votes": [{"by": vote.by, "type": vote.type} for vote in decided.votes],
         "thread_id": decided.run.thread_id,
         "run_id": decided.run.id,
+    }
+
+
+def batch_json(batch: Batch) -> Json:
+    """Requests of one class, with what a reviewer has to know before they decide about all of them."""
+    return {
+        "batch_digest": batch.digest,
+        "requests": [approval_json(request) for request in batch.requests],
+        "sums": {currency: vars(of) for currency, of in batch.sums.items()},
+        "outliers": batch.outliers,
     }
 
 

@@ -169,6 +169,12 @@ class NotClaimed(GatehouseError):
     code, status, category = "not_claimed", 409, "logic"
 
 
+class NotOneClass(GatehouseError):
+    """These requests cannot be decided in one batch."""
+
+    code, status, category = "not_one_class", 422, "logic"
+
+
 class CannotUndo(GatehouseError):
     """This cannot be taken back."""
 

@@ -9,7 +9,7 @@ from typing import Any
 from psycopg.types.json import Jsonb
 
 from contracts.approval import Draft, JsonObject, RequestStatus
-from contracts.errors import ApprovalRequired, DigestMismatch, DivergentExecution, NotFound
+from contracts.errors import AlreadyDecided, ApprovalRequired, DigestMismatch, DivergentExecution, NotFound
 from contracts.event import Event
 from contracts.policy import Queue, VerdictType
 from engine.approvals.digest import Action
@@ -157,6 +157,15 @@ async def get_request(conn: Connection, request_id: str, *, tenant: str) -> Appr
     if row is None:
         raise NotFound(f"There is no approval request {request_id}.", hint="List them with: gatehouse approvals list")
     return ApprovalRequest.of(row)
+
+
+async def keep_decided(conn: Connection, row: dict[str, Any], *, by: str, reason: str) -> ApprovalRequest:
+    """Keep an action that a person has already approved: an edited one, or one that takes another back."""
+    decided = row | {"status": "approved", "decided_by": by, "reason": reason}
+    kept = await (await conn.execute(_SQL["freeze"], decided)).fetchone()
+    if kept is None:
+        raise AlreadyDecided("This was decided before.")
+    return ApprovalRequest.of(kept)
 
 
 @dataclass(frozen=True)

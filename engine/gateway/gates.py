@@ -2,7 +2,7 @@
 
 from collections import Counter
 from dataclasses import replace
-from typing import cast, get_args
+from typing import get_args
 
 from contracts.approval import Decision, Draft, JsonObject, Proposal
 from contracts.errors import InvalidRequest
@@ -12,6 +12,7 @@ from engine.approvals import requests
 from engine.approvals.decisions import decision_of
 from engine.approvals.payloads import dialects, response_schema
 from engine.catalog.workflow import Workflow
+from engine.gateway.cards import card_of
 from engine.gateway.outcomes import Found, effect_of_approval
 from engine.gateway.place import here
 from engine.runs.model import Run
@@ -48,7 +49,7 @@ class RunGates:
         judged = self._workflow.judge(tool.name, draft["args"], draft["facts"])
         if not self._run.acts:
             judged = replace(judged, verdict=replace(_EDITED, inputs=judged.verdict.inputs))
-        card = _card(tool, draft)
+        card = card_of(tool, draft)
         queue = self._workflow.policy.queue.name
         async with self._journal.transaction() as conn:
             request = await requests.freeze(conn, self._run, judged, draft, freeze_key=key, queue=queue, card=card)
@@ -105,21 +106,3 @@ class RunGates:
         """Read from the row, whatever the resume said. Raises `ApprovalRequired` while there is none."""
         async with self._database.transaction() as conn:
             return await decision_of(conn, request_id, tenant=self._run.tenant)
-
-
-def _card(tool: Tool[Request, Reply], draft: Draft) -> JsonObject:
-    card = {
-        "summary": draft["summary"],
-        "reason": draft["reason"],
-        "evidence": draft["evidence"],
-        "diff": draft["diff"],
-        "opinion": draft.get("opinion", ""),
-        "risk": {
-            "effect": tool.effect,
-            "reversibility": tool.reversibility,
-            "blast_radius": tool.blast_radius,
-            "scopes": list(tool.scopes),
-        },
-        "undo": tool.undo,
-    }
-    return cast(JsonObject, card)

@@ -38,6 +38,13 @@ class Intent:
     args: JsonObject
     approval_id: str | None = None
     action_digest: str | None = None
+    compensates: str | None = None
+    """The key of the call that this one takes back."""
+
+    @property
+    def queued(self) -> bool:
+        """Whether it is only accepted now, and sent later."""
+        return self.tool.effect == "outbox" or self.compensates is not None
 
     @property
     def args_hash(self) -> str:
@@ -111,7 +118,7 @@ async def begin(conn: Connection, run: Run, intent: Intent) -> Entry:
     row = _row(run, intent)
     if await (await conn.execute(_SQL["begin"], row)).fetchone():
         await _record_start(conn, run, intent, attempt=row["attempt"])
-        return _accepted(intent) if intent.tool.effect == "outbox" else Entry(Step.SEND)
+        return _accepted(intent) if intent.queued else Entry(Step.SEND)
     found = await (await conn.execute(_SQL["row"], {"call_key": intent.call_key})).fetchone()
     if found is None:
         raise ApprovalRequired(f"The approval {intent.approval_id} was consumed by another call.")
@@ -264,6 +271,8 @@ def _row(run: Run, intent: Intent) -> dict[str, Any]:
         "action_digest": intent.action_digest,
         "approval_id": intent.approval_id,
         "idempotency_key": intent.idempotency_key,
-        "attempt": 0 if intent.tool.effect == "outbox" else 1,
+        "compensates": intent.compensates,
+        "queued": intent.queued,
+        "attempt": 0 if intent.queued else 1,
         "epoch": run.epoch,
     }

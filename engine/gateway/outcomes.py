@@ -53,6 +53,8 @@ class Effect:
     finished_at: datetime | None
     due_at: datetime | None
     interrupt_id: str | None
+    compensates: str | None
+    """The key of the call that this one takes back."""
     leg_id: str
     """The last run of the thread."""
     resolution: Found | None
@@ -184,7 +186,8 @@ async def _conclude(
 ) -> str:
     said: JsonObject = {"code": "aborted", "detail": f"{person.name} ended it: {resolution.note or 'without a note'}"}
     # An outbox call goes back to be sent: its stage has gone on and will not ask again.
-    queued = resolution.outcome == "did_not_happen" and effect.effect_class == "outbox"
+    sent_later = effect.effect_class == "outbox" or effect.compensates is not None
+    queued = resolution.outcome == "did_not_happen" and sent_later
     error: JsonObject | None = said if resolution.outcome == "abort" else effect.error
     params = {
         "call_key": effect.call_key,

@@ -1,11 +1,12 @@
 -- name: begin
 -- Open the ledger row of a call, once.
 INSERT INTO effect (call_key, tenant, workflow, thread_id, case_id, run_id, stage, tool, tool_version, effect_class, args,
-                    args_hash, action_digest, approval_id, idempotency_key, state, attempt, attempt_epoch, due_at)
+                    args_hash, action_digest, approval_id, idempotency_key, state, attempt, attempt_epoch, compensates,
+                    due_at)
 VALUES (%(call_key)s, %(tenant)s, %(workflow)s, %(thread_id)s, %(case_id)s, %(run_id)s, %(stage)s, %(tool)s,
         %(tool_version)s, %(effect_class)s, %(args)s, %(args_hash)s, %(action_digest)s, %(approval_id)s,
-        %(idempotency_key)s, 'started', %(attempt)s, %(epoch)s,
-        CASE WHEN %(effect_class)s = 'outbox' THEN now() END)
+        %(idempotency_key)s, 'started', %(attempt)s, %(epoch)s, %(compensates)s,
+        CASE WHEN %(queued)s THEN now() END)
 ON CONFLICT DO NOTHING RETURNING call_key;
 
 -- name: row
@@ -32,7 +33,7 @@ WHERE call_key = %(call_key)s AND attempt = %(attempt)s AND state = 'started' RE
 -- name: abandon
 -- Record that nobody knows what became of the writes that an ended run had under way; what stands in the outbox is sent.
 UPDATE effect SET state = 'unknown', error = %(error)s, finished_at = now()
-WHERE run_id = %(run_id)s AND state = 'started' AND effect_class NOT IN ('read', 'outbox')
+WHERE run_id = %(run_id)s AND state = 'started' AND effect_class <> 'read' AND due_at IS NULL
 RETURNING call_key, tool, attempt;
 
 -- name: count_calls
@@ -122,6 +123,12 @@ ORDER BY opened_at, call_key LIMIT %(limit)s OFFSET %(offset)s;
 -- name: effect
 -- One effect of a tenant.
 SELECT * FROM effect_shown WHERE call_key = %(call_key)s AND tenant = %(tenant)s;
+
+-- name: to_undo
+-- What was done under an approval, held, and whether it may still be taken back.
+SELECT effect.*, finished_at + %(grace)s > now() AS in_time,
+       (SELECT call_key FROM effect AS undoing WHERE undoing.compensates = effect.call_key) AS undone_by
+FROM effect WHERE approval_id = %(approval_id)s FOR UPDATE;
 
 -- name: by_approval
 -- The effect that consumed an approval.

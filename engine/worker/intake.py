@@ -1,6 +1,6 @@
 """What comes in from outside for a thread: new input, decisions, answers. Nothing walks around an open gate."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 
@@ -14,6 +14,7 @@ from contracts.errors import (
     NothingToResume,
 )
 from engine.access.keys import Principal
+from engine.approvals.batches import Batch, batch_of
 from engine.approvals.decisions import Decided, Submission, decide, require_reviewer
 from engine.approvals.endings import note_refusal
 from engine.approvals.model import ApprovalRequest
@@ -24,6 +25,7 @@ from engine.catalog.catalog import Catalog
 from engine.catalog.versions import require_not_drained
 from engine.gateway.outcomes import Effect, Resolution, get_effect, require_resolver, resolve
 from engine.gateway.payloads import read_resolution
+from engine.gateway.undoing import Undo, undo
 from engine.runs.dispatch import Dispatcher
 from engine.runs.model import Cancellation, NewRun, NewThread, Run
 from engine.runs.runs import NextLeg, create_run
@@ -109,6 +111,40 @@ class Intake:
             await self._require_decidable(request, reviewer)
             async with self.database.transaction() as conn:
                 return await self._decide(conn, request, submission, reviewer, NextLeg(self.dispatcher))
+
+    async def batch(self, request_ids: Sequence[str], reader: Principal) -> Batch:
+        """The requests as one batch. Raises `NotFound`, `NotOneClass`."""
+        async with self.database.reading() as conn:
+            requests = [await get_request(conn, one, tenant=reader.tenant) for one in request_ids]
+        return batch_of(requests, self.catalog[requests[0].workflow].tool(requests[0].tool))
+
+    async def decide_batch(
+        self, request_ids: Sequence[str], digest: str, submission: Submission, reviewer: Principal
+    ) -> tuple[dict[str, Decided], dict[str, GatehouseError]]:
+        """Decide each of a batch that was shown under `digest`; what was decided and what was refused, by request.
+
+        Raises `NotOneClass`, `DigestMismatch`; then nothing is decided.
+        """
+        batch = await self.batch(request_ids, reviewer)
+        if batch.digest != digest:
+            raise DigestMismatch("The batch is not the one that was shown.", hint="Have it shown again.")
+        decided, refused = {}, {}
+        for request in batch.requests:
+            try:
+                one = replace(submission, action_digest=request.action_digest)
+                decided[request.id] = await self.decide(request.id, one, reviewer)
+            except GatehouseError as error:
+                if error.status >= 500:
+                    raise
+                refused[request.id] = error
+        return decided, refused
+
+    async def undo(self, request_id: str, reason: str, person: Principal) -> str:
+        """Take back what a request did; see `engine.gateway.undoing.undo`. An attempt is on record."""
+        async with self.database.reading() as conn:
+            request = await get_request(conn, request_id, tenant=person.tenant)
+        async with self._on_record(request, "undo", person), self.database.transaction() as conn:
+            return await undo(conn, Undo(request, person, reason), self.catalog[request.workflow])
 
     async def resume(
         self, thread_id: str, value: JsonValue, principal: Principal, *, stream_modes: tuple[str, ...] = ()

@@ -18,6 +18,7 @@ RUN = {"assistant_id": "three_stages", "input": {"text": "three blind mice"}}
 LATER = RUN | {"after_seconds": 3600}
 ITEM = {"namespace": ["notes"], "key": "a"}
 READS = {
+    "post /approvals/batch/preview",
     "post /assistants/search",
     "post /assistants/count",
     "post /assistants/{assistant_id}/versions",
@@ -133,6 +134,20 @@ async def decided(ground: Ground) -> Change:
     return Change(body, "fin", thread_id=thread, ids=(("request_id", str(found["request_id"])),))
 
 
+async def batched(ground: Ground) -> Change:
+    ids = [dict((await decided(ground)).ids)["request_id"]]
+    shown = await ground.send("post", "/approvals/batch/preview", {"request_ids": ids}, "fin")
+    return Change({"type": "reject", "request_ids": ids, "batch_digest": shown.json()["batch_digest"]}, "fin")
+
+
+async def lent(ground: Ground) -> Change:
+    run = {"assistant_id": "lent", "input": {"case": uuid.uuid4().hex, "number": 1}}
+    thread = await ground.thread("ada")
+    await ground.send("post", f"/threads/{thread}/runs/wait", run, "ada")
+    request = await ground.value("SELECT id FROM approval WHERE thread_id = %s", thread)
+    return Change({"reason": "a test"}, "olu", thread, (("request_id", str(request)),))
+
+
 def waiting(body: Any, who: str, *, claimed: bool = False) -> Scene:
     async def scene(ground: Ground) -> Change:
         change = await decided(ground)
@@ -185,6 +200,8 @@ WRITES: list[tuple[str, Scene]] = [
     ("post /approvals/{request_id}/assign", waiting({"to": "fin"}, "olu")),
     ("post /approvals/{request_id}/delegate", waiting({"to": "fin"}, "fin")),
     ("post /approvals/{request_id}/escalate", waiting({"reason": "a test"}, "olu")),
+    ("post /approvals/{request_id}/undo", lent),
+    ("post /approvals/batch", batched),
     ("post /approvals/claim", waiting({"workflow": "gate"}, "fin")),
     ("post /assistants", straight(ASSISTANT)),
     ("patch /assistants/{assistant_id}", on_something("/assistants", "assistant_id", ASSISTANT, {"name": "b"})),

@@ -22,6 +22,7 @@ BODIES: dict[str, Any] = {
     "/latest": {"version": 1},
     "/decision": {"type": "approve", "action_digest": "0" * 64},
     "/assign": {"to": "fin"},
+    "/undo": {"reason": "a test"},
     "/delegate": {"to": "fin"},
     "/escalate": {"reason": "x"},
     "/resolve": {"outcome": "abort"},

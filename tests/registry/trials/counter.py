@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field, JsonValue
 
-from contracts.tool import Accepted, Call, ToolModel, tool
+from contracts.tool import Accepted, Call, Compensation, ToolModel, tool
 
 
 class Count(ToolModel):
@@ -32,6 +32,42 @@ class Counted(ToolModel):
 )
 async def add(request: Count, call: Call) -> Counted:
     """Count once for each idempotency key."""
+    return Counted.model_validate(await call.send("POST", "/additions", body=request.model_dump(mode="json")))
+
+
+class TakenBack(ToolModel):
+    case: Annotated[str, Field(min_length=1, max_length=80)]
+    number: Annotated[int, Field(le=-1)]
+    """Minus the number that was lent."""
+
+
+@tool(
+    effect="idempotent",
+    reversibility="compensable",
+    blast_radius="customer",
+    scopes=("counter:count",),
+    target="case",
+    idempotent_by=("case", "number"),
+    undo="Lend it again.",
+)
+async def take_back(request: TakenBack, call: Call) -> Counted:
+    """Count minus a number, once for each idempotency key."""
+    return Counted.model_validate(await call.send("POST", "/additions", body=request.model_dump(mode="json")))
+
+
+@tool(
+    effect="idempotent",
+    reversibility="compensable",
+    blast_radius="customer",
+    scopes=("counter:count",),
+    target="case",
+    idempotent_by=("case", "number"),
+    amount="number",
+    compensation=Compensation(take_back, lambda lent, _: TakenBack(case=lent.case, number=-lent.number)),
+    undo="Take it back.",
+)
+async def lend(request: Count, call: Call) -> Counted:
+    """Count once for each idempotency key, until it is taken back."""
     return Counted.model_validate(await call.send("POST", "/additions", body=request.model_dump(mode="json")))
 
 

@@ -1,0 +1,30 @@
+"""What a reviewer is shown of an action: the draft's words, and what its contract says of the risk."""
+
+from typing import cast
+
+from contracts.approval import Draft, JsonObject
+from contracts.tool import AnyTool
+
+
+def card_of(tool: AnyTool, draft: Draft) -> JsonObject:
+    """A draft as a card: what will happen, why, on what evidence, how risky it is, how it is undone."""
+    card = {
+        "summary": draft["summary"],
+        "reason": draft["reason"],
+        "evidence": draft["evidence"],
+        "diff": draft["diff"],
+        "opinion": draft.get("opinion", ""),
+        "risk": risk_of(tool),
+        "undo": tool.undo,
+    }
+    return cast(JsonObject, card)
+
+
+def risk_of(tool: AnyTool) -> JsonObject:
+    """What a tool's contract says of the harm that a call may do."""
+    return {
+        "effect": tool.effect,
+        "reversibility": tool.reversibility,
+        "blast_radius": tool.blast_radius,
+        "scopes": list(tool.scopes),
+    }
