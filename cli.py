@@ -20,6 +20,7 @@ _COMMANDS = {
     "audit": "commands.audit:app",
     "eval": "evals.commands:app",
     "keys": "commands.keys:app",
+    "policy": "commands.policy:app",
     "versions": "commands.versions:app",
     "conform": "commands.conform:app",
     "workflows": "commands.workflows:workflows",

@@ -264,3 +264,20 @@ WHERE a.tenant = %(tenant)s AND v.at >= %(since)s
   AND (%(workflow)s::text IS NULL OR a.workflow = %(workflow)s)
   AND (%(by)s::text IS NULL OR v.by = %(by)s)
 GROUP BY v.by ORDER BY count(*) DESC, v.by;
+
+-- name: history
+-- The last decisions by people, for each tool and rule that asked.
+SELECT * FROM (
+    SELECT a.id, a.tool, a.rule, a.quorum, a.args, a.facts, a.status, a.reason_code, a.reason, a.message, a.decided_by,
+           a.decided_at, extract(epoch FROM v.at - v.claimed_at)::float8 AS looked_s,
+           row_number() OVER (PARTITION BY a.tool, a.rule ORDER BY a.decided_at DESC, a.id) AS nth
+    FROM approval a LEFT JOIN approval_vote v ON v.request_id = a.id AND v.by = a.decided_by
+    WHERE a.tenant = %(tenant)s AND a.workflow = %(workflow)s AND a.requested_at IS NOT NULL
+      AND a.status IN ('approved', 'edited', 'rejected', 'responded')
+) AS decided WHERE nth <= %(last)s ORDER BY tool, rule, decided_at;
+
+-- name: cases_since
+-- How many cases have proposed anything since the oldest of some requests.
+SELECT count(DISTINCT thread_id) AS cases FROM approval
+WHERE tenant = %(tenant)s AND workflow = %(workflow)s
+  AND created_at >= (SELECT min(created_at) FROM approval WHERE id = ANY (%(ids)s::uuid[]));
