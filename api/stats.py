@@ -30,5 +30,7 @@ async def reviews(engine: TheEngine, principal: Reader, where: Annotated[Reviews
     since = where.since or datetime.now(UTC) - WINDOW
     by = None if "operator" in principal.roles else principal.name
     window = Window(principal.tenant, since, where.queue, where.workflow, by)
+    queues = [workflow.policy.queue for workflow in engine.catalog.values()]
+    hours = {queue.name: queue.hours for queue in queues if queue.hours}
     async with engine.database.reading() as conn:
-        return await review_measures(conn, window)
+        return await review_measures(conn, window, hours)

@@ -4,10 +4,13 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from statistics import quantiles
 from typing import Any
 
 from psycopg.rows import DictRow
 
+from contracts.policy import Hours
+from engine.approvals.hours import passed
 from engine.store.database import Connection
 from engine.store.sql import load_queries
 
@@ -31,8 +34,8 @@ class Window:
     """Whose own figures are shown beside those of the queues; None: everybody's."""
 
 
-async def review_measures(conn: Connection, window: Window) -> Json:
-    """`queues` and `reviewers`, since `window.since` until now."""
+async def review_measures(conn: Connection, window: Window, hours: Mapping[str, Hours]) -> Json:
+    """`queues` and `reviewers`, since `window.since` until now; `hours` by queue, where it is not always open."""
     params = vars(window)
 
     async def rows(name: str) -> list[DictRow]:
@@ -49,8 +52,23 @@ async def review_measures(conn: Connection, window: Window) -> Json:
         }
         for row in await rows("measure_queues")
     ]
+    for queue in queues:
+        open_hours = hours.get(queue["queue"])
+        queue["review_time_to_decision_s"] = await _in_hours(conn, window, queue["queue"], open_hours)
     reviewers = [_reviewer(row) for row in await rows("measure_reviewers")]
     return {"since": window.since, "until": datetime.now(UTC), "queues": queues, "reviewers": reviewers}
+
+
+async def _in_hours(conn: Connection, window: Window, queue: str, hours: Hours | None) -> Json | None:
+    """p50 and p95 of review time, as Postgres' `percentile_cont` has them; None where every hour is one."""
+    if hours is None:
+        return None
+    rows = await (await conn.execute(_SQL["decision_times"], vars(window) | {"queue": queue})).fetchall()
+    took = [passed(row["requested_at"], row["decided_at"], hours) for row in rows]
+    if len(took) < 2:
+        return _spread([*took, *took] or None)
+    cuts = quantiles(took, n=100, method="inclusive")
+    return _spread([cuts[49], cuts[94]])
 
 
 def _queue(row: Mapping[str, Any]) -> Json:

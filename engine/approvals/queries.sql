@@ -207,8 +207,8 @@ SELECT queue,
        count(*) FILTER (WHERE decided_at >= %(since)s AND status = 'expired') AS expired,
        count(*) FILTER (WHERE decided_at >= %(since)s AND status = 'cancelled') AS cancelled,
        count(*) FILTER (WHERE decided_at >= %(since)s AND status = 'superseded') AS superseded,
-       count(*) FILTER (WHERE decided_at >= %(since)s AND decided_at > due_at
-                        AND status IN ('approved', 'edited', 'rejected', 'responded', 'expired')) AS breached,
+       count(*) FILTER (WHERE decided_at >= %(since)s AND (status = 'expired' OR decided_at > coalesce(breach_at, due_at)
+                        AND status IN ('approved', 'edited', 'rejected', 'responded'))) AS breached,
        percentile_cont(ARRAY[0.5, 0.95]) WITHIN GROUP (ORDER BY extract(epoch FROM decided_at - requested_at)::float8)
            FILTER (WHERE decided_at >= %(since)s AND status IN ('approved', 'edited', 'rejected', 'responded')) AS took_s,
        count(*) FILTER (WHERE status = 'pending') AS depth,
@@ -220,6 +220,13 @@ WHERE tenant = %(tenant)s AND requested_at IS NOT NULL
   AND (%(queue)s::text IS NULL OR queue = %(queue)s)
   AND (%(workflow)s::text IS NULL OR workflow = %(workflow)s)
 GROUP BY queue ORDER BY queue;
+
+-- name: decision_times
+-- From when to when people took to decide, in one queue.
+SELECT requested_at, decided_at FROM approval
+WHERE tenant = %(tenant)s AND requested_at IS NOT NULL AND queue = %(queue)s AND decided_at >= %(since)s
+  AND status IN ('approved', 'edited', 'rejected', 'responded')
+  AND (%(workflow)s::text IS NULL OR workflow = %(workflow)s);
 
 -- name: measure_agreement
 -- Requests about which several people have spoken, and those about which all of them said the same.

@@ -12,12 +12,13 @@ from typer.testing import CliRunner
 
 from cli import app
 from commands.reviews import duration
+from contracts.policy import Hours
 from engine.access.keys import Principal
 from engine.approvals import claims
 from engine.approvals.decisions import Submission
-from engine.approvals.endings import expire
 from engine.approvals.measures import Window, review_measures
 from engine.approvals.model import ApprovalRequest
+from engine.approvals.timers import DueRequest, fire
 from engine.runs.model import Cancellation
 from engine.runs.runs import get_run
 from tests.conftest import TRIALS, People, Site
@@ -66,7 +67,8 @@ async def bench(postgres: str, folder: Path) -> AsyncIterator[Bench]:
         await decide(bench, made[502], "reject", reason_code="other")
         await bench.rows("UPDATE approval SET due_at = now(), expires_at = now() WHERE id = %s", made[15].id)
         async with bench.engine.database.transaction() as conn:
-            assert await expire(conn, made[15], bench.wake_ups)
+            late = DueRequest(made[15].id, TENANT, made[15].thread_id, datetime.now(UTC))
+            assert "expired" in await fire(conn, late, bench.wake_ups)
         async with bench.engine.database.transaction() as conn:
             run = await get_run(conn, made[16].run_id, tenant=TENANT)
         await bench.engine.intake.cancel(run, Cancellation("key:ada"))
@@ -77,9 +79,10 @@ async def bench(postgres: str, folder: Path) -> AsyncIterator[Bench]:
         yield bench
 
 
-async def measured(bench: Bench, **where: Any) -> dict[str, Any]:
+async def measured(bench: Bench, hours: Hours | None = None, **where: Any) -> dict[str, Any]:
+    queues = {"trials": hours} if hours else {}
     async with bench.engine.database.reading() as conn:
-        return await review_measures(conn, Window(**{"tenant": TENANT, "since": SINCE} | where))
+        return await review_measures(conn, Window(**{"tenant": TENANT, "since": SINCE} | where), queues)
 
 
 async def test_a_queue_tells_what_was_asked_and_how_it_ended(bench: Bench) -> None:
@@ -107,6 +110,18 @@ async def test_times_are_those_that_people_took(bench: Bench) -> None:
     assert queue["time_to_decision_s"]["p95"] == pytest.approx(860, abs=15)
     assert (queue["depth"], queue["overdue"]) == (1, 0)
     assert queue["oldest_s"] == pytest.approx(1000, abs=15)
+
+
+async def test_in_a_queue_that_closes_review_time_is_told_beside_it(bench: Bench) -> None:
+    always = Hours("UTC", opens="00:00", closes="24:00", days=tuple(range(7)))
+    today = datetime.now(UTC).date()
+    closed = replace(always, closed_on=tuple((today - timedelta(days=n)).isoformat() for n in range(3)))
+
+    [unclosed], [open_], [shut] = [(await measured(bench, hours))["queues"] for hours in (None, always, closed)]
+
+    assert unclosed["review_time_to_decision_s"] is None
+    assert open_["review_time_to_decision_s"] == open_["time_to_decision_s"]
+    assert shut["review_time_to_decision_s"] == {"p50": 0.0, "p95": 0.0}
 
 
 async def test_people_agree_when_all_who_spoke_said_the_same(bench: Bench) -> None:

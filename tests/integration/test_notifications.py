@@ -5,6 +5,7 @@ import base64
 import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,9 @@ from typer.testing import CliRunner
 
 from cli import app
 from contracts.approval import JsonObject
-from engine.approvals.endings import expire
 from engine.approvals.model import ApprovalRequest
 from engine.approvals.requests import get_request
+from engine.approvals.timers import DueRequest, fire
 from engine.notifications.routes import Route, register_routes
 from engine.notifications.shapes import Address
 from engine.runs.model import Cancellation, Run
@@ -64,6 +65,10 @@ async def asked(bench: Bench, **options: Any) -> tuple[Run, ApprovalRequest]:
     run = await bench.accept({"case": "kept in the state", "number": 77}, **options)
     await bench.go_on()
     return run, await bench.request_of(run)
+
+
+def due(request: ApprovalRequest) -> DueRequest:
+    return DueRequest(request.id, request.tenant, request.thread_id, datetime.now(UTC))
 
 
 async def told(bench: Bench) -> list[tuple[str, str]]:
@@ -133,7 +138,7 @@ async def test_the_end_of_a_request_is_told_whoever_ends_it(bench: Bench) -> Non
     await bench.approve(by_person)
     await bench.rows("UPDATE approval SET expires_at = now() - interval '1s' WHERE id = %s", too_late.id)
     async with bench.engine.database.transaction() as conn:
-        assert await expire(conn, too_late, bench.wake_ups)
+        assert await fire(conn, due(too_late), bench.wake_ups) == ["expired"]
     await bench.engine.intake.cancel(await bench.again(stopped), Cancellation("key:ada"))
 
     ends = [(data["event"], data["decision"], data["by"]) for data in await _payloads(bench)]
@@ -144,6 +149,18 @@ async def test_the_end_of_a_request_is_told_whoever_ends_it(bench: Bench) -> Non
     ]
 
 
+async def test_time_that_runs_out_is_told_in_time(bench: Bench) -> None:
+    await routed(bench, {"url": "http://127.0.0.1:1/", "events": ["warned", "breached", "expired"]})
+    _, request = await asked(bench)
+
+    for minutes in (10, 50, 50, 61):
+        now = datetime.now(UTC) + timedelta(minutes=minutes)
+        async with bench.engine.database.transaction() as conn:
+            await fire(conn, due(request), bench.wake_ups, now=now)
+
+    assert [event for _, event in await told(bench)] == ["warned", "breached", "expired"]
+
+
 async def test_a_change_that_is_not_kept_is_told_to_nobody(bench: Bench) -> None:
     await routed(bench, {"url": "http://127.0.0.1:1/"})
     _, request = await asked(bench)
@@ -151,7 +168,7 @@ async def test_a_change_that_is_not_kept_is_told_to_nobody(bench: Bench) -> None
     await bench.rows("UPDATE approval SET expires_at = now() - interval '1s' WHERE id = %s", request.id)
 
     async with bench.engine.database.pool.connection() as conn, conn.transaction(force_rollback=True):
-        assert await expire(conn, request, bench.wake_ups)
+        assert await fire(conn, due(request), bench.wake_ups) == ["expired"]
 
     assert await told(bench) == []
     async with bench.engine.database.transaction() as conn:
