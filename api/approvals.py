@@ -9,7 +9,7 @@ from pydantic import Field
 from api.bodies import Body
 from api.door import Operator, Reader, Reviewer, TheEngine
 from api.pages import Offset, set_page_headers
-from api.shapes import approval_json, batch_json, decided_json
+from api.shapes import approval_json, batch_json, changes, decided_json
 from contracts.approval import ReasonCode
 from contracts.errors import InvalidDecision
 from engine.approvals import claims
@@ -145,7 +145,11 @@ async def get(request_id: UUID, engine: TheEngine, principal: Reader) -> dict[st
     async with engine.database.reading() as conn:
         request = await get_request(conn, str(request_id), tenant=principal.tenant)
         votes = await votes_on(conn, request.id)
-    shown = approval_json(request) | {"votes": [{"by": vote.by, "type": vote.type, "at": vote.at} for vote in votes]}
+        after = await get_request(conn, request.replaced_by or request.id, tenant=principal.tenant)
+    shown = approval_json(request) | {
+        "votes": [{"by": vote.by, "type": vote.type, "at": vote.at} for vote in votes],
+        "edited": changes(request.args, after.args),
+    }
     workflow = engine.catalog.get(request.workflow)
     if workflow is None:
         return shown

@@ -6,6 +6,7 @@ from typing import Any
 
 from langgraph.types import Interrupt, StateSnapshot
 
+from contracts.approval import JsonObject
 from engine.approvals.batches import Batch
 from engine.approvals.decisions import Decided
 from engine.approvals.model import ApprovalRequest
@@ -192,6 +193,12 @@ def decided_json(request_id: str, decided: Decided) -> Json:
         "thread_id": decided.run.thread_id,
         "run_id": decided.run.id,
     }
+
+
+def changes(before: JsonObject, after: JsonObject) -> list[Json]:
+    """What an edit made of the arguments, field by field."""
+    names = sorted(name for name in {*before, *after} if before.get(name) != after.get(name))
+    return [{"field": name, "before": before.get(name), "after": after.get(name)} for name in names]
 
 
 def batch_json(batch: Batch) -> Json:

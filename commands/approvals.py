@@ -1,21 +1,24 @@
 """`gatehouse approvals`: what waits for a decision, and deciding it, as the owner of a key."""
 
 import json
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 from rich.markup import escape
 
+from commands.batching import batch
 from commands.client import DEFAULT_URL, Key, Url, call
 from commands.escalating import escalate
+from commands.passing import assign, claim, delegate, release, undo
 from commands.reviews import stats
 from commands.terminal import explained, minute, say, show_json, show_table
+from contracts.approval import ReasonCode
 from contracts.errors import InvalidDecision
 
 app = typer.Typer(no_args_is_help=True, help="Requests for approval: list, read, decide, measure.")
 
-app.command("stats")(stats)
-app.command()(escalate)
+for command in (claim, release, assign, delegate, escalate, batch, undo, stats):
+    app.command()(command)
 
 RequestId = Annotated[str, typer.Argument(help="Id of the request.")]
 Digest = Annotated[str, typer.Option(help="The action digest you were shown; by default it is shown and asked.")]
@@ -27,19 +30,33 @@ AsJson = Annotated[bool, typer.Option("--json", help="Output for programs.")]
 @explained
 def list_(
     status: Annotated[str, typer.Option(help="pending, approved, rejected, … or all.")] = "pending",
+    queue: Annotated[str, typer.Option(help="Only of this queue.")] = "",
+    role: Annotated[str, typer.Option(help="Only what asks for this role.")] = "",
+    held_by: Annotated[str, typer.Option(help="Only what this person has, as in key:ada.")] = "",
+    overdue: Annotated[bool, typer.Option("--overdue", help="Only what should have been decided by now.")] = False,
+    limit: Annotated[int, typer.Option(min=1, max=500, help="How many at most.")] = 100,
     url: Url = DEFAULT_URL,
     key: Key = "",
     as_json: AsJson = False,
 ) -> None:
     """List requests, the one due first at the top."""
-    found = call("GET", "/approvals", url=url, key=key, query={"status": status})
+    asked = {
+        "status": status,
+        "limit": limit,
+        "queue": queue,
+        "role": role,
+        "held_by": held_by,
+        "overdue": overdue or "",
+    }
+    query = {name: value for name, value in asked.items() if value}
+    found = call("GET", "/approvals", url=url, key=key, query=query)
     if as_json:
         show_json(found)
         return
     show_table(
-        ["request", "status", "role", "due (UTC)", "summary"],
-        [(r["request_id"], r["status"], r["role"], minute(r["due_at"]), r["summary"]) for r in found],
-        spare=("role", "status"),
+        ["request", "status", "role", "has it", "due (UTC)", "summary"],
+        [(r["request_id"], r["status"], r["role"], _holder(r), minute(r["due_at"]), r["summary"]) for r in found],
+        spare=("status", "has it", "role"),
     )
 
 
@@ -66,10 +83,15 @@ def approve(
 @app.command()
 @explained
 def reject(
-    request_id: RequestId, digest: Digest = "", reason: Reason = "", url: Url = DEFAULT_URL, key: Key = ""
+    request_id: RequestId,
+    code: Annotated[str, typer.Option(help=f"One of: {', '.join(get_args(ReasonCode))}.")] = "other",
+    digest: Digest = "",
+    reason: Reason = "",
+    url: Url = DEFAULT_URL,
+    key: Key = "",
 ) -> None:
     """Reject; the action will never be done."""
-    _decide(request_id, {"type": "reject", "reason": reason}, digest, url, key)
+    _decide(request_id, {"type": "reject", "reason": reason, "reason_code": code}, digest, url, key)
 
 
 @app.command()
@@ -101,7 +123,10 @@ def edit(
     except ValueError as error:
         raise InvalidDecision(f"The arguments are not JSON: {error}.") from error
     request = call("GET", f"/approvals/{request_id}", url=url, key=key)
-    action = {"name": request["action"]["tool"], "args": request["action"]["args"] | changes}
+    before = request["action"]["args"]
+    action = {"name": request["action"]["tool"], "args": before | changes}
+    for name in changes:
+        say(f"  edit       {escape(name)}: {escape(str(before.get(name)))} → [bold]{escape(str(changes[name]))}[/bold]")
     _decide(request_id, {"type": "edit", "edited_action": action, "reason": reason}, digest, url, key)
 
 
@@ -122,7 +147,13 @@ def print_card(request: dict[str, Any]) -> None:
     say(f"  action     {request['action']['tool']} {escape(json.dumps(request['action']['args']))}")
     say(f"  digest     {request['action_digest']}")
     until = f"until {minute(request['expires_at'])} UTC"
-    say(f"  request    {request['request_id']}  for [bold]{request['role']}[/bold], {until}")
+    say(f"  request    {request['request_id']}  for [bold]{escape(request['role'])}[/bold], {until}")
+    for vote in request.get("votes", ()):
+        say(f"  said       {vote['type']} by {escape(vote['by'])}, {minute(vote['at'])} UTC")
+    for change in request.get("edited", ()):
+        say(f"  edited     {escape(change['field'])}: {escape(str(change['before']))} → {escape(str(change['after']))}")
+    if holder := _holder(request):
+        say(f"  has it     {escape(holder)}")
 
 
 def _decide(request_id: str, decision: dict[str, Any], digest: str, url: str, key: str) -> None:
@@ -135,4 +166,12 @@ def _decide(request_id: str, decision: dict[str, Any], digest: str, url: str, ke
     answer = call(
         "POST", f"/approvals/{request_id}/decision", url=url, key=key, body=decision | {"action_digest": digest}
     )
+    if answer["decision"] is None:
+        said = ", ".join(vote["by"] for vote in answer["votes"])
+        say(f"Kept. Approved so far by {said}; the request waits for others.")
+        return
     say(f"Decided: {answer['decision']['type']} by {answer['decision']['by']}. Run {answer['run_id']} goes on.")
+
+
+def _holder(request: dict[str, Any]) -> str:
+    return str(request["claimed_by"] or request["assigned_to"] or "")
