@@ -9,7 +9,7 @@ _QUANTITY = re.compile(r"(?<![\w-])(\d{1,5})\s*(?:x\s)?\s*", re.IGNORECASE)
 _WISH = re.compile(
     r"(?P<item>[^.,;:?!\n]{2,100}?)\s+(?:from|by|at)\s+(?P<supplier>[A-Z0-9][\w&-]*(?:\s+[A-Z0-9][\w&-]*){0,4})"
 )
-_BEFORE_ITEM = re.compile(r"^.*?\b(?:order|buy|need|get|want|purchase|please|us|me)\b\s+", re.IGNORECASE)
+_BEFORE_ITEM = re.compile(r"^.*\b(?:order|buy|need|get|want|purchase|please|us|me)\b\s+", re.IGNORECASE)
 _ONE = re.compile(r"\b(?:an?|one)\b\s+", re.IGNORECASE)
 
 
