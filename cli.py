@@ -13,6 +13,7 @@ _COMMANDS = {
     "migrate": "commands.migrate:migrate",
     "doctor": "commands.doctor:doctor",
     "approvals": "commands.approvals:app",
+    "queues": "commands.queues:app",
     "runs": "commands.runs:app",
     "effects": "commands.effects:app",
     "webhooks": "commands.webhooks:app",

@@ -22,7 +22,7 @@ async def may_scrape(request: Request, engine: TheEngine) -> None:
 @router.get("/metrics", dependencies=[Depends(may_scrape)], response_class=PlainTextResponse)
 async def metrics(engine: TheEngine) -> Response:
     """Counters of this process and gauges over the database, in Prometheus' text format."""
-    return Response(await exposition(engine.database), media_type=CONTENT_TYPE_LATEST)
+    return Response(await exposition(engine.database, engine.catalog.queues), media_type=CONTENT_TYPE_LATEST)
 
 
 @router.get("/health/live")

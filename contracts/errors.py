@@ -241,6 +241,12 @@ class DivergentExecution(GatehouseError):
     code, status, category = "divergent_execution", 409, "logic"
 
 
+class QueueFull(GatehouseError):
+    """Reviewers have as many cases before them as they can take."""
+
+    code, status, category, retryable = "queue_full", 429, "logic", True
+
+
 class BudgetExceeded(GatehouseError):
     """The run has used up its budget."""
 

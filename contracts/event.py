@@ -38,6 +38,8 @@ class Event(StrEnum):
     APPROVAL_VOTED = "approval.voted"
     APPROVAL_DECIDED = "approval.decided"
     APPROVAL_ATTEMPT_REFUSED = "approval.attempt_refused"
+    QUEUE_PAUSED = "queue.paused"
+    QUEUE_RESUMED = "queue.resumed"
     QUESTION_ASKED = "question.asked"
     QUESTION_ANSWERED = "question.answered"
     CALL_STARTED = "call.started"

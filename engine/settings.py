@@ -4,7 +4,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import platformdirs
 import psycopg
@@ -13,6 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from contracts.errors import ConfigurationError
+from contracts.policy import Hours
+from engine.approvals.hours import problems_of
 from engine.notifications.routes import Route
 from engine.traces.logs import LogFormat, LogLevel
 
@@ -28,6 +30,26 @@ class ModelSettings(BaseModel):
     base_url: str | None = None
     api_key: SecretStr = SecretStr("none")
     temperature: float = 0.0
+
+
+class QueueSettings(BaseModel):
+    """Terms of a queue that count instead of those in the policies; what is left out is as they say."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    target_s: int | None = Field(None, gt=0)
+    warn_s: int | None = Field(None, ge=0)
+    breach_s: int | None = Field(None, ge=0)
+    hours: Hours | None = None
+    capacity: int | None = Field(None, ge=0)
+    oldest_s: int | None = Field(None, ge=0)
+
+    @field_validator("hours")
+    @classmethod
+    def _possible(cls, value: Hours | None) -> Hours | None:
+        if problems := list(problems_of(value)) if value else []:
+            raise ValueError(f"it {problems[0]}")
+        return value
 
 
 class Settings(BaseSettings):
@@ -69,6 +91,9 @@ class Settings(BaseSettings):
         "refuse",
         description="What becomes of a case that is pinned to another version than the loaded one: it waits for an "
         "operator who moves it, or it is moved where what it waits for is unchanged.",
+    )
+    queues: dict[str, QueueSettings] = Field(
+        {}, description='What counts of review queues instead of the policies: {"<queue>": {"capacity": 50}}.'
     )
     max_body_bytes: int = Field(1_000_000, gt=0, description="Largest request body.")
     systems: dict[str, str] = Field({}, description='Outside systems and their addresses: {"<system>": "https://…"}.')
@@ -112,6 +137,13 @@ class Settings(BaseSettings):
             return dict(self.models)
         default = ModelSettings(model=self.model, base_url=self.model_base_url, api_key=self.model_api_key)
         return {"*": default} | self.models
+
+    def queue_overrides(self) -> dict[str, dict[str, Any]]:
+        """What counts instead of what policies say, by queue."""
+        return {
+            name: {term: value for term, value in queue if term in queue.model_fields_set}
+            for name, queue in self.queues.items()
+        }
 
     @field_validator("database_url", "pool_url")
     @classmethod

@@ -74,7 +74,7 @@ async def open_engine(
 
     Raises `ConfigurationError`, `StageGone`, `StoreUnavailable`, `MigrationRefused`, `DataFolderRefused`.
     """
-    catalog = load_catalog(find_registry(settings), routes=_public_routes(settings))
+    catalog = load_catalog(find_registry(settings), routes=_public_routes(settings), queues=settings.queue_overrides())
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(open_database(settings, notify, migrates=serves))
         if serves:

@@ -24,3 +24,10 @@ async def waiting_of_thread(conn: Connection, thread_id: str) -> list[DictRow]:
 async def overdue_requests(conn: Connection, *, tenant: str) -> list[DictRow]:
     """Open requests whose target time has passed, the longest overdue first."""
     return await (await conn.execute(_SQL["overdue"], {"tenant": tenant})).fetchall()
+
+
+async def decided_lately(conn: Connection, queue: str, *, tenant: str, seconds: float) -> int:
+    """How many requests of a tenant's queue ended within the last `seconds`."""
+    params = {"tenant": tenant, "queue": queue, "seconds": seconds}
+    row = await (await conn.execute(_SQL["decided_lately"], params)).fetchone()
+    return int(row["decided"]) if row else 0

@@ -173,6 +173,12 @@ FROM (
     SELECT 'questions', asked_at, NULL FROM question WHERE status = 'open'
 ) AS waiting GROUP BY queue ORDER BY queue;
 
+-- name: decided_lately
+-- How many requests of a tenant's queue ended within the last time.
+SELECT count(*) AS decided FROM approval
+WHERE tenant = %(tenant)s AND queue = %(queue)s AND requested_at IS NOT NULL
+  AND decided_at > now() - make_interval(secs => %(seconds)s);
+
 -- name: live_of_thread
 -- Actions of a thread that wait for a decision or were approved.
 SELECT * FROM approval WHERE thread_id = %(thread_id)s AND status IN ('frozen', 'pending', 'approved');

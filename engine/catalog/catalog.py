@@ -2,8 +2,10 @@
 
 import importlib
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from langgraph.graph.state import CompiledStateGraph
 
@@ -16,18 +18,30 @@ from engine.catalog.prompt import load_prompts
 from engine.catalog.registry import read_registry
 from engine.catalog.sources import code_of
 from engine.catalog.workflow import StandIn, Workflow, stages_of
+from engine.queues.model import ReviewQueue
+
+Overrides = Mapping[str, Mapping[str, Any]]
+"""Members of queues that count instead of those in policies, by the queue's name."""
 
 
 class Catalog(Mapping[str, Workflow]):
-    """Workflows by name."""
+    """Workflows by name, and the queues in which they are reviewed.
 
-    def __init__(self, workflows: Iterable[Workflow]) -> None:
+    Raises `ConfigurationError` where two policies disagree about a queue, or `overrides` name one that there is not.
+    """
+
+    def __init__(self, workflows: Iterable[Workflow], overrides: Overrides | None = None) -> None:
         self._workflows = {workflow.name: workflow for workflow in workflows}
+        self.queues = _queues(self._workflows.values(), overrides or {})
 
     def __getitem__(self, name: str) -> Workflow:
         if name not in self._workflows:
             raise NotFound(f"There is no workflow {name!r}.", hint=f"There are: {', '.join(sorted(self._workflows))}.")
         return self._workflows[name]
+
+    def queue_of(self, workflow: str) -> ReviewQueue:
+        """Where its requests are reviewed, under the terms that count. Raises `NotFound`."""
+        return self.queues[self[workflow].policy.queue.name]
 
     @property
     def versions(self) -> set[str]:
@@ -44,13 +58,35 @@ class Catalog(Mapping[str, Workflow]):
         return len(self._workflows)
 
 
-def load_catalog(registry: Path, *, routes: Mapping[str, JsonObject]) -> Catalog:
-    """Load and check every workflow of `registry` (a langgraph.json); `routes` are part of each version.
+def load_catalog(registry: Path, *, routes: Mapping[str, JsonObject], queues: Overrides | None = None) -> Catalog:
+    """Load and check every workflow of `registry` (a langgraph.json); `routes` are part of each version, `queues` not.
 
     Raises `ConfigurationError` naming file and problem.
     """
     targets, root = read_registry(registry), registry.resolve().parent
-    return Catalog(_load(root, name, target, routes) for name, target in targets.items())
+    return Catalog([_load(root, name, target, routes) for name, target in targets.items()], queues)
+
+
+def _queues(workflows: Iterable[Workflow], overrides: Overrides) -> dict[str, ReviewQueue]:
+    found: dict[str, ReviewQueue] = {}
+    for workflow in workflows:
+        terms = workflow.policy.queue
+        known = found.get(terms.name, ReviewQueue(terms, ()))
+        if known.terms != terms:
+            raise ConfigurationError(
+                f"Workflow {workflow.name!r} says other things about the queue {terms.name!r} than "
+                f"{known.workflows[0]!r} does.",
+                hint="A queue has one set of terms: let both policies name the same value, or give it another name.",
+            )
+        found[terms.name] = ReviewQueue(terms, (*known.workflows, workflow.name))
+    if unknown := sorted(set(overrides) - set(found)):
+        raise ConfigurationError(
+            f"GATEHOUSE_QUEUES names the queue {unknown[0]!r}, in which nothing is reviewed.",
+            hint=f"There are: {', '.join(sorted(found))}.",
+        )
+    return {
+        name: replace(queue, terms=replace(queue.terms, **overrides.get(name, {}))) for name, queue in found.items()
+    }
 
 
 def _load(root: Path, name: str, target: str, routes: Mapping[str, JsonObject]) -> Workflow:

@@ -22,7 +22,7 @@ ON CONFLICT DO NOTHING;
 -- Let runs start under a version again.
 DELETE FROM version_drain WHERE digest = %(digest)s AND tenant = %(tenant)s;
 
--- name: drained
--- Who drained a version for a tenant, if anybody.
-SELECT d.drained_by, d.reason, v.workflow FROM version_drain d JOIN workflow_version v USING (digest)
-WHERE d.digest = %(digest)s AND d.tenant = %(tenant)s;
+-- name: stopped
+-- Who lets no new run of a tenant start under a version, or for the queue where it is reviewed, if anybody.
+SELECT version, queue, by, reason FROM intake_stop
+WHERE tenant = %(tenant)s AND (version = %(digest)s OR queue = %(queue)s) ORDER BY version LIMIT 1;

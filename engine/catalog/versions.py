@@ -8,12 +8,13 @@ from psycopg.types.json import Jsonb
 from pydantic import JsonValue
 
 from contracts.approval import JsonObject
-from contracts.errors import NotFound, StageGone, VersionDrained
+from contracts.errors import NotFound, QueueFull, StageGone, VersionDrained
 from contracts.event import Event
 from engine.access.keys import Principal
 from engine.audit import audit
 from engine.catalog.catalog import Catalog
 from engine.catalog.manifest import differences
+from engine.catalog.workflow import Workflow
 from engine.runs.pins import hold_new, in_use, in_use_by_all, parked_stages, release_held, unfinished_threads
 from engine.store.database import Connection
 from engine.store.sql import load_queries
@@ -98,14 +99,21 @@ async def end_drain(conn: Connection, digest: str, principal: Principal, *, reas
     await _record(conn, digest, principal, Event.VERSION_DRAIN_ENDED, reason)
 
 
-async def require_not_drained(conn: Connection, digest: str, *, tenant: str) -> None:
-    """Raises `VersionDrained` when no new run may start under this version."""
-    row = await (await conn.execute(_SQL["drained"], {"digest": digest, "tenant": tenant})).fetchone()
+async def require_not_stopped(conn: Connection, workflow: Workflow, *, tenant: str, queue: str = "") -> None:
+    """Raises `VersionDrained` or, for a paused queue, `QueueFull` when no new run of the workflow may start."""
+    params = {"digest": workflow.version, "tenant": tenant, "queue": queue}
+    row = await (await conn.execute(_SQL["stopped"], params)).fetchone()
+    if row and row["queue"]:
+        raise QueueFull(
+            f"{row['by']!r} has paused the queue {queue!r}: {row['reason']}",
+            hint="Try again after the seconds that the header Retry-After names. Answers and decisions are taken.",
+            facts={"queue": queue, "cause": "pause"},
+        )
     if row:
         raise VersionDrained(
-            f"{row['drained_by']!r} drained version {digest} of {row['workflow']!r}: {row['reason']}",
+            f"{row['by']!r} drained version {workflow.version} of {workflow.name!r}: {row['reason']}",
             hint="Call a server that has the newer version, or end the drain: gatehouse versions drain --end.",
-            facts={"version": digest},
+            facts={"version": workflow.version},
         )
 
 

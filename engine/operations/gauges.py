@@ -1,7 +1,7 @@
 """Metrics that are looked up when somebody asks: how much work stands in the database, how full the pool is."""
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
@@ -11,6 +11,8 @@ from psycopg.rows import DictRow
 from contracts.errors import StoreUnavailable
 from engine.approvals.backlog import approval_backlog
 from engine.gateway.backlog import effect_backlog
+from engine.queues.model import ReviewQueue
+from engine.queues.report import queue_backlog
 from engine.runs.backlog import run_backlog
 from engine.store.database import Database
 
@@ -30,26 +32,27 @@ class _Found(Collector):
         yield from self._families
 
 
-async def exposition(database: Database) -> bytes:
+async def exposition(database: Database, queues: Mapping[str, ReviewQueue]) -> bytes:
     """Everything in Prometheus' text format: what this process counted, its pool, and what stands in the database.
 
     Says `gatehouse_database_up 0` and leaves the database's gauges out when it does not answer within three seconds.
     """
     found = CollectorRegistry()
-    found.register(_Found([*_pool(database), *await _stored(database)]))
+    found.register(_Found([*_pool(database), *await _stored(database, queues)]))
     return generate_latest(REGISTRY) + generate_latest(found)
 
 
-async def _stored(database: Database) -> list[Family]:
+async def _stored(database: Database, queues: Mapping[str, ReviewQueue]) -> list[Family]:
     up = Family("gatehouse_database_up", "Whether the database answered this scrape.")
     try:
         async with asyncio.timeout(_TIME_S), database.transaction() as conn:
             runs, approvals, effects = await run_backlog(conn), await approval_backlog(conn), await effect_backlog(conn)
+            load = await queue_backlog(conn, queues)
     except (TimeoutError, StoreUnavailable):
         up.add_metric((), 0)
         return [up]
     up.add_metric((), 1)
-    return [up, *_runs(runs), *_approvals(approvals), *_effects(effects)]
+    return [up, *_runs(runs), *_approvals(approvals), *_effects(effects), *_queues(load)]
 
 
 def _runs(rows: Sequence[DictRow]) -> Iterator[Family]:
@@ -63,6 +66,21 @@ def _approvals(rows: Sequence[DictRow]) -> Iterator[Family]:
     yield _family("gatehouse_approvals_open", "Requests and questions that wait for people.", rows, labels, "open")
     yield _family("gatehouse_approvals_overdue", "Those whose target time has passed.", rows, labels, "overdue")
     yield _family("gatehouse_approvals_oldest_seconds", "How long the oldest has waited.", rows, labels, "oldest_s")
+
+
+def _queues(rows: Sequence[DictRow]) -> Iterator[Family]:
+    labels = ("queue",)
+    most = "of the tenant that has most"
+    yield _family("gatehouse_queue_depth", f"Cases that wait or are on their way, {most}.", rows, labels, "depth")
+    yield _family("gatehouse_queue_capacity", "How many a tenant may have there.", rows, labels, "capacity")
+    yield _family(
+        "gatehouse_queue_oldest_seconds", f"Review time of the oldest request, {most}.", rows, labels, "oldest_s"
+    )
+    yield _family("gatehouse_queue_throttled", "Tenants from whom it takes no new case now.", rows, labels, "throttled")
+    month = "in the last 30 days"
+    throttled = f"How long it took no new case {month}, over all tenants."
+    yield _family("gatehouse_queue_throttled_seconds", throttled, rows, labels, "throttled_s")
+    yield _family("gatehouse_queue_refused", f"Runs that it refused {month}.", rows, labels, "refused")
 
 
 def _effects(rows: Sequence[DictRow]) -> Iterator[Family]:

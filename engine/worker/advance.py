@@ -201,7 +201,7 @@ class Carrier:
             async def note(conn: Connection) -> None:
                 for interrupt in interrupts:
                     if interrupt.value["kind"] == "approval":
-                        await ask(conn, run, interrupt.id, interrupt.value, workflow.policy.queue)
+                        await ask(conn, run, interrupt.id, interrupt.value, self.catalog.queue_of(run.workflow).terms)
                     elif interrupt.value["kind"] == "unknown_effect":
                         await park(conn, run, interrupt.id, interrupt.value)
                     else:

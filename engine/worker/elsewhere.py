@@ -87,9 +87,10 @@ class Elsewhere:
 
     async def register(self, leg: _Leg, card: JsonObject) -> None:
         """Open the request that a card shows, as our own checkpointer does when it saves the interrupt."""
+        queue = self._carrier.catalog.queue_of(leg.workflow.name).terms
         shown: Interrupt[Any] = Interrupt.from_ns(card, ns=str(get_config()["configurable"]["checkpoint_ns"]))
         async with leg.journal.transaction() as conn:
-            await ask(conn, leg.run, shown.id, card, leg.workflow.policy.queue)
+            await ask(conn, leg.run, shown.id, card, queue)
 
     def _new_run(self) -> tuple[NewRun, str]:
         place = get_config().get("configurable", {})

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from pydantic import JsonValue
 
@@ -12,6 +13,7 @@ from contracts.errors import (
     InvalidRequest,
     NotCarried,
     NothingToResume,
+    QueueFull,
 )
 from engine.access.keys import Principal
 from engine.approvals.batches import Batch, batch_of
@@ -22,10 +24,12 @@ from engine.approvals.payloads import read_answer, read_decision
 from engine.approvals.questions import Question, answer_question
 from engine.approvals.requests import get_request
 from engine.catalog.catalog import Catalog
-from engine.catalog.versions import require_not_drained
+from engine.catalog.versions import require_not_stopped
 from engine.gateway.outcomes import Effect, Resolution, get_effect, require_resolver, resolve
 from engine.gateway.payloads import read_resolution
 from engine.gateway.undoing import Undo, undo
+from engine.queues.room import require_room
+from engine.queues.throttles import note_refused
 from engine.runs.dispatch import Dispatcher
 from engine.runs.model import Cancellation, NewRun, NewThread, Run
 from engine.runs.runs import NextLeg, create_run
@@ -57,7 +61,7 @@ class Intake:
         `thread` is made first if it does not exist; an `operator` may interrupt runs of others. Raises `GateOpen` while
         the thread waits for somebody, `BypassRefused`, `InvalidRequest`, `ThreadBusy`, `Forbidden`, `WebhookRefused`,
         `VersionChanged` for one that would go on with what stands under another version, `NotFound` for a checkpoint
-        that the thread does not have.
+        that the thread does not have, `QueueFull` where its reviewers have no room.
         """
         ready = self.prepared(new)
         if ready.input is None:
@@ -68,8 +72,13 @@ class Intake:
             await self.states.at(row, ready.options.checkpoint_id)
         if ready.webhook:
             await self.targets.require_allowed(ready.webhook)
-        async with self.database.transaction() as conn:
-            return await self.accept_in(conn, ready, thread=thread, operator=operator)
+        try:
+            async with self.database.transaction() as conn:
+                return await self.accept_in(conn, ready, thread=thread, operator=operator)
+        except QueueFull as full:
+            async with self.database.transaction() as conn:
+                await note_refused(conn, self.catalog.queue_of(ready.workflow), full, tenant=ready.tenant)
+            raise
 
     def prepared(self, new: NewRun) -> NewRun:
         """The run with its version, and its input as the workflow's guards leave it.
@@ -84,11 +93,19 @@ class Intake:
         return replace(new, version=workflow.version)
 
     async def accept_in(
-        self, conn: Connection, ready: NewRun, *, thread: NewThread | None = None, operator: bool = False
+        self,
+        conn: Connection,
+        ready: NewRun,
+        *,
+        thread: NewThread | None = None,
+        operator: bool = False,
+        now: datetime | None = None,
     ) -> Run:
         """Accept a run that is prepared in the caller's transaction; otherwise as `accept`."""
+        queue = self.catalog.queue_of(ready.workflow)
         if ready.input is not None:
-            await require_not_drained(conn, ready.version, tenant=ready.tenant)
+            workflow = self.catalog[ready.workflow]
+            await require_not_stopped(conn, workflow, tenant=ready.tenant, queue=queue.name)
         options, row = ready.options, None
         if thread:
             row = await make_thread(conn, thread)
@@ -101,6 +118,8 @@ class Intake:
                 await make_room(conn, ready, self.dispatcher, operator=operator)
         if ready.input is None and row["workflow"] is None and not options.edits:
             raise InvalidRequest("A new run needs an input.", hint="The thread has had no run to go on with.")
+        if not options.edits:  # one that edits never asks reviewers: it does not act
+            await require_room(conn, queue, tenant=ready.tenant, now=now)
         return await create_run(conn, ready, row, self.dispatcher)
 
     async def decide(self, request_id: str, submission: Submission, reviewer: Principal) -> Decided:

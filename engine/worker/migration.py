@@ -13,7 +13,7 @@ from engine.approvals.model import ApprovalRequest
 from engine.approvals.requests import action_of, live_of_thread
 from engine.audit import audit
 from engine.catalog.catalog import Catalog
-from engine.catalog.versions import manifest_of, require_not_drained
+from engine.catalog.versions import manifest_of, require_not_stopped
 from engine.catalog.workflow import Workflow
 from engine.gateway.ledger import consumed_approvals
 from engine.runs import pins
@@ -102,7 +102,7 @@ class Migrator:
         begun = _has_begun(run, saved)
         if not begun:
             async with self.database.transaction() as conn:
-                await require_not_drained(conn, workflow.version, tenant=run.tenant)
+                await require_not_stopped(conn, workflow, tenant=run.tenant)
             workflow.require_input(run.input or {})
         elif not self.automatic:
             raise _changed(run, workflow)

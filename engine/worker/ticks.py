@@ -6,10 +6,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from contracts.errors import Forbidden, GatehouseError, NotFound, StoreUnavailable
+from contracts.errors import Forbidden, GatehouseError, NotFound, QueueFull, StoreUnavailable
 from engine.access.keys import Principal, principal_of
 from engine.assistants.assistants import find_assistant
 from engine.assistants.model import Setup, with_setup
+from engine.queues.throttles import note_throttled
 from engine.runs.model import NewRun, NewThread, RunOptions
 from engine.schedules.model import Plan, Schedule
 from engine.schedules.schedules import end_schedule, next_due, note_failure, note_run
@@ -20,7 +21,10 @@ _LOG = logging.getLogger("gatehouse.worker")
 
 
 async def fire_due(intake: Intake, *, now: datetime | None = None) -> None:
-    """Start a run for every schedule that is due at `now`. A time that was missed comes once, and late."""
+    """Start a run for every schedule that is due at `now`. A time that was missed comes once, and late.
+
+    One whose queue has no room stays due.
+    """
     now, seen = now or datetime.now(UTC), set[str]()
     while schedule_id := await _fire_next(intake, now, seen):
         seen.add(schedule_id)
@@ -36,6 +40,9 @@ async def _fire_next(intake: Intake, now: datetime, seen: set[str]) -> str | Non
                 await _fire(conn, intake, schedule, now)
     except StoreUnavailable:
         raise
+    except QueueFull as full:  # it stays due, and its time comes when there is room
+        async with intake.database.transaction() as conn:
+            await note_throttled(conn, str(full.facts["queue"]), full, tenant=schedule.tenant if schedule else "")
     except GatehouseError as error:
         if schedule is None:
             raise
@@ -64,7 +71,7 @@ async def _fire(conn: Connection, intake: Intake, schedule: Schedule, now: datet
     made = NewThread(new.thread_id, new.tenant, metadata, ephemeral=plan.on_run_completed == "delete")
     operator = "operator" in principal.roles
     ready = intake.prepared(new)
-    run = await intake.accept_in(conn, ready, thread=None if plan.thread_id else made, operator=operator)
+    run = await intake.accept_in(conn, ready, thread=None if plan.thread_id else made, operator=operator, now=now)
     await note_run(conn, schedule, run.id, now=now)
 
 

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 import psycopg
 from procrastinate.exceptions import ConnectorException
@@ -12,6 +12,7 @@ from procrastinate.exceptions import ConnectorException
 from contracts.errors import GatehouseError, StoreUnavailable
 from engine.approvals.timers import DueRequest, due_requests, fire
 from engine.items.items import sweep_items
+from engine.queues.throttles import end_where_room
 from engine.runs import runs
 from engine.runs.dispatch import WorkingDispatcher
 from engine.traces.metrics import LOST_RUNS, SWEEPS
@@ -131,6 +132,8 @@ async def sweep(carrier: Carrier, *, now: datetime | None = None) -> None:
     for run_id in lost:
         await carrier.dispatcher.enqueue_lost(run_id)
     await _fire_timers(carrier, now)
+    async with carrier.database.transaction() as conn:
+        await end_where_room(conn, carrier.catalog.queues, now=now or datetime.now(UTC))
     await fire_due(carrier.intake, now=now)
 
 

@@ -170,6 +170,10 @@ async def sent_again(ground: Ground) -> Change:
     return Change(thread_id=thread, ids=(("webhook_id", str(await ground.value(DEAD, run))),))
 
 
+async def of_the_queue(ground: Ground) -> Change:
+    return Change({"reason": "a test"}, ids=(("name", "trials"),))
+
+
 async def drained(ground: Ground) -> Change:
     _, run = await ground.run()
     digest = await ground.value("SELECT version FROM run WHERE id = %s", run)
@@ -233,6 +237,8 @@ WRITES: list[tuple[str, Scene]] = [
     ("post /threads/{thread_id}/runs/{run_id}/cancel", on_a_run()),
     ("post /threads/{thread_id}/state", on_a_thread({"values": {"words": 1}, "as_node": "__start__"}, over=True)),
     ("post /versions/migrations", moved),
+    ("post /queues/{name}/pause", of_the_queue),
+    ("post /queues/{name}/resume", of_the_queue),
     ("post /versions/{digest}/drain", drained),
     ("post /versions/{digest}/drain/end", drain_ended),
     ("post /webhooks/{webhook_id}/retry", sent_again),

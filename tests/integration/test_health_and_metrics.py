@@ -39,7 +39,7 @@ def _samples(text: str) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
 
 
 async def _metrics(bench: Bench) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
-    return _samples((await exposition(bench.engine.database)).decode())
+    return _samples((await exposition(bench.engine.database, bench.engine.catalog.queues)).decode())
 
 
 def _client(bench: Bench, *, peer: str = "127.0.0.1", host: str = "127.0.0.1") -> httpx.AsyncClient:
@@ -169,7 +169,7 @@ async def test_without_a_database_it_is_alive_and_not_ready_and_says_so(monkeypa
 
     with pytest.raises(NotReady) as refused:
         await require_ready(nowhere, Vitals())
-    metrics = (await exposition(nowhere)).decode()
+    metrics = (await exposition(nowhere, {})).decode()
     await nowhere.close()
 
     assert (refused.value.status, refused.value.facts["checks"]) == (503, {"database": "does not answer within 0.5 s"})

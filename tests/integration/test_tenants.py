@@ -30,7 +30,7 @@ BODIES: dict[str, Any] = {
     "/commands": {"id": 1, "method": "run.start", "params": RUN},
 }
 """What fits a route, by how its path ends."""
-SHARED = ("/versions/",)
+SHARED = ("/versions/", "/queues/")
 """What no tenant owns."""
 
 
