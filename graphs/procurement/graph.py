@@ -20,17 +20,22 @@ MAX_ROUNDS = 4
 def after_match(state: Matched) -> Literal["freeze_reservation", "ask_what_exactly", "hand_off"]:
     match state["match"]["standing"]:
         case "ready":
-            return "freeze_reservation"
+            refusal = state["refusal"]
+            return "hand_off" if refusal and refusal["purchase"] == state["match"]["purchase"] else "freeze_reservation"
         case "unclear":
             return "hand_off" if state["rounds"] >= MAX_ROUNDS else "ask_what_exactly"
         case "not_ours":
             return "hand_off"
 
 
-def after_settlement(state: Decided) -> Literal["read_request", "close", "hand_off"]:
-    """What was sent back has given its reservation up, and begins anew."""
-    if state["decision"] and state["decision"]["type"] == "respond":
-        return "hand_off" if state["rounds"] >= MAX_ROUNDS else "read_request"
+def after_settlement(state: Decided) -> Literal["read_request", "look_again", "close", "hand_off"]:
+    """What was sent back, or refused because something has changed, has given its reservation up and begins anew."""
+    problem, decision, last = state["problem"], state["decision"], state["rounds"] >= MAX_ROUNDS
+    if problem:
+        refused = (problem["stage"], problem["code"]) == ("place_order", "tool_refused")
+        return "look_again" if refused and not last else "hand_off"
+    if decision and decision["type"] == "respond":
+        return "hand_off" if last else "read_request"
     return "close"
 
 
@@ -61,6 +66,7 @@ flow.add_node(
     **approval_gate(book_outcome, proposal="settlement_proposal", decision="settlement_decision"),
 )
 flow.add_node("settle_money", **carries_out(book_outcome, into="settlement", proposal="settlement_proposal"))
+flow.add_node("look_again", stages.look_again)
 flow.add_node("close", stages.close)
 flow.add_node("hand_off", stages.hand_off)
 
@@ -83,7 +89,8 @@ flow.add_edge("freeze_settlement", "approve_settlement")
 flow.add_conditional_edges(
     "approve_settlement", **on_decision(of="settlement_decision", approve="settle_money", **NOT_SETTLED)
 )
-flow.add_conditional_edges("settle_money", unless_stuck(after_settlement))
+flow.add_conditional_edges("settle_money", after_settlement)
+flow.add_edge("look_again", "read_records")
 flow.add_edge("close", END)
 flow.add_edge("hand_off", END)
 

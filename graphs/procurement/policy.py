@@ -2,6 +2,7 @@
 
 from contracts.policy import (
     Budget,
+    Level,
     Policy,
     Queue,
     Quorum,
@@ -198,7 +199,7 @@ POLICY = Policy(
         allow("settlement", SETTLE, equals("for_itself", True), why="It is our own note of what happened."),
     ),
     budget=Budget(tool_calls=30, model_calls=10, seconds=300),
-    queue=Queue("purchases", target_s=8 * HOUR_S, grace_s=DAY_S),
+    queue=Queue("purchases", target_s=8 * HOUR_S, escalation=(Level("group", after_s=DAY_S),), grace_s=DAY_S),
     roles=("manager", "finance", "director"),
     measures={ORDER: measure_order, RESERVE: measure_booking, SETTLE: measure_booking},
     input_guards=(redact_card_numbers,),

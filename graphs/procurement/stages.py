@@ -18,6 +18,7 @@ from graphs.procurement.state import (
     Opened,
     Purchase,
     Read,
+    Refusal,
     Reserved,
     Result,
     Spending,
@@ -35,8 +36,9 @@ RECORDS = (suppliers.find_suppliers, purchasing.list_offers, purchasing.list_ord
 
 async def open_case(state: Wish) -> dict[str, object]:
     """Forget what an earlier case on the same thread left behind."""
-    empty = ("reservation", "reservation_decision", "proposal", "decision", "receipt", "settlement", "problem")
-    return dict.fromkeys(empty) | {"clarification": "", "rounds": 0, "settlement_decision": None}
+    decided = ("reservation_decision", "decision", "settlement_decision")
+    kept = ("reservation", "proposal", "receipt", "settlement", "refusal", "problem")
+    return dict.fromkeys((*decided, *kept)) | {"clarification": "", "rounds": 0}
 
 
 class _Understood(TypedDict):
@@ -132,6 +134,19 @@ def purchase_of(state: Matched) -> Purchase:
     return purchase
 
 
+class _Refusal(TypedDict):
+    refusal: Refusal
+    problem: None
+    rounds: int
+
+
+async def look_again(state: Decided) -> _Refusal:
+    """What was approved was refused when it was to be done: perhaps the registers have changed since they were read."""
+    problem = state["problem"]
+    refusal = Refusal(purchase=purchase_of(state), detail=problem["detail"] if problem else "")
+    return {"refusal": refusal, "problem": None, "rounds": state["rounds"] + 1}
+
+
 async def close(state: Decided) -> Result:
     """End the case with one of the closed outcomes."""
     decision, receipt = state["decision"], state["receipt"]
@@ -154,10 +169,13 @@ async def hand_off(state: State) -> Result:
 
 def _why_handed_off(state: State) -> str:
     problem, decision, found = state.get("problem"), state.get("decision"), state.get("match")
+    refusal = state.get("refusal")
     if problem:
         return f"{problem['stage']} failed ({problem['code']}): {problem['detail']}"
     if found and found["standing"] == "unclear":
         return f"The request stays unclear. {found['says']}"
+    if refusal:
+        return f"The purchasing system refused the order: {refusal['detail']}"
     if decision and decision["type"] == "respond":
         return f"The order was sent back too often: {decision['message']}"
     return found["says"] if found else "The request could not be understood."

@@ -78,6 +78,13 @@ class Spending(TypedDict):
     """References of orders of the same thing by the same requester."""
 
 
+class Refusal(TypedDict):
+    """An order that was approved, and that the purchasing system did not take."""
+
+    purchase: Purchase
+    detail: str
+
+
 class Identity(TypedDict):
     """Whose case it is: fixed when its run was created."""
 
@@ -106,6 +113,7 @@ class State(Wish):
     settlement_proposal: NotRequired[Proposal]
     settlement_decision: NotRequired[Decision | None]
     settlement: NotRequired[dict[str, JsonValue] | None]
+    refusal: NotRequired[Refusal | None]
     problem: NotRequired[Problem | None]
     outcome: NotRequired[Outcome]
     summary: NotRequired[str]
@@ -115,6 +123,7 @@ class Opened(Wish):
     clarification: str
     rounds: int
     decision: Decision | None
+    refusal: Refusal | None
 
 
 class Understood(Opened):
