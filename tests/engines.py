@@ -94,10 +94,10 @@ class Bench:
         await self.go_on()
         return await self.again(run)
 
-    async def approve(self, run: Run, answer: JsonValue = APPROVE) -> Run:
-        """The leg that follows finance's answer, accepted and not begun."""
+    async def approve(self, run: Run, answer: JsonValue = APPROVE, *, by: Principal = FIN) -> Run:
+        """The leg that follows finance's answer, or somebody else's, accepted and not begun."""
         request = await self.request_of(run)
-        return await self.engine.intake.resume(run.thread_id, {str(request.interrupt_id): answer}, FIN)
+        return await self.engine.intake.resume(run.thread_id, {str(request.interrupt_id): answer}, by)
 
     async def again(self, run: Run) -> Run:
         """The run as it is stored now."""

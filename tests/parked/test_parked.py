@@ -15,10 +15,12 @@ from engine.worker.migration import Move
 from evals.worlds.sandbox import effects_of
 from tests.conftest import fresh_database
 from tests.engines import TENANT, Bench
-from tests.parked.cases import CASES, RELEASES, bench_for
+from tests.parked.cases import CASES, RELEASES, Parked, bench_for
 from tests.parked.dump import load, read
 
 FILES = sorted(path.relative_to(RELEASES) for path in RELEASES.glob("*/*.json"))
+ACTS = {"approve_refund": "billing.issue_refund", "approve_order": "purchasing.place_order"}
+"""What is done after a gate."""
 ADA = Principal("key:ada", frozenset({"caller"}), frozenset(), TENANT)
 
 
@@ -42,14 +44,14 @@ async def leg_of(bench: Bench, dumped: dict[str, Any]) -> Run:
     return await bench.again(leg)
 
 
-async def answer(bench: Bench, run: Run) -> None:
-    """Whatever the case asks: finance approves, the requester names something."""
+async def answer(bench: Bench, run: Run, case: Parked) -> None:
+    """Whatever the case asks: whose word is left approves, the requester names something."""
     open_question = "SELECT interrupt_id FROM question WHERE thread_id = %s AND status = 'open'"
     if waiting := await bench.rows(open_question, run.thread_id):
-        said: Any = {str(waiting[0]["interrupt_id"]): {"text": "service fee october"}}
+        said: Any = {str(waiting[0]["interrupt_id"]): {"text": case.says}}
         await bench.engine.intake.resume(run.thread_id, said, ADA)
     else:
-        await bench.approve(run)
+        await bench.approve(run, by=case.decided_by)
 
 
 @pytest.mark.parametrize("file", FILES, ids=str)
@@ -62,7 +64,7 @@ async def test_a_case_of_a_release_is_brought_to_its_end(empty: str, folder: Pat
         if case.answered:
             await bench.engine.carrier.advance(leg.id)
         else:
-            await answer(bench, leg)
+            await answer(bench, leg, case)
         await bench.go_on()
         async with bench.engine.database.transaction() as conn:
             ended, found = await newest_leg(conn, leg.id), await verify(conn)
@@ -70,22 +72,23 @@ async def test_a_case_of_a_release_is_brought_to_its_end(empty: str, folder: Pat
     assert (ended.status, ended.outcome, found.findings) == ("success", "completed", ())
 
 
-@pytest.mark.parametrize("file", [f for f in FILES if CASES[f.stem].waits_at == "approve_refund"], ids=str)
-async def test_what_was_approved_is_paid_once(empty: str, folder: Path, file: Path) -> None:
+@pytest.mark.parametrize("file", [f for f in FILES if CASES[f.stem].waits_at in ACTS], ids=str)
+async def test_what_was_approved_is_done_once(empty: str, folder: Path, file: Path) -> None:
     case, dumped = CASES[file.stem], read(RELEASES / file)
     await load(empty, dumped)
 
     async with bench_for(case, empty, folder / "paid" / file.parent / file.stem) as bench:
         leg = await leg_of(bench, dumped)
         if not case.answered:
-            await bench.approve(leg)
+            await bench.approve(leg, by=case.decided_by)
         await bench.engine.carrier.advance(leg.id)
         await bench.go_on()
 
-        shown = [r["args"] for r in dumped["rows"]["approval"] if r["tool"] == "billing.issue_refund"]
-        paid = effects_of(bench.worlds).refunds
-        assert [r["amount_cents"] for r in paid] == [args["amount_cents"] for args in shown]
-        assert len(paid) == 1
+        tool, effects = ACTS[case.waits_at], effects_of(bench.worlds)
+        shown = [r["args"] for r in dumped["rows"]["approval"] if r["tool"] == tool]
+        done = effects.refunds + effects.orders
+        assert [r["amount_cents"] for r in done] == [args["amount_cents"] for args in shown]
+        assert len(done) == 1
 
 
 async def test_without_that_decision_it_stays_where_it_is(empty: str, folder: Path) -> None:
