@@ -1,7 +1,7 @@
 """Governed runs beside the bare graph and LangGraph's dev server, in one run on one machine: `scripts/bench`.
 
 Printed: pace, interrupt and resume, first event, what Postgres does and memory; with the full form also growth over
-threads and steps, and the billing dispute with its tools and gates.
+threads, steps and requests that wait, and the billing dispute with its tools and gates.
 """
 
 import argparse
@@ -19,13 +19,14 @@ import uvloop
 from rich.console import Console
 from rich.status import Status
 
-from benchmarks import disputes, growth, sections
+from benchmarks import disputes, growth, reviews, sections
 from benchmarks.costs import Cluster, cluster_in
 from benchmarks.ground import open_ground
 from benchmarks.measuring import Row
 from benchmarks.report import machine, show, targets
 
 _THREADS, _STEPS = [1, 100, 1_000, 10_000], [10, 100, 1_000]
+_WAITING = [100, 1_000, 10_000]
 
 
 def main() -> None:
@@ -53,6 +54,9 @@ async def _compare(
     cluster: Cluster, effort: sections.Effort, options: argparse.Namespace, note: sections.Note
 ) -> dict[str, list[Row]]:
     found: dict[str, list[Row]] = {}
+    levels = _WAITING[:2] if options.quick else _WAITING
+    if options.only == "reviews":
+        return {"reviews": await reviews.compare(cluster, levels, effort.runs // 5, note)}
     with_dev = not options.quick if options.dev_server is None else options.dev_server
     async with open_ground(cluster, "bench", dev=with_dev) as ground:
         await sections.warm_up(ground, effort, note)
@@ -72,6 +76,7 @@ async def _compare(
                 for row in await growth.over_steps(ground, workflow, _STEPS, note)
             ]
         found["billing dispute"] = await disputes.compare(cluster, effort, note)
+        found["reviews"] = await reviews.compare(cluster, levels, effort.runs // 5, note)
     return {"targets": targets(found), **found}
 
 
@@ -99,6 +104,7 @@ def _options() -> argparse.Namespace:
         action=argparse.BooleanOptionalAction,
         help="measure LangGraph's dev server, too: by default in the full form only, for it takes a second a run",
     )
+    parser.add_argument("--only", choices=["reviews"], help="what reviewers do, while 100 to 10,000 requests wait")
     parser.add_argument("--json", action="store_true", help="output for programs")
     return parser.parse_args()
 

@@ -1,6 +1,6 @@
 """Where a comparison takes place: one Postgres, a database for each way that keeps its state there, the servers."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -58,9 +58,15 @@ async def pool_at(dsn: str) -> AsyncIterator[AsyncConnectionPool[Any]]:
 
 
 async def key_at(dsn: str, folder: Path) -> str:
+    [key] = await keys_at(dsn, folder, {"bench": (["caller"], [])})
+    return key
+
+
+async def keys_at(dsn: str, folder: Path, owners: Mapping[str, tuple[list[str], list[str]]]) -> list[str]:
+    """A key for each owner, with these roles, who may approve for those."""
     settings = read_settings(DATABASE_URL=dsn, home=folder)
     async with open_database(settings, lambda _: None) as database, database.transaction() as conn:
-        return await create_key(conn, "bench", ["caller"])
+        return [await create_key(conn, name, roles, approves) for name, (roles, approves) in owners.items()]
 
 
 async def _client(stack: AsyncExitStack, served: Served, key: str) -> httpx.AsyncClient:

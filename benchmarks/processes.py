@@ -49,9 +49,12 @@ def cpu_s(pid: int) -> float:
 
 
 @contextmanager
-def our_server(folder: Path, dsn: str, *options: str, registry: Path = TRIALS) -> Iterator[Served]:
+def our_server(
+    folder: Path, dsn: str, *options: str, registry: Path = TRIALS, systems: Mapping[str, str] | None = None
+) -> Iterator[Served]:
     """`gatehouse serve` with a worker for 16 runs at a time."""
     environment = {"DATABASE_URL": dsn, "GATEHOUSE_HOME": str(folder), "GATEHOUSE_CONCURRENCY": "16"}
+    environment |= {"GATEHOUSE_SYSTEMS": json.dumps(dict(systems or {}))}
     port = free_port()
     command = [sys.executable, "-m", "cli", "serve", "--port", str(port), *options]
     with _served(command, port, ROOT, environment | {"GATEHOUSE_REGISTRY": str(registry)}, folder) as served:

@@ -69,7 +69,7 @@ SELECT *, NULL AS held_by FROM approval
 WHERE tenant = %(tenant)s AND status = 'pending' AND expires_at > now()
   AND (quorum -> 'roles' ?| %(roles)s OR escalated_to && %(roles)s) AND requester <> %(name)s
   AND (claimed_until IS NULL OR claimed_until <= now())
-  AND coalesce(assigned_to, %(name)s) = %(name)s
+  AND (assigned_to IS NULL OR assigned_to = %(name)s)
   AND (%(queue)s::text IS NULL OR queue = %(queue)s) AND (%(workflow)s::text IS NULL OR workflow = %(workflow)s)
   AND NOT EXISTS (SELECT 1 FROM approval_vote WHERE request_id = approval.id AND by = %(name)s)
 ORDER BY due_at, id LIMIT 1 FOR UPDATE SKIP LOCKED;
@@ -81,19 +81,21 @@ UPDATE approval SET assigned_to = %(to)s, assigned_by = %(by)s, claimed_by = NUL
 WHERE id = %(id)s;
 
 -- name: search
--- Requests of a tenant, most urgent first.
-SELECT * FROM approval
-WHERE tenant = %(tenant)s AND requested_at IS NOT NULL
-  AND (%(status)s::text IS NULL OR status = %(status)s)
-  AND (%(queue)s::text IS NULL OR queue = %(queue)s)
-  AND (%(workflow)s::text IS NULL OR workflow = %(workflow)s)
-  AND (%(tool)s::text IS NULL OR tool = %(tool)s)
-  AND (%(role)s::text IS NULL OR quorum -> 'roles' ? %(role)s)
-  AND (%(held_by)s::text IS NULL
-       OR CASE WHEN claimed_until > now() THEN claimed_by ELSE assigned_to END = %(held_by)s)
-  AND (NOT %(overdue)s OR due_at < now())
-  AND (%(thread_id)s::uuid IS NULL OR thread_id = %(thread_id)s)
-ORDER BY due_at, id LIMIT %(limit)s OFFSET %(offset)s;
+-- Requests of a tenant, most urgent first; those before the page are passed over without being read.
+SELECT approval.* FROM (
+    SELECT id FROM approval
+    WHERE tenant = %(tenant)s AND requested_at IS NOT NULL
+      AND (%(status)s::text IS NULL OR status = %(status)s)
+      AND (%(queue)s::text IS NULL OR queue = %(queue)s)
+      AND (%(workflow)s::text IS NULL OR workflow = %(workflow)s)
+      AND (%(tool)s::text IS NULL OR tool = %(tool)s)
+      AND (%(role)s::text IS NULL OR quorum -> 'roles' ? %(role)s)
+      AND (%(held_by)s::text IS NULL
+           OR CASE WHEN claimed_until > now() THEN claimed_by ELSE assigned_to END = %(held_by)s)
+      AND (NOT %(overdue)s OR due_at < now())
+      AND (%(thread_id)s::uuid IS NULL OR thread_id = %(thread_id)s)
+    ORDER BY due_at, id LIMIT %(limit)s OFFSET %(offset)s
+) AS page JOIN approval USING (id) ORDER BY due_at, id;
 
 -- name: count
 -- How many requests there are of these.

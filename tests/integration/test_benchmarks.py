@@ -20,3 +20,18 @@ def test_a_tiny_comparison_names_every_figure_that_counts() -> None:
     assert [target["wanted"] for target in found["targets"]] == [">= 0.5", "<= 8", "<= 25", "<= 14", "<= 250"]
     assert {row["way"] for row in found["pace"]} == {"floor", "governed"}
     assert all(row["commits_a_run"] > 2 for row in found["what Postgres does"])
+
+
+@pytest.mark.slow
+def test_what_reviewers_do_is_measured_by_itself() -> None:
+    arguments = ["--only", "reviews", "--quick", "--runs", "10", "--json"]
+
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.compare", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=150
+    )
+
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert {*found} == {"machine", "reviews"}
+    assert [row["waiting"] for row in found["reviews"]] == [100, 1000] * 4
+    assert [row["what"].split()[0] for row in found["reviews"][::2]] == ["list", "list", "claim", "decide"]
