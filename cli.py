@@ -7,7 +7,7 @@ import typer
 from typer.core import TyperGroup
 
 _COMMANDS = {
-    "demo": "commands.demo:demo",
+    "demo": "commands.demo:app",
     "serve": "commands.serving:serve",
     "worker": "commands.serving:worker",
     "migrate": "commands.migrate:migrate",

@@ -15,8 +15,10 @@ from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
+from typer.core import TyperGroup
 
 from commands.approvals import print_card
+from commands.backpressure import backpressure
 from commands.client import call
 from commands.own_servers import wait_until_up
 from commands.serving import free_port
@@ -33,6 +35,7 @@ from evals.worlds.store import Store
 _SMALL = ("AC-1001", "I was charged twice for a restaurant, can you take the second charge off?")
 _LARGE = ("AC-1013", "I made a payment and it is showing up twice")
 _START_S = 60
+_DISPUTE = "dispute"
 _IN_PLACE_OF_A_MODEL = {"written": "replies written by hand", "stand-in": "stand-in (rules, no model)"}
 
 
@@ -46,6 +49,18 @@ class Sandbox:
     worlds: Path
 
 
+class _DisputeUnlessNamed(TyperGroup):
+    """Without the name of another demo it is the dispute: alone, with its options, or with a complaint."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        named = bool(args) and (args[0] in self.commands or args[0] in ctx.help_option_names)
+        return super().parse_args(ctx, args if named else [_DISPUTE, *args])
+
+
+app = typer.Typer(cls=_DisputeUnlessNamed, help="See it work, on a server started for it. Alone: two disputes.")
+
+
+@app.command(_DISPUTE)
 @explained
 def demo(
     complaint: Annotated[str | None, typer.Argument(help="Your own complaint about a charge, in your words.")] = None,
@@ -187,3 +202,6 @@ def _keys(settings: Settings) -> tuple[str, str]:
             return caller, await create_key(conn, f"demo-finance-{mark}", ["reviewer"], roles, expires_at=tomorrow)
 
     return asyncio.run(make())
+
+
+app.command()(backpressure)

@@ -38,6 +38,10 @@ class OwnServers:
     workers: int
     ports: list[int] = field(default_factory=list)
     running: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    arguments: Sequence[str] = ()
+    """Of every process, behind its own."""
+    environment: dict[str, str] = field(default_factory=dict)
+    """Of every process, over what all have."""
 
     @property
     def urls(self) -> list[str]:
@@ -79,18 +83,28 @@ class OwnServers:
             "GATEHOUSE_SWEEP_EVERY_S": "0.5",
         }
         with log.open("w") as file:
-            arguments = [sys.executable, "-m", "cli", *command]
-            self.running.append(subprocess.Popen(arguments, env=inherited | ours, stdout=file, stderr=file))
+            arguments = [sys.executable, "-m", "cli", *command, *self.arguments]
+            self.running.append(
+                subprocess.Popen(arguments, env=inherited | ours | self.environment, stdout=file, stderr=file)
+            )
         return log
 
 
 @contextmanager
-def own_servers(systems: Mapping[str, str], *, servers: int, workers: int) -> Iterator[OwnServers]:
+def own_servers(
+    systems: Mapping[str, str],
+    *,
+    servers: int,
+    workers: int,
+    arguments: Sequence[str] = (),
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[OwnServers]:
     """None of them runs yet: `start` them. Their Postgres runs already."""
     with tempfile.TemporaryDirectory(prefix="gatehouse-own-", ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o755)  # for the unprivileged user of the embedded Postgres
         home = Path(folder) / "home"
-        own = OwnServers(home, embedded.start(home, notify=lambda _: None).dsn, systems, servers, workers)
+        dsn = embedded.start(home, notify=lambda _: None).dsn
+        own = OwnServers(home, dsn, systems, servers, workers, arguments=arguments, environment=dict(environment or {}))
         try:
             yield own
         finally:
