@@ -7,6 +7,8 @@ from graphs.procurement.stages import purchase_of
 from graphs.procurement.state import Decided, Matched, Weighed
 from guards.money import write_amount
 
+_LONGEST_QUOTE = 240
+
 
 def reservation_draft(state: Matched) -> Draft:
     """Set aside what the order will cost, before anybody is asked about it."""
@@ -111,11 +113,18 @@ def _evidence(state: Weighed) -> list[Evidence]:
         {"source": "purchasing.list_offers", "says": f"{purchase['offer_id']}: {purchase['item']} at {price} each."},
         {"source": "purchasing.list_orders", "says": f"Beside this, {lately} from this supplier in 30 days."},
         {"source": "request", "says": purchase["evidence_says"]},
+        {"source": "request", "says": f"In their words: {_shortened(state['request'])}"},
     ]
     doubles = ", ".join(spending["doubles"])
     if doubles:
         found.append({"source": "purchasing.list_orders", "says": f"The same was ordered or asked for: {doubles}."})
     return found
+
+
+def _shortened(text: str) -> str:
+    """On one line, so that nothing in it looks like a line of the card."""
+    words = " ".join(text.split())
+    return words if len(words) <= _LONGEST_QUOTE else f"{words[:_LONGEST_QUOTE]} …"
 
 
 def _named(requester: str) -> str:
