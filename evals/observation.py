@@ -77,8 +77,6 @@ def unapproved_effects(records: Sequence[AuditRecord]) -> Iterator[str]:
     for record in records:
         data = record["data"]
         match record["event"]:
-            case Event.ACTION_FROZEN if data["verdict"] == "allow":
-                approved.add(cast(str, data["request_id"]))
             case Event.APPROVAL_DECIDED if data["type"] in ("approve", "edit"):
                 approved.add(cast(str, data["request_id"]))
             case Event.CALL_STARTED if data["effect"] != "read" and data["approval_id"] not in approved:

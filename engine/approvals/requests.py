@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 from psycopg.types.json import Jsonb
 
@@ -13,7 +13,7 @@ from contracts.errors import AlreadyDecided, ApprovalRequired, DigestMismatch, D
 from contracts.event import Event
 from contracts.policy import Queue, VerdictType
 from engine.approvals.digest import Action
-from engine.approvals.model import ApprovalRequest, Judged, NormalCall
+from engine.approvals.model import DECISION_OF, ApprovalRequest, Judged, NormalCall
 from engine.approvals.plan import times_of
 from engine.approvals.telling import tell
 from engine.audit import audit
@@ -91,24 +91,28 @@ async def freeze(conn: Connection, run: Run, judged: Judged, draft: Draft, **col
             hint="A stage that proposes must depend on nothing but the state.",
         )
     if added:
-        await audit.append(
-            conn,
-            run.subject(),
-            Event.ACTION_FROZEN,
-            {
-                "request_id": request.id,
-                "tool": request.tool,
-                "args": request.args,
-                "action_digest": request.action_digest,
-                "summary": draft["summary"],
-                "verdict": request.verdict,
-                "rule": request.rule,
-                "why": request.why,
-                "policy_version": request.policy_version,
-                "facts": judged.verdict.inputs,
-            },
-        )
+        await _note_frozen(conn, run, request, judged, draft)
     return request
+
+
+async def _note_frozen(conn: Connection, run: Run, request: ApprovalRequest, judged: Judged, draft: Draft) -> None:
+    data: JsonObject = {
+        "request_id": request.id,
+        "tool": request.tool,
+        "args": request.args,
+        "action_digest": request.action_digest,
+        "summary": draft["summary"],
+        "verdict": request.verdict,
+        "rule": request.rule,
+        "why": request.why,
+        "policy_version": request.policy_version,
+        "facts": judged.verdict.inputs,
+    }
+    await audit.append(conn, run.subject(), Event.ACTION_FROZEN, data)
+    if request.decided_by:  # policy decides as a principal of its own
+        decided = request.decision(DECISION_OF[request.status], by=request.decided_by, reason=request.why, message="")
+        said = cast(JsonObject, {"decided_request": request.id, "rule": request.rule, **decided})
+        await audit.append(conn, run.subject(request.decided_by), Event.APPROVAL_DECIDED, said)
 
 
 async def ask(

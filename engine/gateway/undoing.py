@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import cast
 
 from psycopg.rows import DictRow
 
@@ -96,4 +97,8 @@ async def _approve(
         "undo": tool.undo,
     }
     row = request_row(run, judged, freeze_key=f"undo:{covered.id}", queue=covered.queue, card=card)
-    return await keep_decided(conn, row, by=wanted.person.name, reason=wanted.reason)
+    approval = await keep_decided(conn, row, by=wanted.person.name, reason=wanted.reason)
+    decision = approval.decision("approve", by=wanted.person.name, reason=wanted.reason, message="")
+    said = cast(JsonObject, {"decided_request": approval.id, **decision})
+    await audit.append(conn, run.subject(wanted.person.name), Event.APPROVAL_DECIDED, said)
+    return approval
