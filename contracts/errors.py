@@ -280,6 +280,12 @@ class ToolOutcomeUnknown(ToolError):
     code = "tool_outcome_unknown"
 
 
+class PreconditionsChanged(ToolError):
+    """What the approval was given upon has changed; nothing was done."""
+
+    code, status = "precondition_changed", 409
+
+
 class ToolReplyInvalid(ToolError):
     """The tool's reply does not fit its contract."""
 

@@ -31,6 +31,7 @@ class Event(StrEnum):
     APPROVAL_RELEASED = "approval.released"
     APPROVAL_ASSIGNED = "approval.assigned"
     APPROVAL_DELEGATED = "approval.delegated"
+    APPROVAL_SUPERSEDED = "approval.superseded"
     APPROVAL_UNDONE = "approval.undone"
     APPROVAL_WARNED = "approval.warned"
     APPROVAL_BREACHED = "approval.breached"

@@ -80,6 +80,13 @@ the call, `ToolUnavailable` when it cannot say.
 """
 
 
+Reread = Callable[[Request, Call], Awaitable[Mapping[str, JsonValue]]]
+"""Reads the fields that `preconditions` names as they stand now; changes nothing. What it leaves out has not changed.
+
+Raises `ToolRefused`, `ToolUnavailable` as a read does.
+"""
+
+
 @dataclass(frozen=True)
 class Tool(Generic[Request, Reply]):
     """A typed operation with its contract. Called only by the gateway."""
@@ -101,6 +108,8 @@ class Tool(Generic[Request, Reply]):
     """Request fields holding versions that were read when the action was proposed."""
     undo: str
     """One sentence: how a person takes this back."""
+    reread: Reread[Request] | None = None
+    """How the gateway finds out, before it acts, whether the preconditions still hold; None: the system checks them."""
     key_retention_s: float = DAY_S
     """`idempotent` and `outbox`: how long the system drops repeats of a key."""
     look_up: LookUp[Request, Reply] | None = None
@@ -162,6 +171,7 @@ def tool(  # noqa: PLR0913  # a decorator: every argument is a keyword and a fac
     idempotent_by: tuple[str, ...] = (),
     target: str = "",
     preconditions: tuple[str, ...] = (),
+    reread: Reread[Any] | None = None,
     undo: str = "Nothing to undo: it only reads.",
     key_retention_s: float = DAY_S,
     look_up: LookUp[Any, Any] | None = None,
@@ -193,6 +203,7 @@ def tool(  # noqa: PLR0913  # a decorator: every argument is a keyword and a fac
             idempotent_by=idempotent_by,
             target=target,
             preconditions=preconditions,
+            reread=reread,
             undo=undo,
             key_retention_s=key_retention_s,
             look_up=look_up,

@@ -51,8 +51,10 @@ def or_hand_off(stage: Stage[State, Update]) -> Stage[State, Update | Stuck]:
 Router = Callable[[State], str]
 
 
-def unless_stuck(then: str | Router[State], *, otherwise: str = "hand_off") -> Router[State]:
+def unless_stuck(then: str | Router[State], *, otherwise: str = "hand_off", drifted: str = "") -> Router[State]:
     """A router that goes on as `then` says (a stage or a router), or to `otherwise` when the stage left a `problem`.
+
+    To `drifted`, if one is named, when what was approved has changed meanwhile and stands in `drift`.
 
     Its annotation names every destination, so that LangGraph draws them.
     """
@@ -60,9 +62,12 @@ def unless_stuck(then: str | Router[State], *, otherwise: str = "hand_off") -> R
     def route(state: State) -> str:
         if isinstance(state, Mapping) and state.get("problem"):
             return otherwise
+        if drifted and isinstance(state, Mapping) and state.get("drift"):
+            return drifted
         return then if isinstance(then, str) else then(state)
 
     known = (then,) if isinstance(then, str) else get_args(get_type_hints(then)["return"])
     route.__name__ = f"after_{then if isinstance(then, str) else then.__name__.removeprefix('after_')}"
-    route.__annotations__ = {"return": Literal[(*dict.fromkeys((*known, otherwise)),)]}
+    named = dict.fromkeys((*known, otherwise, *([drifted] if drifted else ())))
+    route.__annotations__ = {"return": Literal[(*named,)]}
     return route

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from contracts.tool import Call, ToolModel, tool
 from tools.fields import (
@@ -160,6 +160,14 @@ async def read_price_plan(request: PlanRequest, call: Call) -> PricePlan:
     return PricePlan.model_validate(await call.send("GET", "/plans", query={"account_id": request.account_id}))
 
 
+async def read_charge_version(request: RefundRequest | CreditRequest, call: Call) -> dict[str, JsonValue]:
+    """The version that the charge has now; nothing for a charge that is gone, which the refund is refused for."""
+    query = {"account_id": request.account_id}
+    bill = ChargesReply.model_validate(await call.send("GET", "/charges", query=query))
+    versions = [charge.version for charge in bill.charges if charge.charge_id == request.charge_id]
+    return {"charge_version": versions[0]} if versions else {}
+
+
 @tool(
     effect="idempotent",
     reversibility="irreversible",
@@ -168,6 +176,9 @@ async def read_price_plan(request: PlanRequest, call: Call) -> PricePlan:
     target="charge_id",
     idempotent_by=("account_id", "charge_id"),
     preconditions=("charge_version",),
+    reread=read_charge_version,
+    amount="amount_cents",
+    currency="currency",
     undo="Not possible: the money is on the customer's card. Finance can only ask the customer to pay again.",
 )
 async def issue_refund(request: RefundRequest, call: Call) -> RefundReceipt:
@@ -188,6 +199,9 @@ async def issue_refund(request: RefundRequest, call: Call) -> RefundReceipt:
     target="charge_id",
     idempotent_by=("account_id", "charge_id"),
     preconditions=("charge_version",),
+    reread=read_charge_version,
+    amount="amount_cents",
+    currency="currency",
     undo="Void the credit in the billing system before the next invoice is issued.",
 )
 async def issue_credit(request: CreditRequest, call: Call) -> CreditReceipt:

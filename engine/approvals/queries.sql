@@ -80,6 +80,11 @@ UPDATE approval SET assigned_to = %(to)s, assigned_by = %(by)s, claimed_by = NUL
                     claimed_until = NULL
 WHERE id = %(id)s;
 
+-- name: supersede
+-- An approval that no call has consumed counts no more.
+UPDATE approval SET status = 'superseded', reason = %(reason)s
+WHERE id = %(id)s AND thread_id = %(thread_id)s AND status = 'approved' RETURNING id;
+
 -- name: search
 -- Requests of a tenant, most urgent first; those before the page are passed over without being read.
 SELECT approval.* FROM (

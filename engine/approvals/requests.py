@@ -9,7 +9,14 @@ from typing import Any, cast
 from psycopg.types.json import Jsonb
 
 from contracts.approval import Draft, JsonObject, RequestStatus
-from contracts.errors import AlreadyDecided, ApprovalRequired, DigestMismatch, DivergentExecution, NotFound
+from contracts.errors import (
+    AlreadyDecided,
+    ApprovalRequired,
+    DigestMismatch,
+    DivergentExecution,
+    NotFound,
+    PreconditionsChanged,
+)
 from contracts.event import Event
 from contracts.policy import Queue, VerdictType
 from engine.approvals.digest import Action
@@ -225,6 +232,14 @@ async def require_approved(
         raise DigestMismatch(f"The approval covers another call of {tool!r} than the one that was tried.")
     if row["status"] != "approved":
         raise ApprovalRequired(f"The request for {tool!r} is {row['status']!r}, not approved.")
+
+
+async def supersede(conn: Connection, run: Run, request_id: str, error: PreconditionsChanged) -> None:
+    """Have an approval of which no call has been made count no more; expects the run's fence and no ledger row."""
+    params = {"id": request_id, "thread_id": run.thread_id, "reason": error.detail[:1000]}
+    if await (await conn.execute(_SQL["supersede"], params)).fetchone():
+        data = cast(JsonObject, {"request_id": request_id, "because": error.detail, **error.facts})
+        await audit.append(conn, run.subject(), Event.APPROVAL_SUPERSEDED, data)
 
 
 async def live_of_thread(conn: Connection, thread_id: str) -> list[ApprovalRequest]:

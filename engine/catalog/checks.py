@@ -67,6 +67,8 @@ def _contract(tool: AnyTool) -> Iterator[str]:
 
 def _review(tool: AnyTool) -> Iterator[str]:
     """What reviewers are told of it, and how they take it back."""
+    if tool.reread and not tool.preconditions:
+        yield "rereads preconditions and names none"
     if missing := [name for name in (tool.amount, tool.currency) if name and name not in tool.request.model_fields]:
         yield f"names {missing[0]!r} as a sum or its currency, which its request does not have"
     if tool.compensation and tool.compensation.tool.effect != "idempotent":

@@ -73,6 +73,7 @@ def _contract(tool: AnyTool) -> dict[str, object]:
         "undo": tool.undo,
         "key_retention_s": tool.key_retention_s,
         "settles_in_s": tool.settles_in_s,
+        "reread": tool.reread.__qualname__ if tool.reread else None,
         "amount": tool.amount,
         "currency": tool.currency,
         "compensation": tool.compensation.tool.name if tool.compensation else None,

@@ -11,6 +11,7 @@ from contracts.errors import (
     BudgetExceeded,
     BypassRefused,
     GatehouseError,
+    PreconditionsChanged,
     ToolError,
     ToolNotGranted,
     ToolOutcomeUnknown,
@@ -19,11 +20,12 @@ from contracts.errors import (
 from contracts.event import Event
 from contracts.records import NO_RECORDS
 from contracts.tool import AnyTool, Reply, Request, Tool
-from engine.approvals.requests import action_of, frozen_under
+from engine.approvals.requests import action_of, frozen_under, supersede
 from engine.audit import audit
 from engine.catalog.workflow import Workflow
 from engine.gateway import ledger
 from engine.gateway.announcing import announced
+from engine.gateway.drift import require_unchanged
 from engine.gateway.ledger import Ending, Entry, Intent, Step
 from engine.gateway.place import Place, here
 from engine.gateway.records import FoundRecords
@@ -76,6 +78,7 @@ class RunTools:
             self._require_granted(tool, place)
             intent = await self._as_frozen(self._intent(tool, request.model_dump(mode="json"), request_id, place))
             call = _Call(tool, request, intent)
+            await self._require_unchanged(call)
             send_by = time.monotonic() + self._send_within_s
             entry = await self._begin(call)
         except GatehouseError as error:
@@ -118,6 +121,21 @@ class RunTools:
             version = await frozen_under(conn, self._run, intent.approval_id)
         call = self._workflow.normalise(intent.tool.name, intent.args)
         return replace(intent, action_digest=action_of(self._run, call, version=version).digest())
+
+    async def _require_unchanged(self, call: _Call[Request, Reply]) -> None:
+        """An approval counts while what it was given upon holds; one whose call has begun is not looked at again."""
+        tool, intent = call.tool, call.intent
+        if tool.reread is None or intent.approval_id is None:
+            return
+        async with self._database.reading() as conn:
+            if await ledger.has_begun(conn, intent):
+                return
+        try:
+            await require_unchanged(tool, call.request, intent.idempotency_key, self._systems)
+        except PreconditionsChanged as error:
+            async with self._journal.transaction() as conn:
+                await supersede(conn, self._run, intent.approval_id, error)
+            raise
 
     async def _begin(self, call: _Call[Request, Reply]) -> Entry:
         async with self._journal.transaction() as conn:

@@ -125,6 +125,11 @@ async def begin(conn: Connection, run: Run, intent: Intent) -> Entry:
     return await _again(conn, run, intent, found)
 
 
+async def has_begun(conn: Connection, intent: Intent) -> bool:
+    """Whether the call stands in the ledger."""
+    return await (await conn.execute(_SQL["has_begun"], {"call_key": intent.call_key})).fetchone() is not None
+
+
 async def begin_anew(conn: Connection, run: Run, intent: Intent, attempt: int) -> Entry:
     """A new attempt after attempt number `attempt`, which surely did not act; expects the run's fence.
 

@@ -15,6 +15,10 @@ SELECT *, extract(epoch FROM now() - opened_at)::float8 AS age_s,
        extract(epoch FROM now() - started_at)::float8 AS attempt_age_s
 FROM effect WHERE call_key = %(call_key)s FOR UPDATE;
 
+-- name: has_begun
+-- The ledger row of a call, if there is one.
+SELECT 1 FROM effect WHERE call_key = %(call_key)s;
+
 -- name: again
 -- A new attempt of a call that may be repeated.
 UPDATE effect SET state = 'started', attempt = attempt + 1, attempt_epoch = %(epoch)s, started_at = now(),

@@ -15,7 +15,7 @@ from engine.gateway.systems import Systems
 from engine.gateway.transport import HttpTransport
 from engine.traces.metrics import TOOL_CALLS, TOOL_SECONDS, counted
 
-_PAUSES_S = (0.1, 0.4)
+PAUSES_S = (0.1, 0.4)
 """Pauses before the second and third try of a call that may be repeated."""
 
 
@@ -38,7 +38,7 @@ async def send(tool: Tool[Request, Reply], request: Request, sending: Sending, s
     After a try that may have acted, no later failure says that nothing was done. Raises `ToolOutcomeUnknown` for what
     may have acted, another `ToolError` for what did not.
     """
-    pauses = iter(_PAUSES_S)
+    pauses = iter(PAUSES_S)
     may_have_acted = sending.doubtful
     while True:
         try:
@@ -85,7 +85,7 @@ async def look_up(tool: Tool[Request, Reply], request: Request, key: str, system
     """
     if tool.look_up is None:
         raise ToolUnavailable(f"{tool.name!r} has no way to look up what became of a call.")
-    pauses = iter(_PAUSES_S)
+    pauses = iter(PAUSES_S)
     while True:
         transport = HttpTransport(systems, tool, key, writes=False)
         try:

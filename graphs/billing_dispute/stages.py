@@ -42,6 +42,7 @@ async def open_case(state: Claim) -> dict[str, object]:
         "decision": None,
         "receipt": None,
         "problem": None,
+        "drift": None,
         "reply_decision": None,
     }
 

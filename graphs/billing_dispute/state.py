@@ -6,6 +6,7 @@ from pydantic import Field, JsonValue
 from typing_extensions import TypedDict
 
 from contracts.approval import Decision, Proposal
+from nodes.effect import Drift
 from nodes.recovery import Problem
 from tools.fields import AccountId
 
@@ -103,6 +104,7 @@ class State(Claim):
     reply_decision: NotRequired[Decision | None]
     sent: NotRequired[dict[str, JsonValue]]
     problem: NotRequired[Problem | None]
+    drift: NotRequired[Drift | None]
     outcome: NotRequired[Outcome]
     summary: NotRequired[str]
 
