@@ -9,6 +9,7 @@ from pydantic import AwareDatetime, Field
 from api.bodies import Body
 from api.door import Reader, TheEngine
 from engine.approvals.measures import WINDOW, Window, review_measures
+from engine.queues.report import throttled_since
 
 router = APIRouter(prefix="/stats", tags=["stats"])
 
@@ -30,7 +31,10 @@ async def reviews(engine: TheEngine, principal: Reader, where: Annotated[Reviews
     since = where.since or datetime.now(UTC) - WINDOW
     by = None if "operator" in principal.roles else principal.name
     window = Window(principal.tenant, since, where.queue, where.workflow, by)
-    queues = [workflow.policy.queue for workflow in engine.catalog.values()]
-    hours = {queue.name: queue.hours for queue in queues if queue.hours}
+    hours = {name: queue.terms.hours for name, queue in engine.catalog.queues.items() if queue.terms.hours}
     async with engine.database.reading() as conn:
-        return await review_measures(conn, window, hours)
+        found = await review_measures(conn, window, hours)
+        throttled = await throttled_since(conn, since, tenant=principal.tenant)
+    for queue in found["queues"]:
+        queue["throttled_s"] = throttled.get(queue["queue"], 0.0)
+    return found

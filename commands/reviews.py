@@ -28,8 +28,8 @@ def stats(
     if as_json:
         show_json(found)
         return
-    columns = ["queue", "waiting", "oldest", "asked", "decided", "p50", "p95", "breached", "agreed"]
-    show_table(columns, [_queue(row) for row in found["queues"]], spare=("asked", "agreed", "oldest"))
+    columns = ["queue", "waiting", "oldest", "asked", "decided", "p50", "p95", "breached", "agreed", "throttled"]
+    show_table(columns, [_queue(row) for row in found["queues"]], spare=("asked", "agreed", "oldest", "throttled"))
     say()
     columns = ["reviewer", "decided", *_KINDS, "looked p50", "looked p95"]
     show_table(columns, [_reviewer(row) for row in found["reviewers"]], spare=("respond", "edit"))
@@ -44,6 +44,7 @@ def _queue(row: Mapping[str, Any]) -> tuple[object, ...]:
         duration(took["p95"]),
         share(row["breach_rate"]),
         share(row["agreement"]["share"]),
+        duration(row["throttled_s"]),
     )
 
 

@@ -78,3 +78,8 @@ SELECT tenant, queue, sum(extract(epoch FROM coalesce(until, now()) - since))::f
        sum(refused)::bigint AS refused, max(since) FILTER (WHERE until IS NULL) AS since,
        max(cause) FILTER (WHERE until IS NULL) AS cause
 FROM queue_throttle WHERE %(tenant)s::text IS NULL OR tenant = %(tenant)s GROUP BY tenant, queue;
+
+-- name: throttled_since
+-- How long each queue of a tenant has taken no new work since then.
+SELECT queue, sum(extract(epoch FROM coalesce(until, now()) - greatest(since, %(since)s)))::float8 AS seconds
+FROM queue_throttle WHERE tenant = %(tenant)s AND coalesce(until, now()) > %(since)s GROUP BY queue;

@@ -36,6 +36,12 @@ async def throttles_of(conn: Connection, queue: str, *, tenant: str) -> list[Dic
     return await (await conn.execute(_SQL["throttles"], {"tenant": tenant, "queue": queue})).fetchall()
 
 
+async def throttled_since(conn: Connection, since: datetime, *, tenant: str) -> dict[str, float]:
+    """How many seconds each queue has taken no new work since then, where any; periods are kept for 30 days."""
+    rows = await (await conn.execute(_SQL["throttled_since"], {"since": since, "tenant": tenant})).fetchall()
+    return {row["queue"]: round(row["seconds"], 1) for row in rows}
+
+
 async def queue_backlog(conn: Connection, queues: Mapping[str, ReviewQueue]) -> list[Json]:
     """For each queue the `depth` and `oldest_s` of the tenant that has most, `capacity`, and the `throttled_s`,
     `refused` and `throttled` (how many tenants are) of all."""

@@ -19,6 +19,7 @@ from engine.approvals.decisions import Submission
 from engine.approvals.measures import Window, review_measures
 from engine.approvals.model import ApprovalRequest
 from engine.approvals.timers import DueRequest, fire
+from engine.queues.report import throttled_since
 from engine.runs.model import Cancellation
 from engine.runs.runs import get_run
 from tests.conftest import TRIALS, People, Site
@@ -122,6 +123,20 @@ async def test_in_a_queue_that_closes_review_time_is_told_beside_it(bench: Bench
     assert unclosed["review_time_to_decision_s"] is None
     assert open_["review_time_to_decision_s"] == open_["time_to_decision_s"]
     assert shut["review_time_to_decision_s"] == {"p50": 0.0, "p95": 0.0}
+
+
+async def test_the_time_in_which_a_queue_took_nothing_is_told_as_far_as_the_window_goes(bench: Bench) -> None:
+    period = "INSERT INTO queue_throttle (tenant, queue, cause, since, until) VALUES (%s, %s, 'pause', %s, %s)"
+    now = datetime.now(UTC)
+    await bench.rows(period, TENANT, "trials", SINCE - timedelta(days=2), SINCE - timedelta(days=1))
+    await bench.rows(period, TENANT, "trials", SINCE - timedelta(seconds=60), SINCE + timedelta(seconds=40))
+    await bench.rows(period, TENANT, "trials", now - timedelta(seconds=20), None)
+    await bench.rows(period, "another", "trials", now - timedelta(seconds=500), None)
+
+    async with bench.engine.database.reading() as conn:
+        found = await throttled_since(conn, SINCE, tenant=TENANT)
+
+    assert found == {"trials": pytest.approx(60, abs=3)}
 
 
 async def test_people_agree_when_all_who_spoke_said_the_same(bench: Bench) -> None:
