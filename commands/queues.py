@@ -1,6 +1,7 @@
 """`gatehouse queues`: what reviewers have before them, and new work stopped and let in again."""
 
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import typer
 from rich.markup import escape
@@ -29,13 +30,20 @@ def list_(url: Url = DEFAULT_URL, key: Key = "", as_json: AsJson = False) -> Non
 
 @app.command()
 @explained
-def stats(queue: Name, url: Url = DEFAULT_URL, key: Key = "", as_json: AsJson = False) -> None:
-    """Show one queue: its terms, how it stands, and when it took no new case."""
-    found = call("GET", f"/queues/{queue}", url=url, key=key)
+def stats(
+    queue: Annotated[str | None, typer.Argument(help="Name of a queue; by default every one is shown.")] = None,
+    url: Url = DEFAULT_URL,
+    key: Key = "",
+    as_json: AsJson = False,
+) -> None:
+    """Show a queue: its terms, how it stands, and when it took no new case."""
+    names = [queue] if queue else [each["name"] for each in call("GET", "/queues", url=url, key=key)]
+    found = [call("GET", f"/queues/{quote(name, safe='')}", url=url, key=key) for name in names]
     if as_json:
-        show_json(found)
+        show_json(found[0] if queue else found)
         return
-    print_queue(found)
+    for each in found:
+        print_queue(each)
 
 
 @app.command()
@@ -68,7 +76,7 @@ def print_queue(queue: dict[str, Any]) -> None:
 
 
 def _stop(queue: str, what: str, reason: str, url: str, key: str, as_json: bool) -> None:
-    found = call("POST", f"/queues/{queue}/{what}", url=url, key=key, body={"reason": reason})
+    found = call("POST", f"/queues/{quote(queue, safe='')}/{what}", url=url, key=key, body={"reason": reason})
     if as_json:
         show_json(found)
     else:

@@ -7,7 +7,7 @@ from math import ceil
 from contracts.errors import QueueFull
 from engine.approvals.backlog import decided_lately
 from engine.queues.model import Cause, ReviewQueue
-from engine.queues.room import load_of
+from engine.queues.room import hold_queue, load_of
 from engine.store.database import Connection
 from engine.store.sql import load_queries
 
@@ -32,6 +32,8 @@ async def note_refused(conn: Connection, queue: ReviewQueue, full: QueueFull, *,
 
 async def note_throttled(conn: Connection, queue: str, full: QueueFull, *, tenant: str, refused: int = 0) -> None:
     """Keep that a queue takes no new work from now on, if that is not known."""
+    # Two who begin or go on with periods of one queue at the same moment would both want to be the one that goes on.
+    await hold_queue(conn, queue, tenant=tenant)
     params = {"tenant": tenant, "queue": queue, "cause": full.facts["cause"], "refused": refused}
     if await (await conn.execute(_SQL["throttled"], params)).fetchone() is None:
         await conn.execute(_SQL["throttle"], params)

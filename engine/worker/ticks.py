@@ -2,7 +2,7 @@
 
 import logging
 import uuid
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,29 +20,42 @@ from engine.worker.intake import Intake
 _LOG = logging.getLogger("gatehouse.worker")
 
 
+@dataclass
+class _Pass:
+    """One look at all that is due."""
+
+    now: datetime
+    seen: set[str] = field(default_factory=set)
+    full: set[tuple[str, str]] = field(default_factory=set)
+    """Tenant and queue where there was no room: its other schedules need not try."""
+
+
 async def fire_due(intake: Intake, *, now: datetime | None = None) -> None:
     """Start a run for every schedule that is due at `now`. A time that was missed comes once, and late.
 
     One whose queue has no room stays due.
     """
-    now, seen = now or datetime.now(UTC), set[str]()
-    while schedule_id := await _fire_next(intake, now, seen):
-        seen.add(schedule_id)
+    this = _Pass(now or datetime.now(UTC))
+    while schedule_id := await _fire_next(intake, this):
+        this.seen.add(schedule_id)
 
 
-async def _fire_next(intake: Intake, now: datetime, seen: set[str]) -> str | None:
+async def _fire_next(intake: Intake, this: _Pass) -> str | None:
     schedule = None
     try:
         # The schedule is held until its run is committed: other workers pass over it meanwhile.
         async with intake.database.transaction() as conn:
-            schedule = await next_due(conn, now=now, without=seen)
+            schedule = await next_due(conn, now=this.now, without=this.seen)
             if schedule is not None:
-                await _fire(conn, intake, schedule, now)
+                await _fire(conn, intake, schedule, this)
     except StoreUnavailable:
         raise
     except QueueFull as full:  # it stays due, and its time comes when there is room
+        if schedule is None:
+            raise
+        this.full.add((schedule.tenant, str(full.facts["queue"])))
         async with intake.database.transaction() as conn:
-            await note_throttled(conn, str(full.facts["queue"]), full, tenant=schedule.tenant if schedule else "")
+            await note_throttled(conn, str(full.facts["queue"]), full, tenant=schedule.tenant)
     except GatehouseError as error:
         if schedule is None:
             raise
@@ -50,12 +63,12 @@ async def _fire_next(intake: Intake, now: datetime, seen: set[str]) -> str | Non
         async with intake.database.transaction() as conn:
             gone = isinstance(error, (Forbidden, NotFound))  # the key or the thread: another time changes nothing
             told: dict[str, Any] = {"error": error.code, "message": error.detail}
-            await note_failure(conn, schedule, told, now=now, goes_on=not gone)
+            await note_failure(conn, schedule, told, now=this.now, goes_on=not gone)
     return schedule.id if schedule else None
 
 
-async def _fire(conn: Connection, intake: Intake, schedule: Schedule, now: datetime) -> None:
-    plan = schedule.plan
+async def _fire(conn: Connection, intake: Intake, schedule: Schedule, this: _Pass) -> None:
+    plan, now = schedule.plan, this.now
     if plan.end_at is not None and plan.end_at < now:
         await end_schedule(conn, schedule)
         return
@@ -65,6 +78,8 @@ async def _fire(conn: Connection, intake: Intake, schedule: Schedule, now: datet
         workflow, assistant = await find_assistant(conn, intake.catalog, plan.assistant_id, schedule.tenant)
     except NotFound:
         _LOG.warning("cron %s is left to a worker that has its workflow", schedule.id)
+        return
+    if (schedule.tenant, intake.catalog.queue_of(workflow.name).name) in this.full:
         return
     metadata = plan.metadata | {"cron_id": schedule.id}
     new = new_run(replace(plan, metadata=metadata), principal, workflow.name, assistant.setup)

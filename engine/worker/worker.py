@@ -139,22 +139,24 @@ async def sweep(carrier: Carrier, *, now: datetime | None = None) -> None:
 
 async def _fire_timers(carrier: Carrier, now: datetime | None) -> None:
     """Have happen to requests what it is time for; one to which nothing can happen keeps no other from it."""
-    last, looked_at = None, 0
-    while looked_at < _REQUESTS_A_SWEEP:
+    last, fired = None, 0
+    while fired < _REQUESTS_A_SWEEP:
         async with carrier.database.reading() as conn:
             part = await due_requests(conn, now=now, after=last)
-        for due in part:
-            await _fire(carrier, due, now)
         if not part:
             return
-        last, looked_at = part[-1], looked_at + len(part)
+        last = part[-1]
+        for due in part:
+            fired += await _fire(carrier, due, now)
 
 
-async def _fire(carrier: Carrier, due: DueRequest, now: datetime | None) -> None:
+async def _fire(carrier: Carrier, due: DueRequest, now: datetime | None) -> bool:
+    """Whether anything has happened to a request."""
     try:
         async with carrier.database.transaction() as conn:
-            await fire(conn, due, carrier.dispatcher, now=now)
+            return bool(await fire(conn, due, carrier.dispatcher, now=now))
     except StoreUnavailable:
         raise
     except GatehouseError as error:
         _LOG.error("request %s cannot be warned of, moved up or ended: %s", due.id, error.detail)
+        return False

@@ -30,6 +30,8 @@ INPUTS: dict[str, dict[str, Any]] = {
     "gate": {"case": "mice", "number": 20},
 }
 CALLERS, FOR_S = 12, 5.0
+# A place is looked for at each new case, sometimes in vain, and what waits is warned of at once.
+HURRIED = {"trials": {"capacity": 2, "warn_s": 1, "target_s": 1}}
 ASKED = """SELECT interrupt_id FROM approval WHERE thread_id = %s AND status = 'pending'
            UNION ALL SELECT interrupt_id FROM question WHERE thread_id = %s AND status = 'open'"""
 DEADLOCKS = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
@@ -120,7 +122,7 @@ async def bench(postgres: str, folder: Path) -> AsyncIterator[Bench]:
         with psycopg.connect(dsn, autocommit=True) as conn:
             conn.execute(f"ALTER DATABASE {conn.info.dbname} SET deadlock_timeout = '20ms'")  # type: ignore[arg-type]
         site = Site(dsn, folder / "crowd", folder / "unused", TRIALS)
-        async with bench_on(site, shared=True, sweep_every_s=0.1) as bench:
+        async with bench_on(site, shared=True, sweep_every_s=0.1, queues=HURRIED) as bench:
             yield bench
 
 
@@ -133,5 +135,5 @@ async def test_nothing_that_is_done_at_once_to_threads_and_runs_deadlocks(bench:
         for _ in range(CALLERS):
             group.create_task(crowd.call())
 
-    assert {"ask", "cancel", "answer", "thread_busy"} <= set(crowd.told)
+    assert {"ask", "cancel", "answer", "thread_busy", "queue_full"} <= set(crowd.told)
     assert await bench.rows(DEADLOCKS) == [{"deadlocks": 0}]
