@@ -9,7 +9,14 @@ from rich.markup import escape
 from commands.terminal import say, shorten
 from contracts.context import by_whom
 
-_COLOURS = {"run.failed": "red", "call.refused": "yellow", "run.finished": "green", "approval.requested": "cyan"}
+_COLOURS = {
+    "run.failed": "red",
+    "call.refused": "yellow",
+    "approval.attempt_refused": "yellow",
+    "approval.superseded": "yellow",
+    "run.finished": "green",
+    "approval.requested": "cyan",
+}
 
 
 def print_step(record: Any, *, day: bool = False) -> None:
@@ -57,6 +64,14 @@ _WHAT: dict[str, Callable[[dict[str, Any]], str]] = {
     "approval.warned": lambda data: f"{data['request_id']} in {data['queue']}: its time is running out",
     "approval.breached": lambda data: f"{data['request_id']} in {data['queue']}: later than agreed",
     "approval.escalated": lambda data: f"to {data['to']} {data['role'] and '(' + data['role'] + ')'} {data['reason']}",
+    "approval.claimed": lambda data: f"{data['request_id']} for {data['seconds']} s",
+    "approval.released": lambda data: str(data["request_id"]),
+    "approval.assigned": lambda data: f"to {data['to']}",
+    "approval.delegated": lambda data: f"to {data['to']}",
+    "approval.voted": lambda data: f"approved by {', '.join(data['approved_by'])}; {data['needed']} are needed",
+    "approval.attempt_refused": lambda data: f"{data['tried']}: {data['code']}",
+    "approval.superseded": lambda data: str(data["because"]),
+    "approval.undone": lambda data: f"by {data['by_call']}: {data['reason']}",
     "approval.decided": lambda data: f"{data['type']} {data['reason']}",
     "question.asked": lambda data: str(data["question"]),
     "question.answered": lambda data: str(data["answer"]),
