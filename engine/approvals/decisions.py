@@ -105,7 +105,8 @@ async def decide(
             facts={"action_digest": request.action_digest},
         )
     run = await get_run(conn, request.run_id, tenant=request.tenant)
-    sitting = _Sitting(request, reviewer, await votes_on(conn, request.id))
+    before = await votes_on(conn, request.id) if request.quorum.needed > 1 else []
+    sitting = _Sitting(request, reviewer, before)
     covered = request
     if submission.type == "edit":
         covered = await _store_edit(conn, run, sitting, submission, judge)
