@@ -86,10 +86,16 @@ def _trust(supplier: Supplier) -> tuple[Trust, str]:
 def _account(supplier: Supplier, offer: Offer, today: str) -> tuple[Account, str]:
     if offer.pay_to and offer.pay_to != supplier.bank_account:
         return "disputed", "The offer asks to be paid to another account than the register has."
-    age = date.fromisoformat(today) - date.fromisoformat(supplier.bank_account_since)
-    if age < timedelta(days=FRESH_DAYS):
+    if _is_fresh(supplier.bank_account_since, today):
         return "changed", f"The supplier's account was entered on {supplier.bank_account_since}."
     return "confirmed", f"The supplier has had this account since {supplier.bank_account_since}."
+
+
+def _is_fresh(since: str, today: str) -> bool:
+    try:
+        return date.fromisoformat(today) - date.fromisoformat(since) < timedelta(days=FRESH_DAYS)
+    except ValueError:  # the register has a day that there is none of
+        return True
 
 
 def _read_into(wanted: Wanted, said: str, supplier: Supplier) -> list[str]:

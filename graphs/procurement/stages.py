@@ -70,7 +70,7 @@ class _Records(TypedDict):
 @or_hand_off
 async def read_records(state: Understood, runtime: Runtime[Context]) -> _Records:
     """The suppliers that the name may mean, the offers of the one, the budget, and what was ordered from it."""
-    call, name = runtime.context.tools.call, state["wanted"]["supplier"]
+    call, name = runtime.context.tools.call, state["wanted"]["supplier"].strip()
     found = suppliers.SuppliersReply(found=())
     if len(name) > 1:
         found = await call(suppliers.find_suppliers, suppliers.SuppliersRequest(name=name))

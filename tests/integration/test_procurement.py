@@ -13,6 +13,7 @@ import pytest
 
 from engine.access.keys import Principal, create_key
 from engine.gateway.outcomes import Resolution, search_effects
+from engine.gateway.transacting import act
 from engine.opening import open_database
 from engine.runs.model import Cancellation, Run
 from engine.worker.admission import cancel_now
@@ -22,6 +23,7 @@ from tests.cases import client_of
 from tests.conftest import People, Site
 from tests.engines import TENANT, Bench, fresh_bench
 from tests.integration.test_decisions import decide, request_of
+from tools.budgets import Reserved, ReserveRequest, set_aside
 
 PROCUREMENT = "procurement"
 MAX = Principal("key:max", frozenset({"reviewer"}), frozenset({"manager"}), TENANT)
@@ -155,6 +157,20 @@ async def book(shop: Bench, cost_centre: str) -> list[dict[str, Any]]:
 
 async def lately(shop: Bench, run: Run) -> int:
     return int((await shop.state(run))["spending"]["lately_cents"])
+
+
+async def test_reservations_at_one_moment_come_one_after_another(shop: Bench) -> None:
+    async def others(number: int) -> int:
+        wanted = {"reference": f"case-{number}", "cost_centre": "CC-9999", "requester": "key:ada", "on": TODAY}
+        offer = {"supplier_id": "SU-2001", "offer_id": "OF-2001-01", "quantity": 1}
+        request = ReserveRequest.model_validate(wanted | offer | {"amount_cents": 1, "currency": "EUR"})
+        async with shop.engine.database.transaction() as conn:
+            reply = await act(conn, set_aside, request, key=str(number), tenant=TENANT)
+        return len(reply.others) if isinstance(reply, Reserved) else -1
+
+    told = await asyncio.gather(*(others(number) for number in range(40)))
+
+    assert sorted(told) == list(range(40))
 
 
 async def test_a_reservation_of_a_case_that_was_cancelled_lapses(shop: Bench) -> None:

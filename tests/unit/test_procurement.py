@@ -4,6 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from contracts.policy import Quorum
 from engine.catalog.catalog import load_catalog
@@ -113,6 +115,30 @@ def test_who_shares_an_owner_or_an_account_with_a_sanctioned_one_is_sanctioned(t
 
     assert found["purchase"] is not None
     assert found["purchase"]["trust"] == trust
+
+
+@pytest.mark.parametrize("since", ["2026-10-28", "2026-13-45"])
+def test_an_account_that_is_new_or_of_no_known_day_is_doubtful(since: str) -> None:
+    fresh = SUPPLIERS["SU-2001"].model_copy(update={"bank_account_since": since})
+
+    found = match(PAPER, "", [fresh], OFFERS[:5], BUDGETS["CC-4100"], today=TODAY)
+
+    assert found["purchase"] is not None
+    assert found["purchase"]["account"] == "changed"
+
+
+@given(said=st.text(max_size=200), item=st.text(max_size=40), quantity=st.none() | st.integers(1, 100_000))
+def test_whatever_is_said_price_and_account_stay_those_of_the_registers(
+    said: str, item: str, quantity: int | None
+) -> None:
+    read_request({"request": said, "clarification": said, "reviewer_note": ""})
+
+    found = matched(said, item=item, quantity=quantity)["purchase"]
+
+    if found is not None:
+        offer = next(offer for offer in OFFERS if offer.offer_id == found["offer_id"])
+        assert found["amount_cents"] == (quantity or 0) * offer.unit_price_cents
+        assert found["bank_account"] == SUPPLIERS["SU-2001"].bank_account
 
 
 ME: Identity = {"reference": "mine", "requester": "key:ina", "today": TODAY}
