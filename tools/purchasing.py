@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from contracts.tool import Call, Compensation, ToolModel, tool
 from tools.fields import (
@@ -100,6 +100,13 @@ class PlacedOrder(ToolModel):
     placed_on: IsoDate
 
 
+class Terms(ToolModel):
+    """On what the purchasing system would place an order now."""
+
+    supplier_version: Version
+    offer_version: Version
+
+
 class CancelRequest(ToolModel):
     order_id: OrderId
     reference: Reference
@@ -143,6 +150,12 @@ async def cancel_order(request: CancelRequest, call: Call) -> CancelledOrder:
     )
 
 
+async def read_terms(request: PlaceRequest, call: Call) -> dict[str, JsonValue]:
+    """The versions of supplier and offer by now; `ToolRefused` when one of them is gone."""
+    query = {"supplier_id": request.supplier_id, "offer_id": request.offer_id}
+    return Terms.model_validate(await call.send("GET", "/terms", query=query)).model_dump(mode="json")
+
+
 def _cancellation(request: PlaceRequest, placed: PlacedOrder) -> CancelRequest:
     return CancelRequest(order_id=placed.order_id, reference=request.reference)
 
@@ -155,6 +168,7 @@ def _cancellation(request: PlaceRequest, placed: PlacedOrder) -> CancelRequest:
     target="supplier_id",
     idempotent_by=("reference",),
     preconditions=("supplier_version", "offer_version"),
+    reread=read_terms,
     undo="Cancel the order (purchasing.cancel_order) before the supplier delivers.",
     amount="amount_cents",
     currency="currency",

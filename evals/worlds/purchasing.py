@@ -49,6 +49,7 @@ def purchasing_world(desk: Desk, today: str) -> Starlette:
     return Starlette(
         routes=[
             desk.route("purchasing.list_offers", "GET", "/offers", _list_offers),
+            desk.route("purchasing.read_terms", "GET", "/terms", _read_terms),
             desk.route("purchasing.change_price", "POST", "/prices", _change_price),
             desk.route("purchasing.list_orders", "GET", "/orders", _list_orders),
             desk.route("purchasing.place_order", "POST", "/orders", buyer.place),
@@ -60,6 +61,14 @@ def purchasing_world(desk: Desk, today: str) -> Starlette:
 def _list_offers(rows: Rows, incoming: Incoming) -> Answer:
     found = rows.all("offers", supplier_id=incoming.query.get("supplier_id", ""))
     return Answer(200, {"offers": [from_text(row["record"]) | {"version": row["version"]} for row in found]})
+
+
+def _read_terms(rows: Rows, incoming: Incoming) -> Answer:
+    of = {name: incoming.query.get(name, "") for name in ("supplier_id", "offer_id")}
+    supplier, offer = rows.one("supplier", supplier_id=of["supplier_id"]), rows.one("offer", **of)
+    if supplier is None or offer is None:
+        return refusal(404, f"supplier {of['supplier_id']!r} has no offer {of['offer_id']!r}")
+    return Answer(200, {"supplier_version": supplier["version"], "offer_version": offer["version"]})
 
 
 def _change_price(rows: Rows, incoming: Incoming) -> Answer:

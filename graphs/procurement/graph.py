@@ -20,8 +20,7 @@ MAX_ROUNDS = 4
 def after_match(state: Matched) -> Literal["freeze_reservation", "ask_what_exactly", "hand_off"]:
     match state["match"]["standing"]:
         case "ready":
-            refusal = state["refusal"]
-            return "hand_off" if refusal and refusal["purchase"] == state["match"]["purchase"] else "freeze_reservation"
+            return "freeze_reservation"
         case "unclear":
             return "hand_off" if state["rounds"] >= MAX_ROUNDS else "ask_what_exactly"
         case "not_ours":
@@ -29,11 +28,10 @@ def after_match(state: Matched) -> Literal["freeze_reservation", "ask_what_exact
 
 
 def after_settlement(state: Decided) -> Literal["read_request", "look_again", "close", "hand_off"]:
-    """What was sent back, or refused because something has changed, has given its reservation up and begins anew."""
-    problem, decision, last = state["problem"], state["decision"], state["rounds"] >= MAX_ROUNDS
-    if problem:
-        refused = (problem["stage"], problem["code"]) == ("place_order", "tool_refused")
-        return "look_again" if refused and not last else "hand_off"
+    """What was sent back, or has changed since it was approved, has given its reservation up and begins anew."""
+    decision, last = state["decision"], state["rounds"] >= MAX_ROUNDS
+    if state["drift"]:
+        return "hand_off" if last else "look_again"
     if decision and decision["type"] == "respond":
         return "hand_off" if last else "read_request"
     return "close"
@@ -59,7 +57,7 @@ flow.add_node("reserve_money", **carries_out(set_aside, into="reservation", prop
 flow.add_node("weigh_spending", stages.weigh_spending)
 flow.add_node("freeze_order", **proposes(place_order, drafts.order_draft))
 flow.add_node("approve_order", **approval_gate(place_order))
-flow.add_node("place_order", **carries_out(place_order, into="receipt", unknown="park"))
+flow.add_node("place_order", **carries_out(place_order, into="receipt", unknown="park", drift="drift"))
 flow.add_node("freeze_settlement", **proposes(book_outcome, drafts.settlement_draft, into="settlement_proposal"))
 flow.add_node(
     "approve_settlement",
@@ -89,7 +87,7 @@ flow.add_edge("freeze_settlement", "approve_settlement")
 flow.add_conditional_edges(
     "approve_settlement", **on_decision(of="settlement_decision", approve="settle_money", **NOT_SETTLED)
 )
-flow.add_conditional_edges("settle_money", after_settlement)
+flow.add_conditional_edges("settle_money", unless_stuck(after_settlement))
 flow.add_edge("look_again", "read_records")
 flow.add_edge("close", END)
 flow.add_edge("hand_off", END)

@@ -18,7 +18,6 @@ from graphs.procurement.state import (
     Opened,
     Purchase,
     Read,
-    Refusal,
     Reserved,
     Result,
     Spending,
@@ -37,7 +36,7 @@ RECORDS = (suppliers.find_suppliers, purchasing.list_offers, purchasing.list_ord
 async def open_case(state: Wish) -> dict[str, object]:
     """Forget what an earlier case on the same thread left behind."""
     decided = ("reservation_decision", "decision", "settlement_decision")
-    kept = ("reservation", "proposal", "receipt", "settlement", "refusal", "problem")
+    kept = ("reservation", "proposal", "receipt", "settlement", "drift", "problem")
     return dict.fromkeys((*decided, *kept)) | {"clarification": "", "rounds": 0}
 
 
@@ -134,17 +133,14 @@ def purchase_of(state: Matched) -> Purchase:
     return purchase
 
 
-class _Refusal(TypedDict):
-    refusal: Refusal
-    problem: None
+class _Again(TypedDict):
+    drift: None
     rounds: int
 
 
-async def look_again(state: Decided) -> _Refusal:
-    """What was approved was refused when it was to be done: perhaps the registers have changed since they were read."""
-    problem = state["problem"]
-    refusal = Refusal(purchase=purchase_of(state), detail=problem["detail"] if problem else "")
-    return {"refusal": refusal, "problem": None, "rounds": state["rounds"] + 1}
+async def look_again(state: Decided) -> _Again:
+    """What was approved has changed before it was done, and was not done: begin anew with the registers as they are."""
+    return {"drift": None, "rounds": state["rounds"] + 1}
 
 
 async def close(state: Decided) -> Result:
@@ -169,13 +165,13 @@ async def hand_off(state: State) -> Result:
 
 def _why_handed_off(state: State) -> str:
     problem, decision, found = state.get("problem"), state.get("decision"), state.get("match")
-    refusal = state.get("refusal")
+    drift = state.get("drift")
     if problem:
         return f"{problem['stage']} failed ({problem['code']}): {problem['detail']}"
     if found and found["standing"] == "unclear":
         return f"The request stays unclear. {found['says']}"
-    if refusal:
-        return f"The purchasing system refused the order: {refusal['detail']}"
+    if drift:
+        return f"It changes with every approval. {drift['detail']}"
     if decision and decision["type"] == "respond":
         return f"The order was sent back too often: {decision['message']}"
     return found["says"] if found else "The request could not be understood."

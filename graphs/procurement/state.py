@@ -6,6 +6,7 @@ from pydantic import Field, JsonValue
 from typing_extensions import TypedDict
 
 from contracts.approval import Decision, Proposal
+from nodes.effect import Drift
 from nodes.recovery import Problem
 from tools.fields import CostCentreId
 
@@ -78,13 +79,6 @@ class Spending(TypedDict):
     """References of orders of the same thing by the same requester."""
 
 
-class Refusal(TypedDict):
-    """An order that was approved, and that the purchasing system did not take."""
-
-    purchase: Purchase
-    detail: str
-
-
 class Identity(TypedDict):
     """Whose case it is: fixed when its run was created."""
 
@@ -113,7 +107,7 @@ class State(Wish):
     settlement_proposal: NotRequired[Proposal]
     settlement_decision: NotRequired[Decision | None]
     settlement: NotRequired[dict[str, JsonValue] | None]
-    refusal: NotRequired[Refusal | None]
+    drift: NotRequired[Drift | None]
     problem: NotRequired[Problem | None]
     outcome: NotRequired[Outcome]
     summary: NotRequired[str]
@@ -123,7 +117,6 @@ class Opened(Wish):
     clarification: str
     rounds: int
     decision: Decision | None
-    refusal: Refusal | None
 
 
 class Understood(Opened):
@@ -151,6 +144,7 @@ class Decided(Weighed):
     proposal: Proposal
     receipt: dict[str, JsonValue] | None
     problem: Problem | None
+    drift: Drift | None
 
 
 class Result(TypedDict):

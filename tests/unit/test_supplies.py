@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from contracts.errors import ToolRefused
+from contracts.tool import Call
 from evals.worlds.sandbox import Worlds, effects_of, open_worlds
 from evals.worlds.supplies import read_supplies
 from tests.unit.test_worlds import Wire, use
@@ -117,8 +118,11 @@ async def test_an_order_that_does_not_fit_the_registers_is_refused(
 async def test_what_changed_since_it_was_read_is_not_ordered(
     worlds: Worlds, system: str, path: str, body: dict[str, Any], why: str
 ) -> None:
+    before = await purchasing.read_terms(ORDER, Call("key-1", Wire(worlds, "purchasing", "")))
     await happen(worlds, system, path, **body)
+    after = await purchasing.read_terms(ORDER, Call("key-1", Wire(worlds, "purchasing", "")))
 
+    assert before == {"supplier_version": 1, "offer_version": 1} != after
     with pytest.raises(ToolRefused, match=why):
         await use(worlds, purchasing.place_order, ORDER)
 
