@@ -13,7 +13,7 @@ from api.run_bodies import BatchedBody, CancelManyBody, RunBody
 from api.runs import leaver, may_stop
 from api.shapes import run_json
 from api.streams import streaming
-from contracts.errors import CannotRollBack, InvalidRequest, ThreadBusy
+from contracts.errors import CannotRollBack, GatehouseError, InvalidRequest, ThreadBusy
 from engine.runs.model import CancelAction, Cancellation
 from engine.runs.runs import cancellable_runs
 
@@ -46,11 +46,19 @@ async def stream(body: RunBody, engine: TheEngine, principal: Anybody) -> EventS
 async def batch(
     bodies: Annotated[list[BatchedBody], Body(max_length=100)], engine: TheEngine, principal: Anybody
 ) -> list[dict[str, Any]]:
-    """Accept up to a hundred runs, each on a thread of its own; the first that is refused ends the batch."""
-    return [
-        run_json(await accept(engine, principal, body, thread_id=None, stream_modes=body.stream_modes))
-        for body in bodies
-    ]
+    """Accept up to a hundred runs, each on a thread of its own; the first that is refused ends the batch.
+
+    What it is refused with lists in `accepted` the runs before it: send the others again.
+    """
+    runs: list[dict[str, Any]] = []
+    for body in bodies:
+        try:
+            run = await accept(engine, principal, body, thread_id=None, stream_modes=body.stream_modes)
+        except GatehouseError as error:
+            error.facts["accepted"] = [{name: run[name] for name in ("run_id", "thread_id")} for run in runs]
+            raise
+        runs.append(run_json(run))
+    return runs
 
 
 @router.post("/cancel", status_code=204)

@@ -3,6 +3,7 @@
 import asyncio
 import uuid
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -26,6 +27,7 @@ from engine.queues.report import queue_backlog, queues_of
 from engine.runs.model import NewRun, NewThread, Run, RunOptions
 from engine.schedules.model import Plan, Schedule
 from engine.schedules.schedules import create_schedule, get_schedule
+from engine.settings import read_settings
 from engine.wiring import running_worker
 from engine.worker.ticks import fire_due
 from engine.worker.worker import sweep
@@ -298,13 +300,33 @@ async def test_a_queue_without_limits_is_not_looked_at(site: Site) -> None:
         assert await bench.rows("SELECT * FROM review_queue") == []
 
 
-async def test_callers_are_told_when_to_come_again(bench: Bench) -> None:
-    runs = await fill(bench)
+@asynccontextmanager
+async def serving(bench: Bench) -> AsyncIterator[httpx.AsyncClient]:
+    """The routes over a bench, for somebody who calls and operates."""
     app = create_app(lambda: None, max_body_bytes=10_000)  # type: ignore[arg-type,return-value]  # it is open
     app.state.engine = bench.engine
     app.dependency_overrides[who] = lambda: replace(OLU, roles=frozenset({"caller", "operator"}))
-    body = {"assistant_id": GRAPH, "input": {"complaint": TWICE, "account_id": bench.new_account()}}
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1") as http:
+        yield http
+
+
+def new_case(bench: Bench) -> dict[str, Any]:
+    return {"assistant_id": GRAPH, "input": {"complaint": TWICE, "account_id": bench.new_account()}}
+
+
+async def test_of_a_batch_that_does_not_fit_it_is_said_what_was_accepted(bench: Bench) -> None:
+    async with serving(bench) as http:
+        refused = await http.post("/runs/batch", json=[new_case(bench) for _ in range(CAPACITY + 2)])
+
+    assert (refused.status_code, len(refused.json()["accepted"])) == (429, CAPACITY)
+    kept = {str(row["id"]) for row in await bench.rows("SELECT id FROM run")}
+    assert {run["run_id"] for run in refused.json()["accepted"]} == kept
+
+
+async def test_callers_are_told_when_to_come_again(bench: Bench) -> None:
+    runs = await fill(bench)
+    body = new_case(bench)
+    async with serving(bench) as http:
         unknown = await http.post("/runs", json=body)
         for run in runs[:3]:
             await approve(bench, run)
@@ -334,3 +356,15 @@ def test_an_operator_s_terms_count_and_are_no_other_version() -> None:
 
     assert (plain.queue_of(GRAPH).terms.capacity, other.queue_of(GRAPH).terms.capacity) == (0, 9)
     assert plain.versions == other.versions
+
+
+def test_an_operator_s_hours_are_read_and_impossible_ones_refused() -> None:
+    hours = {"timezone": "Europe/Berlin", "closed_on": ["2026-12-24"]}
+    read = read_settings(queues={QUEUE: {"hours": hours, "capacity": 0}})
+
+    assert read.queue_overrides() == {
+        QUEUE: {"hours": Hours("Europe/Berlin", closed_on=("2026-12-24",)), "capacity": 0}
+    }
+    for wrong in ({"hours": hours | {"timezone": "Berlin"}}, {"capacity": -1}, {"size": 1}):
+        with pytest.raises(ConfigurationError, match=QUEUE):
+            read_settings(queues={QUEUE: wrong})
