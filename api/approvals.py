@@ -9,15 +9,16 @@ from pydantic import Field
 from api.bodies import Body
 from api.door import Operator, Reader, Reviewer, TheEngine
 from api.pages import Offset, set_page_headers
-from api.shapes import approval_json, batch_json, changes, decided_json
+from api.shapes import approval_json, batch_json, canary_json, changes, decided_json
 from contracts.approval import ReasonCode
-from contracts.errors import InvalidDecision
-from engine.approvals import claims
+from contracts.errors import InvalidDecision, NotFound
+from engine.approvals import canaries, claims
 from engine.approvals.batches import MOST
+from engine.approvals.canaries import Canary, shown_request, shown_requests
 from engine.approvals.claims import Wanted
-from engine.approvals.decisions import Submission
+from engine.approvals.decisions import Decided, Submission
 from engine.approvals.payloads import DecisionBody, response_schema, submission_of
-from engine.approvals.requests import RequestFilter, count_requests, get_request, search_requests
+from engine.approvals.requests import RequestFilter
 from engine.approvals.votes import votes_on
 
 router = APIRouter(prefix="/approvals", tags=["approvals"])
@@ -107,8 +108,7 @@ async def list_(
     """Requests, the one due first at the top."""
     wanted = where.filter(principal.tenant)
     async with engine.database.reading() as conn:
-        found = await search_requests(conn, wanted, limit=where.limit, offset=where.offset)
-        total = await count_requests(conn, wanted)
+        found, total = await shown_requests(conn, wanted, limit=where.limit, offset=where.offset)
     set_page_headers(response, total=total, offset=where.offset, limit=where.limit)
     return [approval_json(request) for request in found]
 
@@ -118,7 +118,8 @@ async def claim_next(body: NextBody, engine: TheEngine, principal: Reviewer) -> 
     """Claim the most urgent request that you may decide and nobody has; `null` when there is none."""
     async with engine.database.transaction() as conn:
         wanted = Wanted(body.queue, body.workflow)
-        request = await claims.claim_next(conn, principal, wanted, seconds=body.seconds)
+        request = await canaries.claim_next_canary(conn, principal, wanted, seconds=body.seconds)
+        request = request or await claims.claim_next(conn, principal, wanted, seconds=body.seconds)
     return approval_json(request) if request else None
 
 
@@ -134,7 +135,7 @@ async def decide_batch(body: BatchBody, engine: TheEngine, principal: Reviewer) 
     said = Submission(body.type, reason=body.reason, reason_code=body.reason_code if body.type == "reject" else "")
     decided, refused = await engine.intake.decide_batch(body.ids, body.batch_digest, said, principal)
     return {
-        "decided": [decided_json(request_id, one) for request_id, one in decided.items()],
+        "decided": [_told(request_id, one) for request_id, one in decided.items()],
         "refused": [{"request_id": of, "code": e.code, "detail": e.detail} for of, e in refused.items()],
     }
 
@@ -143,9 +144,9 @@ async def decide_batch(body: BatchBody, engine: TheEngine, principal: Reviewer) 
 async def get(request_id: UUID, engine: TheEngine, principal: Reader) -> dict[str, Any]:
     """One request, with what was said about it so far and the schema of a decision."""
     async with engine.database.reading() as conn:
-        request = await get_request(conn, str(request_id), tenant=principal.tenant)
+        request = await shown_request(conn, str(request_id), tenant=principal.tenant)
         votes = await votes_on(conn, request.id)
-        after = await get_request(conn, request.replaced_by or request.id, tenant=principal.tenant)
+        after = await shown_request(conn, request.replaced_by or request.id, tenant=principal.tenant)
     shown = approval_json(request) | {
         "votes": [{"by": vote.by, "type": vote.type, "at": vote.at} for vote in votes],
         "edited": changes(request.args, after.args),
@@ -167,8 +168,7 @@ async def decide(request_id: UUID, body: DecisionBody, engine: TheEngine, princi
         raise InvalidDecision(
             "A decision names the `action_digest` that you were shown.", hint="Read it from GET /approvals/{id}."
         )
-    decided = await engine.intake.decide(str(request_id), submission_of(body), principal)
-    return decided_json(str(request_id), decided)
+    return _told(str(request_id), await engine.intake.decide_shown(str(request_id), submission_of(body), principal))
 
 
 @router.post("/{request_id}/undo")
@@ -184,14 +184,22 @@ async def undo(request_id: UUID, body: UndoBody, engine: TheEngine, principal: R
 async def claim(request_id: UUID, body: ClaimBody, engine: TheEngine, principal: Reviewer) -> dict[str, Any]:
     """Have nobody else decide for so long; claim it again to keep it longer."""
     async with engine.database.transaction() as conn:
-        return approval_json(await claims.claim(conn, str(request_id), principal, seconds=body.seconds))
+        try:
+            request = await claims.claim(conn, str(request_id), principal, seconds=body.seconds)
+        except NotFound:
+            request = await canaries.claim_canary(conn, str(request_id), principal, seconds=body.seconds)
+    return approval_json(request)
 
 
 @router.post("/{request_id}/release")
 async def release(request_id: UUID, engine: TheEngine, principal: Reader) -> dict[str, Any]:
     """Give a request back that you have; an operator gives back anybody's."""
     async with engine.database.transaction() as conn:
-        return approval_json(await claims.release(conn, str(request_id), principal))
+        try:
+            request = await claims.release(conn, str(request_id), principal)
+        except NotFound:
+            request = await canaries.release_canary(conn, str(request_id), principal)
+    return approval_json(request)
 
 
 @router.post("/{request_id}/assign")
@@ -206,3 +214,7 @@ async def delegate(request_id: UUID, body: ReceiverBody, engine: TheEngine, prin
     """Pass a request on to somebody who may decide it, too."""
     async with engine.database.transaction() as conn:
         return approval_json(await claims.delegate(conn, str(request_id), body.to, principal))
+
+
+def _told(request_id: str, decided: Decided | Canary) -> dict[str, Any]:
+    return canary_json(decided) if isinstance(decided, Canary) else decided_json(request_id, decided)

@@ -1,5 +1,6 @@
 """Review queues: how they stand, and new work stopped and let in again."""
 
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path
@@ -9,6 +10,8 @@ from api.bodies import Body
 from api.door import Operator, Reader, TheEngine
 from contracts.errors import NotFound
 from engine.access.keys import Principal
+from engine.approvals.canaries import canaries_asked
+from engine.approvals.measures import WINDOW
 from engine.queues import pauses
 from engine.queues.report import queues_of, throttles_of
 from engine.store.database import Connection
@@ -30,7 +33,8 @@ class StopBody(Body):
 async def list_(engine: TheEngine, principal: Reader) -> list[Json]:
     """Every queue: its terms, how much of the caller's tenant waits or is on its way, whether it takes new cases."""
     async with engine.database.reading() as conn:
-        return await queues_of(conn, engine.catalog.queues, tenant=principal.tenant)
+        found = await queues_of(conn, engine.catalog.queues, tenant=principal.tenant)
+        return [queue | await _canaries(conn, engine, principal, queue["name"]) for queue in found]
 
 
 @router.get("/{name}")
@@ -63,4 +67,11 @@ async def _shown(conn: Connection, engine: Engine, principal: Principal, name: s
     if queue is None:
         raise NotFound(f"There is no queue {name!r}.", hint="List them with: gatehouse queues list")
     found = (await queues_of(conn, {name: queue}, tenant=principal.tenant))[0]
+    found |= await _canaries(conn, engine, principal, name)
     return found | {"throttles": await throttles_of(conn, name, tenant=principal.tenant)}
+
+
+async def _canaries(conn: Connection, engine: Engine, principal: Principal, name: str) -> Json:
+    """That some of what waits there are canaries, and how many were put in the last 30 days."""
+    asked = await canaries_asked(conn, datetime.now(UTC) - WINDOW, tenant=principal.tenant)
+    return {"canaries": {"a_day": engine.settings.canaries_per_day, "asked": asked[name]}}

@@ -8,6 +8,7 @@ from langgraph.types import Interrupt, StateSnapshot
 
 from contracts.approval import JsonObject
 from engine.approvals.batches import Batch
+from engine.approvals.canaries import Canary, decision_of_canary
 from engine.approvals.decisions import Decided
 from engine.approvals.model import ApprovalRequest
 from engine.assistants.model import Assistant, system_assistant_id
@@ -192,6 +193,19 @@ def decided_json(request_id: str, decided: Decided) -> Json:
         "votes": [{"by": vote.by, "type": vote.type} for vote in decided.votes],
         "thread_id": decided.run.thread_id,
         "run_id": decided.run.id,
+    }
+
+
+def canary_json(canary: Canary) -> Json:
+    """What came of deciding a canary: in the shape of any decision, with what it was and whether it was caught."""
+    decision = decision_of_canary(canary)
+    return {
+        "request_id": canary.request.id,
+        "decision": decision,
+        "votes": [{"by": decision["by"], "type": decision["type"]}],
+        "thread_id": canary.request.thread_id,
+        "run_id": canary.request.run_id,
+        "canary": {"caught": canary.caught, "wrong": canary.wrong},
     }
 
 

@@ -170,6 +170,10 @@ def _decide(request_id: str, decision: dict[str, Any], digest: str, url: str, ke
         said = ", ".join(vote["by"] for vote in answer["votes"])
         say(f"Kept. Approved so far by {said}; the request waits for others.")
         return
+    if canary := answer.get("canary"):
+        said = "You caught it." if canary["caught"] else "You were taken in."
+        say(f"[bold]This was a canary: nothing was behind it. {said}[/bold] {escape(canary['wrong'])}")
+        return
     say(f"Decided: {answer['decision']['type']} by {answer['decision']['by']}. Run {answer['run_id']} goes on.")
 
 

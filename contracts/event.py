@@ -41,6 +41,8 @@ class Event(StrEnum):
     APPROVAL_ATTEMPT_REFUSED = "approval.attempt_refused"
     QUEUE_PAUSED = "queue.paused"
     QUEUE_RESUMED = "queue.resumed"
+    CANARY_ASKED = "canary.asked"
+    CANARY_DECIDED = "canary.decided"
     QUESTION_ASKED = "question.asked"
     QUESTION_ANSWERED = "question.answered"
     CALL_STARTED = "call.started"

@@ -121,6 +121,13 @@ class Settings(BaseSettings):
         description="Routes by which people hear of requests, a list of objects; [] ends all. Where it is not set, "
         "those that another process has set stand.",
     )
+    canaries_per_day: int = Field(
+        0,
+        ge=0,
+        le=1000,
+        description="How many wrong copies of approved requests each queue of a tenant is put in a day, at most, to "
+        "see whether reviewers catch them; 0: none.",
+    )
     retention_every_s: float = Field(300.0, gt=0, description="Seconds between looks for what may be forgotten.")
     retention_checkpoints: int = Field(20, ge=1, description="Newest checkpoints kept of a thread that rests.")
     retention_resting_s: float = Field(86_400.0, ge=0, description="Seconds without a change after which it rests.")

@@ -9,8 +9,11 @@ from engine.runs.dispatch import Dispatcher, WorkingDispatcher
 from engine.settings import Settings
 from engine.store.database import Database
 from engine.webhooks.delivery import Courier
+from engine.worker.canaries import Lures
 from engine.worker.errands import Errand
 from engine.worker.janitor import Janitor, Keep
+
+_CANARIES_EVERY_S = 60.0
 
 
 def errands_of(
@@ -19,12 +22,16 @@ def errands_of(
     """The errands of one worker."""
     often_s = settings.sweep_every_s
     outbox = Outbox(database, catalog, systems)
-    return [
+    errands = [
         Errand("webhooks", courier_of(settings, database).deliver_due, often_s),
         Errand("outbox", outbox.deliver_due, often_s),
         Errand("orphans of the outbox", outbox.hand_over_orphans, 60 * often_s),
         Errand("retention", janitor_of(settings, database, dispatcher).clean, settings.retention_every_s),
     ]
+    if settings.canaries_per_day:
+        lures = Lures(database, catalog, settings.canaries_per_day, _CANARIES_EVERY_S)
+        errands.append(Errand("canaries", lures.put_some, _CANARIES_EVERY_S))
+    return errands
 
 
 def courier_of(settings: Settings, database: Database) -> Courier:

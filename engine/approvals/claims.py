@@ -44,6 +44,12 @@ async def claim_next(
     conn: Connection, reviewer: Principal, wanted: Wanted, *, seconds: float
 ) -> ApprovalRequest | None:
     """Claim the most urgent request that the reviewer may decide and nobody has; None when there is none."""
+    row = await next_row(conn, reviewer, wanted)
+    return await _take(conn, row, reviewer, seconds=seconds) if row else None
+
+
+async def next_row(conn: Connection, reviewer: Principal, wanted: Wanted) -> DictRow | None:
+    """The row of the request that `claim_next` claims, held until the transaction ends."""
     params = {
         "tenant": reviewer.tenant,
         "name": reviewer.name,
@@ -52,8 +58,7 @@ async def claim_next(
         "workflow": wanted.workflow or None,
     }
     reviewer.require("reviewer")
-    row = await (await conn.execute(_SQL["next_claimable"], params)).fetchone()
-    return await _take(conn, row, reviewer, seconds=seconds) if row else None
+    return await (await conn.execute(_SQL["next_claimable"], params)).fetchone()
 
 
 async def release(conn: Connection, request_id: str, person: Principal) -> ApprovalRequest:

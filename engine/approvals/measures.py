@@ -56,6 +56,11 @@ async def review_measures(conn: Connection, window: Window, hours: Mapping[str, 
         open_hours = hours.get(queue["queue"])
         queue["review_time_to_decision_s"] = await _in_hours(conn, window, queue["queue"], open_hours)
     reviewers = [_reviewer(row) for row in await rows("measure_reviewers")]
+    canaries = await rows("measure_canaries")
+    for one in queues:
+        one["canaries"] = _caught([row for row in canaries if row["queue"] == one["queue"]])
+    for one in reviewers:
+        one["canaries"] = _caught([row for row in canaries if row["decided_by"] == one["by"]])
     return {"since": window.since, "until": datetime.now(UTC), "queues": queues, "reviewers": reviewers}
 
 
@@ -101,6 +106,11 @@ def _reviewer(row: Mapping[str, Any]) -> Json:
 def _agreement(row: Mapping[str, Any] | None) -> Json:
     requests, agreed = (row["requests"], row["agreed"]) if row else (0, 0)
     return {"requests": requests, "agreed": agreed, "share": _share(agreed, requests)}
+
+
+def _caught(rows: Sequence[DictRow]) -> Json:
+    decided, caught = sum(row["decided"] for row in rows), sum(row["caught"] for row in rows)
+    return {"decided": decided, "caught": caught, "share": _share(caught, decided)}
 
 
 def _by_queue(rows: Sequence[DictRow]) -> Mapping[str, list[DictRow]]:

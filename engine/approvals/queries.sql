@@ -301,3 +301,77 @@ SELECT * FROM (
 SELECT count(DISTINCT thread_id) AS cases FROM approval
 WHERE tenant = %(tenant)s AND workflow = %(workflow)s
   AND created_at >= (SELECT min(created_at) FROM approval WHERE id = ANY (%(ids)s::uuid[]));
+
+-- name: keep_canary
+-- Put a wrong copy of a decided request to reviewers.
+INSERT INTO canary (id, tenant, queue, workflow, copied_from, changes, wrong, due_at, expires_at)
+VALUES (%(id)s, %(tenant)s, %(queue)s, %(workflow)s, %(copied_from)s, %(changes)s, %(wrong)s, now() + %(due)s,
+        now() + %(within)s);
+
+-- name: canary_sources
+-- Some requests of a queue that one person approved lately, of tenants that were put fewer canaries than that a day.
+SELECT * FROM approval a
+WHERE queue = %(queue)s AND status = 'approved' AND requested_at IS NOT NULL AND decided_at > now() - interval '7 days'
+  AND (quorum ->> 'needed')::int = 1 AND NOT EXISTS (SELECT 1 FROM canary WHERE copied_from = a.id)
+  AND (SELECT count(*) FROM canary c WHERE c.tenant = a.tenant AND c.queue = a.queue
+                                       AND c.asked_at > now() - interval '1 day') < %(a_day)s
+ORDER BY random() LIMIT 10;
+
+-- name: one_at_a_time
+-- Let nobody else put canaries until this transaction ends.
+SELECT pg_advisory_xact_lock(hashtext('gatehouse canaries'));
+
+-- name: canary
+-- One canary in the shape of a request, held until the transaction ends.
+SELECT shown.*, c.wrong, c.decision, c.decided_by AS canary_decided_by,
+       CASE WHEN c.claimed_until > now() THEN c.claimed_by END AS held_by, c.expires_at <= now() AS too_late
+FROM canary c JOIN approval a ON a.id = c.copied_from,
+     LATERAL jsonb_populate_record(a, c.changes || jsonb_build_object(
+         'id', c.id, 'requested_at', c.asked_at, 'due_at', c.due_at, 'breach_at', c.due_at, 'expires_at', c.expires_at,
+         'claimed_by', c.claimed_by, 'claimed_at', c.claimed_at, 'claimed_until', c.claimed_until,
+         'decided_by', c.decided_by, 'decided_at', c.decided_at, 'status', CASE c.decision WHEN 'approve' THEN 'approved'
+             WHEN 'edit' THEN 'edited' WHEN 'reject' THEN 'rejected' WHEN 'respond' THEN 'responded' ELSE 'pending' END
+         )) AS shown
+WHERE c.id = %(id)s AND c.tenant = %(tenant)s FOR UPDATE OF c;
+
+-- name: open_canaries
+-- Canaries that wait, in the shape of requests, most urgent first.
+SELECT shown.*
+FROM canary c JOIN approval a ON a.id = c.copied_from,
+     LATERAL jsonb_populate_record(a, c.changes || jsonb_build_object(
+         'id', c.id, 'requested_at', c.asked_at, 'due_at', c.due_at, 'breach_at', c.due_at, 'expires_at', c.expires_at,
+         'claimed_by', c.claimed_by, 'claimed_at', c.claimed_at, 'claimed_until', c.claimed_until)) AS shown
+WHERE c.tenant = %(tenant)s AND c.decision IS NULL AND c.expires_at > now()
+  AND (%(queue)s::text IS NULL OR c.queue = %(queue)s)
+  AND (%(workflow)s::text IS NULL OR c.workflow = %(workflow)s)
+  AND (%(tool)s::text IS NULL OR a.tool = %(tool)s)
+  AND (%(role)s::text IS NULL OR a.quorum -> 'roles' ? %(role)s)
+  AND (%(held_by)s::text IS NULL OR CASE WHEN c.claimed_until > now() THEN c.claimed_by END = %(held_by)s)
+  AND (NOT %(overdue)s OR c.due_at < now())
+ORDER BY c.due_at, c.id;
+
+-- name: claim_canary
+-- Have one person look at a canary, for a while from now.
+UPDATE canary SET claimed_at = CASE WHEN claimed_by = %(by)s AND claimed_until > now() THEN claimed_at ELSE now() END,
+                  claimed_by = %(by)s, claimed_until = now() + %(time)s
+WHERE id = %(id)s;
+
+-- name: release_canary
+-- Let anybody who may take the canary.
+UPDATE canary SET claimed_by = NULL, claimed_at = NULL, claimed_until = NULL WHERE id = %(id)s;
+
+-- name: decide_canary
+-- Keep what somebody said of a canary.
+UPDATE canary SET decision = %(decision)s, decided_by = %(by)s, decided_at = now() WHERE id = %(id)s;
+
+-- name: canaries_asked
+-- How many canaries each queue of a tenant was put since then.
+SELECT queue, count(*) AS asked FROM canary WHERE tenant = %(tenant)s AND asked_at >= %(since)s GROUP BY queue;
+
+-- name: measure_canaries
+-- How many canaries each person was taken in by, and how many they caught, by queue.
+SELECT queue, decided_by, count(*) AS decided, count(*) FILTER (WHERE decision <> 'approve') AS caught FROM canary
+WHERE tenant = %(tenant)s AND decided_at >= %(since)s
+  AND (%(queue)s::text IS NULL OR queue = %(queue)s)
+  AND (%(workflow)s::text IS NULL OR workflow = %(workflow)s)
+GROUP BY queue, decided_by;

@@ -12,11 +12,13 @@ from contracts.errors import (
     GatehouseError,
     InvalidRequest,
     NotCarried,
+    NotFound,
     NothingToResume,
     QueueFull,
 )
 from engine.access.keys import Principal
 from engine.approvals.batches import Batch, batch_of
+from engine.approvals.canaries import Canary, decide_canary, shown_request
 from engine.approvals.decisions import Decided, Submission, decide, require_reviewer
 from engine.approvals.endings import note_refusal
 from engine.approvals.model import ApprovalRequest
@@ -131,15 +133,23 @@ class Intake:
             async with self.database.transaction() as conn:
                 return await self._decide(conn, request, submission, reviewer, NextLeg(self.dispatcher))
 
+    async def decide_shown(self, request_id: str, submission: Submission, reviewer: Principal) -> Decided | Canary:
+        """Decide what a reviewer was shown: a request, or a canary, which has no run. Raises as `decide` does."""
+        try:
+            return await self.decide(request_id, submission, reviewer)
+        except NotFound:
+            async with self.database.transaction() as conn:
+                return await decide_canary(conn, request_id, submission, reviewer)
+
     async def batch(self, request_ids: Sequence[str], reader: Principal) -> Batch:
         """The requests as one batch. Raises `NotFound`, `NotOneClass`."""
         async with self.database.reading() as conn:
-            requests = [await get_request(conn, one, tenant=reader.tenant) for one in request_ids]
+            requests = [await shown_request(conn, one, tenant=reader.tenant) for one in request_ids]
         return batch_of(requests, self.catalog[requests[0].workflow].tool(requests[0].tool))
 
     async def decide_batch(
         self, request_ids: Sequence[str], digest: str, submission: Submission, reviewer: Principal
-    ) -> tuple[dict[str, Decided], dict[str, GatehouseError]]:
+    ) -> tuple[dict[str, Decided | Canary], dict[str, GatehouseError]]:
         """Decide each of a batch that was shown under `digest`; what was decided and what was refused, by request.
 
         Raises `NotOneClass`, `DigestMismatch`; then nothing is decided.
@@ -147,11 +157,12 @@ class Intake:
         batch = await self.batch(request_ids, reviewer)
         if batch.digest != digest:
             raise DigestMismatch("The batch is not the one that was shown.", hint="Have it shown again.")
-        decided, refused = {}, {}
+        decided: dict[str, Decided | Canary] = {}
+        refused: dict[str, GatehouseError] = {}
         for request in batch.requests:
             try:
                 one = replace(submission, action_digest=request.action_digest)
-                decided[request.id] = await self.decide(request.id, one, reviewer)
+                decided[request.id] = await self.decide_shown(request.id, one, reviewer)
             except GatehouseError as error:
                 if error.status >= 500:
                     raise
