@@ -58,6 +58,7 @@ def _purchase(  # everything that is known by then
         "trust": trust,
         "trust_says": trust_says,
         "approved_for": list(supplier.categories),
+        "in_one_hand": [tie.supplier_id for tie in supplier.ties if tie.shares != "address"],
         "bank_account": supplier.bank_account,
         "account": account,
         "account_says": account_says,

@@ -10,7 +10,7 @@ from tools.budgets import Entry, Reserved
 from tools.purchasing import Order
 
 WINDOW_DAYS = 30
-"""Orders of one requester from one supplier within so many days are judged as one."""
+"""Orders of one requester from one supplier, or several in one hand, within so many days are judged as one."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,9 @@ def weigh(
     """Everything beside this case's own order: spent, ordered and set aside, each once."""
     items = [item for item in _each_once(orders, reserved.others) if item.reference != identity["reference"]]
     since = (date.fromisoformat(identity["today"]) - timedelta(days=WINDOW_DAYS)).isoformat()
-    buyer = (identity["requester"], purchase["supplier_id"])
-    lately = [item for item in items if (item.requester, item.supplier_id) == buyer and item.on >= since]
+    sellers = {purchase["supplier_id"], *purchase["in_one_hand"]}
+    own = (item for item in items if item.requester == identity["requester"])
+    lately = [item for item in own if item.supplier_id in sellers and item.on >= since]
     same = (purchase["offer_id"], purchase["quantity"])
     return {
         "limit_cents": budget.limit_cents,

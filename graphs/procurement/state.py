@@ -43,6 +43,8 @@ class Purchase(TypedDict):
     trust: Trust
     trust_says: str
     approved_for: list[str]
+    in_one_hand: list[str]
+    """Other suppliers that share an owner or an account with this one."""
     bank_account: str
     account: Account
     account_says: str
@@ -74,7 +76,7 @@ class Spending(TypedDict):
     limit_cents: int
     committed_cents: int
     lately_cents: int
-    """Of the same requester from the same supplier."""
+    """Of the same requester from the same supplier, or from others in one hand with it."""
     doubles: list[str]
     """References of orders of the same thing by the same requester."""
 

@@ -166,6 +166,7 @@ def order(reference: str, **changes: Any) -> Order:
         ([order("a", placed_on="2026-10-03")], [], 1_000, 1_000),
         ([order("a", placed_on="2026-10-02")], [], 1_000, 0),
         ([order("mine")], [entry("mine")], 0, 0),
+        ([order("a", supplier_id="SU-2013")], [], 1_000, 1_000),
     ],
 )
 def test_everything_beside_the_order_counts_once(
