@@ -25,7 +25,8 @@ async def note_refused(conn: Connection, queue: ReviewQueue, full: QueueFull, *,
     """
     await note_throttled(conn, queue.name, full, tenant=tenant, refused=1)
     decided = await decided_lately(conn, queue.name, tenant=tenant, seconds=_LATELY_S)
-    too_many = max(1, int(str(full.facts.get("depth") or 0)) - (queue.terms.capacity or 0) + 1)
+    depth, capacity = int(str(full.facts.get("depth") or 0)), queue.terms.capacity
+    too_many = max(1, depth - capacity + 1) if capacity else 1
     wait_s = too_many * _LATELY_S / decided if decided else _UNKNOWN_S
     full.facts["retry_after_s"] = min(max(ceil(wait_s), _SHORTEST_S), _LONGEST_S)
 

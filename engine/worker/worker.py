@@ -21,7 +21,7 @@ from engine.worker.errands import Errand, Errands
 from engine.worker.ticks import fire_due
 
 _LOG = logging.getLogger("gatehouse.worker")
-_REQUESTS_A_SWEEP = 500
+_REQUESTS_A_SWEEP = 200
 """More are left to the next one, so that lost runs are looked for in between."""
 _SILENT_SWEEPS, _SILENT_S = 5, 10
 """A worker is ill that has not swept for this many times its interval and these seconds more."""

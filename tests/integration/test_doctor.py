@@ -74,6 +74,7 @@ async def test_before_the_first_start_nothing_fails_and_nothing_is_made(tmp_path
         ({"host": "0.0.0.0"}, "keys", "open to others"),
         ({"DATABASE_URL": "postgresql://nobody:pa55word@127.0.0.1:9/x"}, "database", "Connection refused"),
         ({"registry": Path("pyproject.toml")}, "workflows", "cannot be read as a registry"),
+        ({"queues": {"nowhere": {"capacity": 5}}}, "workflows", "names the queue 'nowhere'"),
         ({"pool_size": 5000}, "connections", "0 process(es)"),
     ],
 )

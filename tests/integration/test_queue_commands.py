@@ -8,6 +8,8 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
+from langgraph_sdk import get_sync_client
+from langgraph_sdk.errors import RateLimitError
 from typer.testing import CliRunner, Result
 
 from cli import app
@@ -71,6 +73,21 @@ def test_a_queue_is_paused_and_resumed_by_command(gatehouse: Gatehouse, http: ht
     assert "nobody is there" in all_of_them
     assert resumed.exit_code == 0
     assert http.post("/runs", json={"assistant_id": "three_stages", "input": {"text": "x"}}).status_code == 200
+
+
+def test_clients_of_the_langgraph_api_hear_when_to_come_again(
+    gatehouse: Gatehouse, trial_url: str, trial_people: People
+) -> None:
+    gatehouse("queues", "pause", QUEUE, "--reason", "a test")
+    with get_sync_client(url=trial_url, api_key=trial_people.ada) as client:
+        try:
+            with pytest.raises(RateLimitError) as refused:
+                client.runs.create(None, "three_stages", input={"text": "x"})
+        finally:
+            gatehouse("queues", "resume", QUEUE, "--reason", "a test")
+        client.runs.create(None, "three_stages", input={"text": "x"})
+
+    assert refused.value.response.headers["retry-after"] == "60"
 
 
 @pytest.mark.parametrize("who", ["ada", "fin"])

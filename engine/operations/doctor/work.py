@@ -23,7 +23,7 @@ def examine_registry(settings: Settings) -> tuple[Finding, Catalog | None]:
     """Whether the workflows load, and the workflows."""
     try:
         registry = find_registry(settings)
-        catalog = load_catalog(registry, routes={})
+        catalog = load_catalog(registry, routes={}, queues=settings.queue_overrides())
     except ConfigurationError as error:
         return Finding(
             "workflows", "fail", error.detail, error.hint or "Mend the workflow; nothing is served before."
