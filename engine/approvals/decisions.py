@@ -135,7 +135,10 @@ async def decision_of(conn: Connection, request_id: str, *, tenant: str) -> Deci
 
 
 def require_reviewer(request: ApprovalRequest, reviewer: Principal, *, or_operator: bool = False) -> None:
-    """Raises `Forbidden` unless `reviewer` is one, may sit in a seat of the request and did not start the case."""
+    """Raises `Forbidden` unless `reviewer` is one, may sit in a seat of the request and did not start the case.
+
+    `AlreadyDecided` where nobody is asked, because policy decided by itself.
+    """
     operates = or_operator and "operator" in reviewer.roles
     if not operates:
         reviewer.require("reviewer")
@@ -143,9 +146,12 @@ def require_reviewer(request: ApprovalRequest, reviewer: Principal, *, or_operat
         raise Forbidden("Who started a case may not decide about it (four eyes).", hint="Ask another reviewer.")
     if not operates and not seats_of(request, reviewer):
         roles = list(request.quorum.roles)
+        role = next(iter(roles), "")
+        if not role:  # policy has decided it, or it is what an edit has made of another: nobody is asked
+            require_open(request, too_late=False)
         raise Forbidden(
             f"Rule {request.rule!r} wants a reviewer with the role {request.role!r}.",
-            hint=f"Use a key made with: gatehouse keys create NAME --role reviewer --approves {roles[0]}",
+            hint=f"Use a key made with: gatehouse keys create NAME --role reviewer --approves {role}",
             facts={"role": request.role, "roles": roles},
         )
 

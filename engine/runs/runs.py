@@ -209,12 +209,14 @@ async def finish(
         "outcome": outcome,
         "error": Jsonb(error) if error else None,
         "stands_at": list(run.stands_at),
-        "thread_status": _thread_status(status, outcome, error),
+        "thread_status": _thread_status(status, outcome),
     }
     row = await (await conn.execute(_SQL["finish"], params)).fetchone()
     if row is None:
         raise LeaseLost(f"Run {run.id} was taken over.")
-    if row["next_id"]:
+    if error and error["error"] == GateOpen.code:
+        await _free_thread(conn, run.thread_id, dispatcher)  # it was turned away: the thread stands as it stood
+    elif row["next_id"]:
         await dispatcher.enqueue(conn, str(row["next_id"]), priority=row["next_priority"])
     await _tell(conn, run, status, outcome)
     return replace(run, status=status, outcome=outcome, error=error, updated_at=row["updated_at"])
@@ -293,11 +295,9 @@ async def _tell(conn: Connection, run: Run, status: RunStatus, outcome: Outcome 
         await enqueue_webhook(conn, ended, run.webhook, tenant=run.tenant)
 
 
-def _thread_status(status: RunStatus, outcome: Outcome | None, error: Mapping[str, JsonValue] | None) -> ThreadStatus:
+def _thread_status(status: RunStatus, outcome: Outcome | None) -> ThreadStatus:
     if status == "interrupted":
         return "interrupted" if outcome is None else "idle"
-    if error and error["error"] == GateOpen.code:
-        return "interrupted"  # another run of the thread waits, and turned this one away
     return "idle" if status == "success" else "error"
 
 
