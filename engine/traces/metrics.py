@@ -13,6 +13,7 @@ disable_created_metrics()  # type: ignore[no-untyped-call]  # the library leaves
 
 _SHORT = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _LONG = (0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 900, 3600)
+_REVIEW = (10, 60, 300, 900, 3600, 4 * 3600, 8 * 3600, 24 * 3600, 72 * 3600)
 
 REQUESTS = Counter("gatehouse_http_requests", "Requests answered.", ("method", "route", "status"))
 REQUEST_SECONDS = Histogram(
@@ -38,6 +39,13 @@ TAKEOVERS = Counter("gatehouse_takeovers", "Runs claimed after another attempt a
 LEASES_LOST = Counter("gatehouse_leases_lost", "Runs that another worker took from this process.")
 SWEEPS = Counter("gatehouse_sweeps", "Looks for lost runs and due requests.", ("result",))
 LOST_RUNS = Counter("gatehouse_lost_runs", "Runs that a sweep found without a worker and woke one for.")
+
+REVIEW_SECONDS = Histogram(
+    "gatehouse_review_seconds",
+    "From when a request was asked until people decided it, in this process.",
+    ("queue",),
+    buckets=_REVIEW,
+)
 
 TOOL_CALLS = Counter("gatehouse_tool_calls", "Calls sent to tools, by ok or the error's code.", ("tool", "result"))
 TOOL_SECONDS = Histogram("gatehouse_tool_call_seconds", "How long tools took to answer.", ("tool",), buckets=_SHORT)

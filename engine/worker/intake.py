@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 
 from pydantic import JsonValue
 
@@ -37,6 +37,7 @@ from engine.runs.model import Cancellation, NewRun, NewThread, Run
 from engine.runs.runs import NextLeg, create_run
 from engine.runs.threads import get_thread, make_thread
 from engine.store.database import Connection, Database
+from engine.traces.metrics import REVIEW_SECONDS
 from engine.webhooks.targets import Targets
 from engine.worker.admission import cancel_now, make_room, require_options
 from engine.worker.asked import Asked, answered, asked_on, require_no_open_gate
@@ -286,7 +287,11 @@ class Intake:
         following: NextLeg,
     ) -> Decided:
         judge = self.catalog[request.workflow].judge
-        return await decide(conn, request, submission, reviewer, judge=judge, following=following)
+        decided = await decide(conn, request, submission, reviewer, judge=judge, following=following)
+        if decided.decision and request.requested_at:  # one whose commit fails is counted, too
+            waited = datetime.now(UTC) - request.requested_at
+            REVIEW_SECONDS.labels(request.queue).observe(waited.total_seconds())
+        return decided
 
     @asynccontextmanager
     async def _on_record(self, request: ApprovalRequest, what: str, who: Principal) -> AsyncIterator[None]:

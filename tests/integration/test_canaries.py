@@ -1,5 +1,6 @@
 """Canaries: shown like any request, told once decided, counted for themselves, and never able to do anything."""
 
+import asyncio
 import uuid
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -116,6 +117,14 @@ async def test_after_deciding_one_is_told_what_it_was(bench: Bench, canary: str,
     assert (answer["decision"]["type"], answer["votes"]) == (said, [{"by": "key:fin", "type": said}])
     assert (again["status_code"], again["code"]) == (409, "already_decided")
     assert canary not in [one["request_id"] for one in await ask(bench, "GET", "/approvals")]
+
+
+async def test_of_two_who_decide_a_canary_at_once_one_wins(bench: Bench, canary: str) -> None:
+    answers = await asyncio.gather(decide(bench, canary, "approve"), decide(bench, canary, "reject"))
+
+    assert sorted(answer["status_code"] for answer in answers) == [200, 409]
+    [row] = await bench.rows("SELECT decision FROM canary")
+    assert row["decision"] == next(answer["decision"]["type"] for answer in answers if answer["status_code"] == 200)
 
 
 async def test_an_approved_canary_can_never_be_consumed(bench: Bench, canary: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
+from prometheus_client import REGISTRY
 from typer.testing import CliRunner
 
 from cli import app
@@ -137,6 +138,22 @@ async def test_the_time_in_which_a_queue_took_nothing_is_told_as_far_as_the_wind
         found = await throttled_since(conn, SINCE, tenant=TENANT)
 
     assert found == {"trials": pytest.approx(60, abs=3)}
+
+
+async def test_times_to_decision_are_counted_for_prometheus(bench: Bench) -> None:
+    def sample(what: str) -> float:
+        return REGISTRY.get_sample_value(f"gatehouse_review_seconds_{what}", {"queue": "trials"}) or 0.0
+
+    before = sample("count"), sample("sum")
+
+    whole, half = await asked(bench, 18, ago_s=70), await asked(bench, 503, ago_s=70)
+    for request in (whole, half):
+        await decide(bench, request, "approve")
+
+    assert sample("count") - before[0] == 1, "a vote that decides nothing is no decision"
+    assert sample("sum") - before[1] == pytest.approx(70, abs=10)
+    for request in (whole, half):
+        await bench.rows("DELETE FROM approval WHERE thread_id = %s", request.thread_id)
 
 
 async def test_people_agree_when_all_who_spoke_said_the_same(bench: Bench) -> None:
