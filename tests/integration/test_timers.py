@@ -20,10 +20,11 @@ from engine.approvals.escalation import escalate
 from engine.approvals.model import ApprovalRequest
 from engine.approvals.requests import ask, asked_of_thread, live_of_thread
 from engine.runs.model import Run, RunOptions
+from engine.wiring import running_worker
 from engine.worker.worker import sweep
 from nodes.waiting import approval_gate, proposes
-from tests.conftest import ROOT
-from tests.engines import FIN, POLICY, TENANT, Bench, fresh_bench, in_line, refund_draft
+from tests.conftest import ROOT, Site, fresh_database
+from tests.engines import FIN, POLICY, TENANT, Bench, bench_on, fresh_bench, in_line, refund_draft
 from tools import billing
 
 HOUR_S = 3600
@@ -240,6 +241,22 @@ async def test_a_request_of_an_earlier_release_just_expires(bench: Bench) -> Non
         await sweep(bench.engine.carrier, now=hours_later(request, hours))
 
     assert await happened(bench, run) == ["expired"]
+
+
+async def test_what_was_missed_while_no_worker_ran_is_made_up_for_by_the_next(postgres: str, folder: Path) -> None:
+    passed = "UPDATE approval SET warn_at = now(), breach_at = now(), next_timer_at = now() WHERE status = 'pending'"
+    with fresh_database(postgres) as dsn:
+        site = Site(dsn, folder / "missed", folder / "missed.sqlite")
+        async with bench_on(site, shared=True, sweep_every_s=0.1) as bench:
+            async with running_worker(bench.engine):
+                run = await bench.open_case()
+                await bench.until("SELECT 1 FROM approval WHERE status = 'pending'")
+            await bench.rows(passed)
+
+            async with running_worker(bench.engine):
+                await bench.until("SELECT 1 FROM approval WHERE breached_at IS NOT NULL")
+
+            assert await happened(bench, run) == ["warned", "breached"]
 
 
 async def frozen(bench: Bench) -> tuple[Run, ApprovalRequest]:
