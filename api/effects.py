@@ -65,6 +65,6 @@ def _json(effect: Effect) -> dict[str, Any]:
 
 def _result_schema(engine: Engine, effect: Effect) -> dict[str, Any] | None:
     """None where only another version of the workflow has the tool."""
-    tools = [tool for w in engine.catalog.values() if w.name == effect.workflow for tool in w.policy.tools]
+    tools = [tool for w in engine.catalog.values() if w.name == effect.workflow for tool in w.policy.callable_tools]
     found = [tool for tool in tools if (tool.name, tool.version) == (effect.tool, effect.tool_version)]
     return found[0].reply.model_json_schema() if found else None

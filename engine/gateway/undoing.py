@@ -61,9 +61,9 @@ async def undo(conn: Connection, wanted: Undo, workflow: Workflow) -> str:
     approval = await _approve(conn, run, covered, wanted, call, workflow)
     key, digest, undoes = f"approval:{approval.id}", approval.action_digest, done["call_key"]
     intent = Intent(key, done["stage"], compensation.tool, call.args, approval.id, digest, compensates=undoes)
-    await ledger.begin(conn, run, intent)
     data: JsonObject = {"request_id": request.id, "undoes": undoes, "by_call": key, "reason": wanted.reason}
     await audit.append(conn, run.subject(person.name), Event.APPROVAL_UNDONE, data)
+    await ledger.begin(conn, run, intent)
     return key
 
 
