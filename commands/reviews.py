@@ -28,10 +28,24 @@ def stats(
     if as_json:
         show_json(found)
         return
-    columns = ["queue", "waiting", "oldest", "asked", "decided", "p50", "p95", "breached", "agreed", "throttled"]
-    show_table(columns, [_queue(row) for row in found["queues"]], spare=("asked", "agreed", "oldest", "throttled"))
+    columns = [
+        "queue",
+        "waiting",
+        "oldest",
+        "asked",
+        "decided",
+        "p50",
+        "p95",
+        "breached",
+        "agreed",
+        "throttled",
+        "caught",
+    ]
+    show_table(
+        columns, [_queue(row) for row in found["queues"]], spare=("asked", "agreed", "oldest", "throttled", "caught")
+    )
     say()
-    columns = ["reviewer", "decided", *_KINDS, "looked p50", "looked p95"]
+    columns = ["reviewer", "decided", *_KINDS, "looked p50", "looked p95", "caught"]
     show_table(columns, [_reviewer(row) for row in found["reviewers"]], spare=("respond", "edit"))
 
 
@@ -45,13 +59,20 @@ def _queue(row: Mapping[str, Any]) -> tuple[object, ...]:
         share(row["breach_rate"]),
         share(row["agreement"]["share"]),
         duration(row["throttled_s"]),
+        _caught(row["canaries"]),
     )
 
 
 def _reviewer(row: Mapping[str, Any]) -> tuple[object, ...]:
     looked = row["seconds_per_decision"]
     kinds = (row["decisions"][kind] for kind in _KINDS)
-    return row["by"], row["decided"], *kinds, duration(looked["p50"]), duration(looked["p95"])
+    times = (duration(looked["p50"]), duration(looked["p95"]))
+    return row["by"], row["decided"], *kinds, *times, _caught(row["canaries"])
+
+
+def _caught(canaries: Mapping[str, Any]) -> str:
+    """Of the canaries that were decided; "" where there were none."""
+    return f"{canaries['caught']} of {canaries['decided']}" if canaries["decided"] else ""
 
 
 def duration(seconds: float | None) -> str:

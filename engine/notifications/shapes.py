@@ -5,6 +5,8 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from pydantic import JsonValue
+
 from contracts.approval import JsonObject
 from engine.notifications.routes import Route
 
@@ -80,20 +82,21 @@ def _facts(data: dict[str, str]) -> Iterator[tuple[str, str]]:
 
 def _slack(data: dict[str, str], link: str) -> JsonObject:
     said = _SAID[data["event"]]
-    fields = [_mrkdwn(f"*{label}*\n{_escaped(value)}") for label, value in _facts(data)]
-    blocks: list[JsonObject] = [
+    fields: list[JsonValue] = [_mrkdwn(f"*{label}*\n{_escaped(value)}") for label, value in _facts(data)]
+    blocks: list[JsonValue] = [
         {"type": "header", "text": _plain_text(said)},
         # As plain text nothing in it is a link, a mention or a format.
         {"type": "section", "text": _plain_text(data["summary"])},
-        {"type": "section", "fields": [*fields]},
-        {"type": "context", "elements": [_mrkdwn(_escaped(f"Request {data['request_id']}"))]},
     ]
+    if fields:  # Slack refuses an empty list
+        blocks.append({"type": "section", "fields": fields})
+    blocks.append({"type": "context", "elements": [_mrkdwn(_escaped(f"Request {data['request_id']}"))]})
     if _opens(link):
         # A button with a url opens it and sends nothing back; without an interactive address there is no other.
         button: JsonObject = {"type": "button", "text": _plain_text("Open the request"), "url": link}
         blocks.append({"type": "actions", "elements": [button]})
     text = _escaped(f"{said}: {data['summary']}")
-    return {"text": text, "mrkdwn": False, "unfurl_links": False, "unfurl_media": False, "blocks": [*blocks]}
+    return {"text": text, "mrkdwn": False, "unfurl_links": False, "unfurl_media": False, "blocks": blocks}
 
 
 def _opens(link: str) -> bool:

@@ -260,6 +260,7 @@ async def test_a_route_is_tried_by_command(receiver: Receiver, monkeypatch: pyte
     assert "secret" not in "".join(result.output for result in done)
     assert [first.split()[0] for first, _, _ in receiver.got] == ["POST", "POST"]
     assert "test message" in receiver.got[0][2].decode()
+    assert [] not in [block.get("fields") for block in json.loads(receiver.got[0][2])["blocks"]], "Slack refuses that"
 
 
 def _base64(secret: bytes) -> str:
