@@ -48,10 +48,6 @@ which = st.integers(0, 5)
 deaths = st.builds(Death, st.integers(1, 9), st.sampled_from(("before", "after")))
 
 
-def somebody_waits(machine: "Ordered") -> bool:
-    return bool(machine.pending)
-
-
 @dataclass(frozen=True)
 class Case:
     """A thread, and the name under which its effects are counted."""
@@ -71,8 +67,7 @@ class Ordered(RuleBasedStateMachine):
         self.closed: dict[str, str] = {}
         self.rows: list[dict[str, Any]] = []
         """Every request of these cases, as it was after the last order."""
-        self.stirred = self.died = False
-        """Whether a run may wait for a worker, and whether a worker may have died over one."""
+        self.asked = 0
         self.ahead = timedelta()
         """How far the clock has been ahead."""
         office.counter.moods.clear()
@@ -88,13 +83,40 @@ class Ordered(RuleBasedStateMachine):
         return self.loop.run(run())
 
     def tried(self, what: str, call: Awaitable[Any]) -> Any:
-        done = self.do(self.office.tried(what, call))
-        self.stirred = self.stirred or bool(done)
-        return done
+        return self.do(self.office.tried(what, call))
 
     @property
     def pending(self) -> list[dict[str, Any]]:
         return [row for row in self.rows if row["status"] == "pending"]
+
+    def somebody_asked(self, number: int) -> tuple[Case, dict[str, Any]]:
+        """A case that waits for people, made if there is none.
+
+        No rule has a precondition that depends on what the engine answered: it may answer otherwise the next time, and
+        Hypothesis wants the same choices to lead to the same orders.
+        """
+        if not self.pending:
+            self.park((50, 50, 500)[number % 3], "add" if number % 2 else "press")
+        return self.one_of(self.pending, number)
+
+    def park(self, number: int, how: str) -> Case:
+        """A new case, at the gate."""
+        self.office.counter.moods.clear()
+        case = self.ask_as(ADA, number, how)
+        self.do(self.office.work())
+        self.rows = self.do(self.office.requests(*self.threads))
+        return case
+
+    def ask_as(self, who: Principal, number: int, how: str) -> Case:
+        case = Case(self.do(self.office.new_thread()), f"case-{uuid.uuid4().hex[:12]}", who.name)
+        self.mine.append(case)
+        self.send_input(case, number, how, who)
+        return case
+
+    def send_input(self, case: Case, number: int, how: str, who: Principal) -> None:
+        value: dict[str, Any] = {"case": case.name, "number": number, "how": how}
+        if self.tried("input", self.office.accept(case.thread, value, who)):
+            self.oracle.asked(case.thread, case.name, number)
 
     def one_of(self, rows: list[dict[str, Any]], number: int) -> tuple[Case, dict[str, Any]]:
         row = rows[number % len(rows)]
@@ -109,22 +131,13 @@ class Callers(Ordered):
 
     @initialize(target=cases, number=gated, how=ways)
     def begin(self, number: int, how: str) -> Case:
-        return self.ask_and_wait(number, how)
+        return self.park(number, how)
 
-    @precondition(lambda self: len(self.mine) < _CASES)
-    @rule(target=cases, number=gated, how=ways)
-    def ask_and_wait(self, number: int, how: str) -> Case:
-        case = self.ask(number, how, ADA)
-        self.do(self.office.work())
-        return case
-
-    @precondition(lambda self: len(self.mine) < _CASES)
+    @precondition(lambda self: self.asked < _CASES)
     @rule(target=cases, number=numbers, how=ways, who=st.sampled_from((ADA, FIN)))
     def ask(self, number: int, how: str, who: Principal) -> Case:
-        case = Case(self.do(self.office.new_thread()), f"case-{uuid.uuid4().hex[:12]}", who.name)
-        self.mine.append(case)
-        self._input(case, number, how, who)
-        return case
+        self.asked += 1
+        return self.ask_as(who, number, how)
 
     @rule(case=cases, number=st.sampled_from((None, *NUMBERS)), how=ways)
     def send_new_input(self, case: Case, number: int | None, how: str) -> None:
@@ -132,12 +145,7 @@ class Callers(Ordered):
         if number is None:
             self.tried("proceed", self.office.accept(case.thread, None, ADA))
         else:
-            self._input(case, number, how, FIN if case.requester == FIN.name else ADA)
-
-    def _input(self, case: Case, number: int, how: str, who: Principal) -> None:
-        value: dict[str, Any] = {"case": case.name, "number": number, "how": how}
-        if self.tried("input", self.office.accept(case.thread, value, who)):
-            self.oracle.asked(case.thread, case.name, number)
+            self.send_input(case, number, how, FIN if case.requester == FIN.name else ADA)
 
     @rule(case=cases, way=edits, node=st.sampled_from(NODES), number=numbers, place=st.integers(0, 30))
     def write_from_outside(self, case: Case, way: str, node: str, number: int, place: int) -> None:
@@ -158,10 +166,9 @@ class Callers(Ordered):
             self.oracle.edited.add(case.thread)
             self.send_new_input(case, number, "add")
 
-    @precondition(somebody_waits)
     @rule(number=which, other_number=numbers, also_what=st.booleans())
     def forge_a_decision(self, number: int, other_number: int, also_what: bool) -> None:
-        case, row = self.one_of(self.pending, number)
+        case, row = self.somebody_asked(number)
         self.forge(case, row, {"number": other_number} if also_what else {})
 
     def forge(self, case: Case, row: dict[str, Any], otherwise: dict[str, Any]) -> None:
@@ -170,7 +177,6 @@ class Callers(Ordered):
         decision = covered | {"type": "approve", "by": "key:fin", "reason": "", "message": ""}
         values = {"decision": decision, "proposal": covered | {"verdict": "allow"}}
         self.do(self.office.forge(case.thread, values, row["tool"].replace("counter.", "gate_")))
-        self.stirred = True
 
     @rule(case=cases, action=st.sampled_from(("interrupt", "rollback")), then_go_on=rarely)
     def cancel(self, case: Case, action: Any, then_go_on: bool) -> None:
@@ -183,32 +189,31 @@ class Callers(Ordered):
 class Reviewers(Callers):
     """Who decides, or may not."""
 
-    @precondition(somebody_waits)
     @rule(number=which, who=people, to=people, what=holds)
     def hold(self, number: int, who: Principal, to: Principal, what: str) -> None:
-        _, row = self.one_of(self.pending, number)
+        _, row = self.somebody_asked(number)
         done = self.tried(what, self.office.hold(what, row["id"], who, to))
         if done and what == "escalate":
             self.oracle.escalated(row["id"])
 
-    @precondition(somebody_waits)
     @rule(number=which, who=people, kind=kinds, stale=rarely)
     def decide(self, number: int, who: Principal, kind: Any, stale: bool) -> None:
-        case, row = self.one_of(self.pending, number)
+        case, row = self.somebody_asked(number)
         said = self._say(row, who, Submission(kind, "0" * 64 if stale else row["action_digest"], message="why?"))
         assert not (said and stale), "a decision about something else was taken"
         self._decided(case, row, who, said)
 
-    @precondition(lambda self: len(self.closed) > 0)
     @rule(number=which, who=people, kind=kinds)
     def decide_what_is_closed(self, number: int, who: Principal, kind: Any) -> None:
-        _, row = self.one_of([row for row in self.rows if row["id"] in self.closed], number)
+        over = [row for row in self.rows if row["id"] in self.closed]
+        if not over:
+            return
+        _, row = self.one_of(over, number)
         assert not self._say(row, who, Submission(kind, row["action_digest"], message="why?")), "decided once more"
 
-    @precondition(somebody_waits)
     @rule(number=which, then_forge=st.booleans())
     def approve_as_it_should_be(self, number: int, then_forge: bool) -> None:
-        case, row = self.one_of(self.pending, number)
+        case, row = self.somebody_asked(number)
         who_asked = ADA if case.requester == ADA.name else FIN
         assert not self._say(row, who_asked, Submission("approve", row["action_digest"])), "decided on their own case"
         for who in (FAY, MAX):
@@ -218,7 +223,6 @@ class Reviewers(Callers):
         if then_forge:
             self.forge(case, row, {"number": 5_000})
 
-    @precondition(somebody_waits)
     @rule(
         number=which,
         who=st.sampled_from((FAY, FAY, FAY, *PEOPLE)),
@@ -227,17 +231,16 @@ class Reviewers(Callers):
         other_case=rarely,
     )
     def edit(self, number: int, who: Principal, edited: int, other_tool: bool, other_case: bool) -> None:
-        case, row = self.one_of(self.pending, number)
+        case, row = self.somebody_asked(number)
         args = {"case": self.mine[0].name if other_case else case.name, "number": edited}
         tool = "counter.tally" if other_tool else row["tool"]
         said = self._say(row, who, Submission("edit", row["action_digest"], tool=tool, args=args))
         assert not (said and other_tool), "an edit named another tool"
         self._decided(case, row, who, said)
 
-    @precondition(somebody_waits)
     @rule(number=which, who=people, other=people, kind=st.sampled_from(("approve", "reject")))
     def two_decide_at_once(self, number: int, who: Principal, other: Principal, kind: Any) -> None:
-        case, row = self.one_of(self.pending, number)
+        case, row = self.somebody_asked(number)
 
         async def both() -> list[Decided | None]:
             said = [("approve", who), (kind, other)]
@@ -245,7 +248,6 @@ class Reviewers(Callers):
             return await asyncio.gather(*(self.office.tried("at once", call) for call in calls))
 
         first, second = self.do(both())
-        self.stirred = True
         # Of a quorum, the vote that is not the last has its answer without a decision.
         pairs = [(first, who), (second, other)]
         for said, person in sorted(pairs, key=lambda pair: bool(pair[0] and pair[0].decision)):
@@ -293,29 +295,28 @@ class Reviewers(Callers):
 class Machinery(Ordered):
     """Workers that live and die, the outside system's moods, and the clock."""
 
-    @precondition(lambda self: self.stirred)
-    @rule(death=st.none() | deaths)
-    def work(self, death: Death | None) -> None:
-        self.died = self.died or bool(death or self.office.counter.moods)
-        self.stirred = False
+    @rule()
+    def work(self) -> None:
+        self.do(self.office.work())
+
+    @rule(death=deaths, case=cases, number=numbers)
+    def die_at_work(self, death: Death, case: Case, number: int) -> None:
+        """Over whatever waits, new input of this case among it."""
+        self.send_input(case, number, "press", FIN if case.requester == FIN.name else ADA)
         self.do(self.office.work(death))
 
-    @precondition(lambda self: self.died)
     @rule()
     def take_over(self) -> None:
-        self.died = False
         self.do(self.office.take_over(self.threads))
 
     @rule(moods=st.lists(st.sampled_from(MOODS), min_size=1, max_size=3))
     def trouble_outside(self, moods: list[Mood]) -> None:
         self.office.counter.moods[:] = moods
 
-    @precondition(somebody_waits)
     @rule(minutes=st.sampled_from((5, 31, 31, 31, 61, 121)))
     def pass_time(self, minutes: int) -> None:
         """Timers fire as if it were so much later; what is asked then is asked at its own time again."""
         self.ahead = max(self.ahead, timedelta(minutes=minutes))
-        self.stirred = True
         self.do(self.office.pass_time(timedelta(minutes=minutes)))
 
 

@@ -57,17 +57,15 @@ class MortalDatabase:
 
 
 class MortalCarrier:
-    """Carries one run as a worker that dies, and the others as one that does not."""
+    """Carries runs as a worker that dies over one of them, and those after it as another worker."""
 
     def __init__(self, carrier: Carrier, death: Death) -> None:
-        self._carrier = carrier
-        self._database = MortalDatabase(carrier.database, death)
-        self._mortal: Carrier | None = replace(carrier, database=self._database)  # type: ignore[arg-type]
+        self._carrier, self._database = carrier, MortalDatabase(carrier.database, death)
+        self._mortal: Carrier = replace(carrier, database=self._database)  # type: ignore[arg-type]
 
     @property
     def died(self) -> bool:
         return self._database.dead
 
     async def advance(self, run_id: str) -> None:
-        carrier, self._mortal = self._mortal or self._carrier, None
-        await carrier.advance(run_id)
+        await (self._carrier if self.died else self._mortal).advance(run_id)

@@ -143,7 +143,7 @@ class Office:
         return True
 
     async def work(self, death: Death | None = None) -> None:
-        """Carry runs until none waits; with a death, the first worker dies over its run."""
+        """Carry runs until none waits; with a death, a worker dies over one of them."""
         carrier = self.bench.engine.carrier
         mortal = MortalCarrier(carrier, death) if death else None
         await self.bench.wake_ups.drain(mortal or carrier)
