@@ -73,30 +73,30 @@ def demo(
     unattended = yes or not sys.stdin.isatty()
     with _server() as sandbox:
         if complaint:
-            _own(sandbox, complaint, round(amount * 100), unattended)
+            thread = _own(sandbox, complaint, round(amount * 100), unattended)
         else:
             say("\n[bold]1. A small dispute with clear evidence: policy pays it[/bold]")
             _dispute(sandbox, *_SMALL, unattended)
             say("\n[bold]2. A large one: it waits for finance[/bold]")
-            _dispute(sandbox, *_LARGE, unattended)
-        _trail(sandbox)
+            thread = _dispute(sandbox, *_LARGE, unattended)
+        _trail(sandbox, thread)
         if not unattended:
             say(f"\nThe server listens on [bold]{sandbox.url}[/bold] (try {sandbox.url}/docs).")
             typer.prompt("Press Enter to stop it", default="", show_default=False)
     say("\nStart it again, to stay: [bold]gatehouse serve --sandbox[/bold]")
 
 
-def _own(sandbox: Sandbox, complaint: str, amount_cents: int, unattended: bool) -> None:
+def _own(sandbox: Sandbox, complaint: str, amount_cents: int, unattended: bool) -> str:
     account_id = f"AC-{9_000_000 + secrets.randbelow(1_000_000)}"
     store = Store(sandbox.worlds)
     open_account(store, account_id, amount_cents=amount_cents)
     store.close()
     say(f"\n[bold]Your dispute[/bold] [dim]on {account_id}, where every usual mistake was made once[/dim]")
-    _dispute(sandbox, account_id, complaint, unattended)
+    return _dispute(sandbox, account_id, complaint, unattended)
 
 
-def _dispute(sandbox: Sandbox, account_id: str, complaint: str, unattended: bool) -> None:
-    """One case from complaint to outcome, with whatever it waits for on the way."""
+def _dispute(sandbox: Sandbox, account_id: str, complaint: str, unattended: bool) -> str:
+    """One case from complaint to outcome, with whatever it waits for on the way; its thread."""
     say(f"   “{escape(complaint)}” [dim]({account_id})[/dim]")
     thread = call("POST", "/threads", url=sandbox.url, key=sandbox.caller, body={})["thread_id"]
     claim = {"complaint": complaint, "account_id": account_id}
@@ -105,6 +105,7 @@ def _dispute(sandbox: Sandbox, account_id: str, complaint: str, unattended: bool
         result = _answer(sandbox, thread, waiting[0], unattended)
     say(f"   → [bold green]{result['outcome']}[/bold green]: {escape(result['summary'])}")
     _who_answered(sandbox, thread)
+    return str(thread)
 
 
 def _answer(sandbox: Sandbox, thread: str, interrupt: dict[str, Any], unattended: bool) -> dict[str, Any]:
@@ -144,13 +145,9 @@ def _who_answered(sandbox: Sandbox, thread: str) -> None:
     say(f"   [dim]model stages were answered by: {escape(', '.join(sources))}[/dim]")
 
 
-def _trail(sandbox: Sandbox) -> None:
-    """The timeline of the last case, and whether the record of it is whole."""
-    found = call("GET", "/approvals", url=sandbox.url, key=sandbox.reviewer, query={"status": "all", "limit": 1})
-    if not found:
-        return
+def _trail(sandbox: Sandbox, thread: str) -> None:
+    """The timeline of a case, and whether the record of it is whole."""
     say("\n[bold]What happened, as the audit trail has it[/bold]")
-    thread = call("GET", "/approvals", url=sandbox.url, key=sandbox.reviewer, query={"status": "all"})[-1]["thread_id"]
     for record in _records(sandbox, thread):
         print_step(record)
     run = call("GET", f"/threads/{thread}/runs", url=sandbox.url, key=sandbox.caller)[0]["run_id"]
