@@ -10,6 +10,7 @@ from docs.layout import Cell, place
 from docs.routes import CORNER_PX, Box, Point, Route, routes, towards
 
 _COLUMN_PX, _LANE_PX, _MARGIN_PX = 190, 82, 24
+_BETWEEN_PX = 34  # at least, from one stage to the next in its band
 _GAP_PX, _LOOP_PX = 26, 26  # around a band; and above or below a gate, for the line that leads back from it
 _LINE = "#7d8590"  # contrast of at least 3.7 on white and on GitHub's dark page
 _FONT = "ui-sans-serif, system-ui, -apple-system, 'Segoe UI', Helvetica, Arial, sans-serif"
@@ -29,7 +30,7 @@ _STYLE = f"""
 def draw(chart: Chart, *, title: str, notes: Mapping[str, str]) -> str:
     """The picture. `notes` are second lines of stages: what they use, or who decides at them."""
     cells = place(chart)
-    boxes, band_ends = _boxes(chart, cells)
+    boxes, band_ends = _boxes(chart, cells, notes)
     width = round(max(box.right[0] for box in boxes.values()) + 2 * _MARGIN_PX)
     height = round(max(band_ends.values()) + 34)
     lines: list[str] = []
@@ -40,7 +41,7 @@ def draw(chart: Chart, *, title: str, notes: Mapping[str, str]) -> str:
         else:
             named.setdefault(edge.source, []).append(edge)
     stages = [part for name in chart.names for part in _stage(chart, name, boxes[name], notes.get(name, ""))]
-    chips = [part for name, edges in named.items() for part in _chips(boxes[name], edges)]
+    chips = [part for name in named for part in _chips(chart, boxes, name, named[name])]
     parts = [*lines, *chips, *stages, *_legend(chart, width, height - 20)]
     return "\n".join((*_head(width, height, title), *(f"  {part}" for part in parts), "</svg>\n"))
 
@@ -56,22 +57,33 @@ def _head(width: int, height: int, title: str) -> list[str]:
     ]
 
 
-def _boxes(chart: Chart, cells: Mapping[str, Cell]) -> tuple[dict[str, Box], dict[int, float]]:
+def _boxes(
+    chart: Chart, cells: Mapping[str, Cell], notes: Mapping[str, str]
+) -> tuple[dict[str, Box], dict[int, float]]:
     """Every stage at its place, and the height at which each band ends."""
     boxes, band_ends, top = {}, {}, 0.0
+    sizes = {name: _size(chart, name, notes.get(name, "")) for name in cells}
+    column_px = max(_COLUMN_PX, *(width + _BETWEEN_PX for width, _ in sizes.values()))
     for band in range(max(cell.band for cell in cells.values()) + 1):
         here = {name: cell for name, cell in cells.items() if cell.band == band}
-        room = {name: _size(chart, name)[1] / 2 + (_LOOP_PX if _is_gate(chart, name) else 0) for name in here}
+        room = {name: sizes[name][1] / 2 + (_LOOP_PX if _is_gate(chart, name) else 0) for name in here}
         middle = top + _GAP_PX + max(room[name] - cell.lane * _LANE_PX for name, cell in here.items())
         for name, cell in here.items():
-            x = _MARGIN_PX + 80 + cell.column * _COLUMN_PX
-            boxes[name] = Box(cell, x, middle + cell.lane * _LANE_PX, *_size(chart, name))
+            x = _MARGIN_PX + column_px / 2 - 15 + cell.column * column_px
+            boxes[name] = Box(cell, x, middle + cell.lane * _LANE_PX, *sizes[name])
         top = band_ends[band] = middle + _GAP_PX + max(room[name] + cell.lane * _LANE_PX for name, cell in here.items())
     return boxes, band_ends
 
 
-def _size(chart: Chart, name: str) -> tuple[float, float]:
-    return (64, 32) if name in (START, END) else _SIZES.get(chart.stages[name].kind, (126, 46))
+def _size(chart: Chart, name: str, note: str) -> tuple[float, float]:
+    """As large as its kind is drawn, or wider where its words are."""
+    if name in (START, END):
+        return 64, 32
+    kind = chart.stages[name].kind
+    width, height = _SIZES.get(kind, (126, 46))
+    # A gate is narrower where its second line stands.
+    words = max(7.4 * len(name) + 18, (5.4 * len(note) + 14) / (0.69 if kind == "gate" else 1))
+    return max(width, round(words)), height
 
 
 def _is_gate(chart: Chart, name: str) -> bool:
@@ -101,18 +113,21 @@ def _path(points: tuple[Point, ...]) -> str:
     return f"{text}L{points[-1][0]:g} {points[-1][1]:g}"
 
 
-def _chips(box: Box, edges: list[Edge]) -> list[str]:
-    """Ways that are named and not drawn: below a box, beside the corner of a gate."""
-    parts = []
+def _chips(chart: Chart, boxes: Mapping[str, Box], name: str, edges: list[Edge]) -> list[str]:
+    """Ways that are named and not drawn: below a box, or above a lower one if there is room; beside a gate's corner."""
+    parts, box = [], boxes[name]
+    under_another = (box.cell.band, box.cell.column, box.cell.lane - 1) in {
+        (other.cell.band, other.cell.column, other.cell.lane) for other in boxes.values()
+    }
     for number, edge in enumerate(edges):
         text = f"{', '.join(edge.labels)} → {edge.target}".strip()
         width = 5.6 * len(text) + 12
-        if box.height > box.width / 2:
+        if _is_gate(chart, name):
             side = 1 if box.cell.lane > 0 else -1
             x, y = box.x + 32, box.y + side * (45 + 19 * number)
             stub = f"M{box.x + 25:g} {box.y + side * 29:g}L{x + 8:g} {y - side * 8:g}"
         else:
-            side = -1 if box.cell.lane > 0 else 1
+            side = -1 if box.cell.lane > 0 and not under_another else 1
             x, y = box.left[0] - 10, box.y + side * (box.height / 2 + 18 + 19 * number)
             stub = f"M{x + 22:g} {box.y + side * box.height / 2:g}v{side * (10 + 19 * number):g}"
         parts += [

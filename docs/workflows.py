@@ -47,7 +47,8 @@ def roles_for(policy: Policy, tools: tuple[str, ...]) -> list[str]:
 def _note(stage: Stage, policy: Policy) -> str:
     match stage.kind:
         case "gate":
-            return ", ".join(roles_for(policy, stage.tools))
+            first, *others = roles_for(policy, stage.tools) or [""]
+            return f"{first} and {len(others)} others" if len(others) > 1 else ", ".join((first, *others))
         case "read":
             return ", ".join(dict.fromkeys(name.partition(".")[0] for name in stage.tools))
         case "model":
