@@ -42,7 +42,7 @@ class Panel:
 async def panel(trial_url: str, trial_people: People) -> AsyncIterator[Panel]:
     client, case = client_of(trial_url, trial_people.ada), uuid.uuid4().hex
     thread = (await client.threads.create())["thread_id"]
-    await client.runs.wait(thread, "gate", input={"case": case, "number": 500})
+    await client.runs.wait(thread, "gate", input={"case": case, "number": 5_000_000})
     async with httpx.AsyncClient(base_url=trial_url, timeout=30) as http:
         found = await http.get("/approvals", params={"thread_id": thread}, headers={"x-api-key": trial_people.fin})
         yield Panel(http, trial_people, thread, case, found.json()[0])
@@ -50,14 +50,14 @@ async def panel(trial_url: str, trial_people: People) -> AsyncIterator[Panel]:
 
 async def test_two_of_three_with_finance_decide(panel: Panel, outside: Outside, trial_url: str) -> None:
     first = (await panel.decide("mia")).json()
-    waiting, counted = await panel.now(), outside.counted()[panel.case, 500]
+    waiting, counted = await panel.now(), outside.counted()[panel.case, 5_000_000]
     second = (await panel.decide("fin")).json()
     await client_of(trial_url, panel.people.ada).runs.join(panel.thread, second["run_id"])
 
     assert (first["decision"], waiting["status"], counted) == (None, "pending", 0)
     assert [vote["by"] for vote in waiting["votes"]] == ["key:mia"]
     assert second["decision"]["by"] == "key:mia, key:fin"
-    assert outside.counted()[panel.case, 500] == 1
+    assert outside.counted()[panel.case, 5_000_000] == 1
 
 
 async def test_without_the_one_that_must_be_among_them_it_waits(panel: Panel, outside: Outside) -> None:
@@ -65,7 +65,7 @@ async def test_without_the_one_that_must_be_among_them_it_waits(panel: Panel, ou
 
     assert [reply.json()["decision"] for reply in replies] == [None, None]
     assert (await panel.now())["status"] == "pending"
-    assert outside.counted()[panel.case, 500] == 0
+    assert outside.counted()[panel.case, 5_000_000] == 0
 
 
 async def test_nobody_sits_in_two_seats(panel: Panel, outside: Outside) -> None:
@@ -74,7 +74,7 @@ async def test_nobody_sits_in_two_seats(panel: Panel, outside: Outside) -> None:
 
     assert (again.status_code, again.json()["code"]) == (409, "already_decided")
     assert (await panel.now())["status"] == "pending"
-    assert outside.counted()[panel.case, 500] == 0
+    assert outside.counted()[panel.case, 5_000_000] == 0
 
 
 async def test_a_double_click_is_one_voice(panel: Panel, outside: Outside) -> None:
@@ -82,7 +82,7 @@ async def test_a_double_click_is_one_voice(panel: Panel, outside: Outside) -> No
 
     assert sorted(reply.status_code for reply in replies) == [200, 409, 409, 409]
     assert len((await panel.now())["votes"]) == 1
-    assert outside.counted()[panel.case, 500] == 0
+    assert outside.counted()[panel.case, 5_000_000] == 0
 
 
 async def test_one_who_rejects_ends_it(panel: Panel, outside: Outside) -> None:
@@ -93,7 +93,7 @@ async def test_one_who_rejects_ends_it(panel: Panel, outside: Outside) -> None:
     assert rejected["decision"]["type"] == "reject"
     assert late.json()["winner"] == {"decided_by": "key:dan", "decision": "reject"}
     assert (await panel.now())["reason_code"] == "not_justified"
-    assert outside.counted()[panel.case, 500] == 0
+    assert outside.counted()[panel.case, 5_000_000] == 0
 
 
 async def test_nobody_edits_what_others_have_to_see(panel: Panel) -> None:

@@ -89,7 +89,7 @@ async def test_what_is_refused_changes_nothing_and_is_on_record(
     waiting: Attempted, outside: Outside, who: str, said: dict[str, Any], status: int, code: str
 ) -> None:
     if said.get("edited_action") == "LARGER":
-        said = said | {"edited_action": {"name": "counter.add", "args": {"case": waiting.case, "number": 500}}}
+        said = said | {"edited_action": {"name": "counter.add", "args": {"case": waiting.case, "number": 5_000_000}}}
     before = await waiting.now()
 
     refused = await waiting.decide(who, **said)

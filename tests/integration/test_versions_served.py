@@ -116,7 +116,7 @@ async def test_a_case_is_moved_from_one_deployment_to_the_next(postgres: str, fo
             with pytest.raises(httpx.HTTPStatusError, match="version_changed"):
                 await approve(url, people.fin, thread, interrupt)
             listed = json.loads((await in_thread(url, people.olu, "list", "--json")).stdout)
-            new, old = (v["digest"] for v in listed)
+            new, old = (v["digest"] for v in listed if v["workflow"] == GRAPH)
             diff = (await in_thread(url, people.olu, "diff", old, new)).stdout
             drained = (await in_thread(url, people.olu, "drain", old, "--reason", "replaced")).stdout
             done = await in_thread(
