@@ -15,7 +15,7 @@ POLICY = terms(
         require_approval(
             "largest",
             add.name,
-            above("number", 1_000_000),
+            above("number", 100),
             quorum=Quorum(("manager", "finance", "director"), needed=2, always=("finance",)),
             within_s=HOUR_S,
             why="A very large number.",
