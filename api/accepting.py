@@ -27,7 +27,7 @@ async def accept(
         if thread_id is None:
             raise NothingToResume("An answer needs the thread that waits for it.", hint="POST /threads/{id}/runs")
         answer = body.command.resume
-        return await engine.intake.resume(str(thread_id), answer, principal, stream_modes=stream_modes)
+        return await engine.answers.resume(str(thread_id), answer, principal, stream_modes=stream_modes)
     principal.require("caller")
     new = NewRun(
         thread_id=str(thread_id or uuid4()),

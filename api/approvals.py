@@ -126,14 +126,14 @@ async def claim_next(body: NextBody, engine: TheEngine, principal: Reviewer) -> 
 @router.post("/batch/preview")
 async def preview(body: ChosenBody, engine: TheEngine, principal: Reader) -> dict[str, Any]:
     """Requests of one class together: sums by currency, which of them stand out, and the digest to decide with."""
-    return batch_json(await engine.intake.batch(body.ids, principal))
+    return batch_json(await engine.answers.batch(body.ids, principal))
 
 
 @router.post("/batch")
 async def decide_batch(body: BatchBody, engine: TheEngine, principal: Reviewer) -> dict[str, Any]:
     """Approve or reject the batch that was shown. Each request is decided by itself; what is refused says why."""
     said = Submission(body.type, reason=body.reason, reason_code=body.reason_code if body.type == "reject" else "")
-    decided, refused = await engine.intake.decide_batch(body.ids, body.batch_digest, said, principal)
+    decided, refused = await engine.answers.decide_batch(body.ids, body.batch_digest, said, principal)
     return {
         "decided": [_told(request_id, one) for request_id, one in decided.items()],
         "refused": [{"request_id": of, "code": e.code, "detail": e.detail} for of, e in refused.items()],
@@ -168,7 +168,7 @@ async def decide(request_id: UUID, body: DecisionBody, engine: TheEngine, princi
         raise InvalidDecision(
             "A decision names the `action_digest` that you were shown.", hint="Read it from GET /approvals/{id}."
         )
-    return _told(str(request_id), await engine.intake.decide_shown(str(request_id), submission_of(body), principal))
+    return _told(str(request_id), await engine.answers.decide_shown(str(request_id), submission_of(body), principal))
 
 
 @router.post("/{request_id}/undo")
@@ -177,7 +177,7 @@ async def undo(request_id: UUID, body: UndoBody, engine: TheEngine, principal: R
 
     The call stands in the ledger as `effect` and is sent until it is answered.
     """
-    return {"request_id": str(request_id), "effect": await engine.intake.undo(str(request_id), body.reason, principal)}
+    return {"request_id": str(request_id), "effect": await engine.answers.undo(str(request_id), body.reason, principal)}
 
 
 @router.post("/{request_id}/claim")

@@ -53,7 +53,7 @@ async def resolve(key: CallKey, body: ResolutionBody, engine: TheEngine, princip
     For reviewers and operators other than who started the case. Exactly one resolution wins, the others get 409. A
     case that waits for it goes on as the run `run_id`.
     """
-    effect, run = await engine.intake.settle(key, body.resolution(), principal)
+    effect, run = await engine.answers.settle(key, body.resolution(), principal)
     return _json(effect) | {"resumed_by": run.id if run else None}
 
 

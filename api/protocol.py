@@ -115,7 +115,7 @@ async def _respond(engine: Engine, principal: Principal, thread_id: UUID, params
         if not re.fullmatch(r"[0-9a-f]{32}", answer.interrupt_id):
             raise NothingToResume(f"The thread has no interrupt {answer.interrupt_id[:50]!r}.")
     value: JsonValue = {answer.interrupt_id: answer.response for answer in answers}
-    run = await engine.intake.resume(str(thread_id), value, principal, stream_modes=STREAM_MODES)
+    run = await engine.answers.resume(str(thread_id), value, principal, stream_modes=STREAM_MODES)
     return {"result": {"run_id": run.id}}
 
 

@@ -30,6 +30,7 @@ from engine.store.seal import seal_key
 from engine.upkeep import errands_of
 from engine.webhooks.targets import Targets
 from engine.worker.advance import Carrier
+from engine.worker.answers import Answers
 from engine.worker.dispatchers import TemporalAt, open_dispatcher
 from engine.worker.edits import Editor
 from engine.worker.intake import Intake
@@ -52,6 +53,7 @@ class Engine:
     states: StateReader
     teller: LateTeller
     intake: Intake
+    answers: Answers
     migrator: Migrator
     editor: Editor
     carrier: Carrier
@@ -100,6 +102,7 @@ async def open_engine(
             states=states,
             teller=LateTeller(database, states),
             intake=intake,
+            answers=Answers(database, catalog, dispatcher, states, migrator),
             migrator=migrator,
             editor=Editor(database, catalog, key),
             carrier=Carrier(

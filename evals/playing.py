@@ -27,6 +27,7 @@ from engine.runs.threads import create_thread, get_thread
 from engine.wiring import Engine
 from engine.worker.admission import cancel_now
 from engine.worker.advance import Carrier
+from engine.worker.answers import Answers
 from engine.worker.dispatchers import InlineDispatcher
 from engine.worker.intake import Intake
 from evals.case import Answer, Case, Earlier, Edit, Expire, Meanwhile, Reply
@@ -51,6 +52,7 @@ class Scene:
     systems: Systems
     carrier: Carrier
     intake: Intake
+    answers: Answers
     wake_ups: InlineDispatcher
     thread_id: str
     earlier: list[str] = field(default_factory=list)
@@ -101,8 +103,9 @@ async def _scene(engine: Engine, case: Case, replies: Recordings) -> AsyncIterat
     models = replace(engine.carrier.models, routes={}, recordings=replies, stand_ins=False)
     carrier = replace(engine.carrier, dispatcher=wake_ups, systems=systems, models=models, opened_on=read_seed().today)
     intake = replace(engine.intake, dispatcher=wake_ups)
+    answers = replace(engine.answers, dispatcher=wake_ups)
     try:
-        yield Scene(engine, case, worlds, systems, carrier, intake, wake_ups, str(uuid.uuid4()))
+        yield Scene(engine, case, worlds, systems, carrier, intake, answers, wake_ups, str(uuid.uuid4()))
     finally:
         await systems.close()
         worlds.close()
@@ -157,7 +160,7 @@ async def _give(scene: Scene, answer: Answer, waiting: Open) -> None:
             await fire(conn, DueRequest(waiting.id, waiting.tenant, waiting.thread_id, over), scene.wake_ups, now=over)
         return
     value = _value(answer, waiting)
-    await scene.intake.resume(scene.thread_id, {str(waiting.interrupt_id): value}, _principal(scene, answer, waiting))
+    await scene.answers.resume(scene.thread_id, {str(waiting.interrupt_id): value}, _principal(scene, answer, waiting))
 
 
 def _value(answer: Answer, waiting: Open) -> JsonObject:

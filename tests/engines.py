@@ -56,8 +56,10 @@ class Bench:
         states = replace(engine.states, catalog=catalog)
         migrator = replace(engine.migrator, catalog=catalog)
         intake = replace(engine.intake, catalog=catalog, states=states, migrator=migrator)
+        answers = replace(engine.answers, catalog=catalog, states=states, migrator=migrator)
         carrier = replace(engine.carrier, catalog=catalog, migrator=migrator, intake=intake)
-        ours = replace(engine, catalog=catalog, states=states, migrator=migrator, intake=intake, carrier=carrier)
+        rooms: dict[str, Any] = {"intake": intake, "answers": answers, "carrier": carrier}
+        ours = replace(engine, catalog=catalog, states=states, migrator=migrator, **rooms)
         return replace(self, engine=ours, workflow=workflow.name)
 
     def new_account(self, *, amount_cents: int = 25_000) -> str:
@@ -97,7 +99,7 @@ class Bench:
     async def approve(self, run: Run, answer: JsonValue = APPROVE, *, by: Principal = FIN) -> Run:
         """The leg that follows finance's answer, or somebody else's, accepted and not begun."""
         request = await self.request_of(run)
-        return await self.engine.intake.resume(run.thread_id, {str(request.interrupt_id): answer}, by)
+        return await self.engine.answers.resume(run.thread_id, {str(request.interrupt_id): answer}, by)
 
     async def again(self, run: Run) -> Run:
         """The run as it is stored now."""

@@ -54,8 +54,10 @@ def automatic(bench: Bench) -> Bench:
     """The same deployment under GATEHOUSE_VERSION_CHANGE=migrate-compatible."""
     engine = bench.engine
     migrator = replace(engine.migrator, automatic=True)
-    intake, carrier = replace(engine.intake, migrator=migrator), replace(engine.carrier, migrator=migrator)
-    return replace(bench, engine=replace(engine, migrator=migrator, intake=intake, carrier=carrier))
+    rooms: dict[str, Any] = {
+        name: replace(getattr(engine, name), migrator=migrator) for name in ("intake", "answers", "carrier")
+    }
+    return replace(bench, engine=replace(engine, migrator=migrator, **rooms))
 
 
 async def moved(bench: Bench, run: Run, source: str = A, to: str = B) -> Run:

@@ -15,12 +15,12 @@ from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
 from contracts.approval import Decision, DecisionType, JsonObject
-from contracts.errors import AlreadyDecided, ApprovalExpired, DigestMismatch, Forbidden, NotClaimed, NotFound
+from contracts.errors import AlreadyDecided, ApprovalExpired, NotFound
 from contracts.event import Event
 from contracts.policy import Queue
 from engine.access.keys import Principal
-from engine.approvals.claims import Wanted, next_row
-from engine.approvals.decisions import Submission, require_free, require_reviewer
+from engine.approvals.claims import Wanted, next_row, require_holder
+from engine.approvals.decisions import Submission, require_free, require_reviewer, require_shown
 from engine.approvals.hours import later
 from engine.approvals.model import ApprovalRequest
 from engine.approvals.requests import RequestFilter, count_requests, get_request, search_requests
@@ -121,10 +121,7 @@ async def claim_next_canary(
 async def release_canary(conn: Connection, request_id: str, person: Principal) -> ApprovalRequest:
     """As a request is given back; raises as that does."""
     canary = await find_canary(conn, request_id, tenant=person.tenant)
-    if canary.held_by is None:
-        raise NotClaimed("Nobody has this request.")
-    if canary.held_by != person.name and "operator" not in person.roles:
-        raise Forbidden(f"{canary.held_by!r} has this request; they, or an operator, give it back.")
+    require_holder(canary.held_by, person)
     await conn.execute(_SQL["release_canary"], {"id": request_id})
     await _note(conn, request_id, person, Event.APPROVAL_RELEASED, {"held_by": canary.held_by})
     return (await find_canary(conn, request_id, tenant=person.tenant)).request
@@ -134,12 +131,7 @@ async def decide_canary(conn: Connection, request_id: str, said: Submission, rev
     """Keep what the reviewer says; nothing else follows from it. Raises as deciding a request does."""
     canary = await find_canary(conn, request_id, tenant=reviewer.tenant)
     _require_open(canary, reviewer)
-    if said.action_digest != canary.request.action_digest:
-        raise DigestMismatch(
-            "The decision is about another action than the one that waits.",
-            hint="Read the request again and decide on what it shows now.",
-            facts={"action_digest": canary.request.action_digest},
-        )
+    require_shown(canary.request, said)
     await conn.execute(_SQL["decide_canary"], {"id": request_id, "decision": said.type, "by": reviewer.name})
     caught = said.type != "approve"
     data: JsonObject = {"decision": said.type, "caught": caught, "reason_code": said.reason_code, "wrong": canary.wrong}

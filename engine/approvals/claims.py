@@ -67,10 +67,7 @@ async def release(conn: Connection, request_id: str, person: Principal) -> Appro
     Raises `NotClaimed`, `Forbidden` and as `claim` does.
     """
     row = await _open_row(conn, request_id, tenant=person.tenant)
-    if row["held_by"] is None:
-        raise NotClaimed("Nobody has this request.")
-    if row["held_by"] != person.name and "operator" not in person.roles:
-        raise Forbidden(f"{row['held_by']!r} has this request; they, or an operator, give it back.")
+    require_holder(row["held_by"], person)
     await conn.execute(_SQL["release"], {"id": request_id})
     return await _noted(conn, row, person, Event.APPROVAL_RELEASED, {"held_by": row["held_by"]})
 
@@ -94,6 +91,14 @@ async def delegate(conn: Connection, request_id: str, name: str, by: Principal) 
     require_reviewer(ApprovalRequest.of(row), by)
     require_free(row["held_by"], by)
     return await _give(conn, row, name, by, Event.APPROVAL_DELEGATED)
+
+
+def require_holder(held_by: str | None, person: Principal) -> None:
+    """Raises `NotClaimed` where nobody has a request, `Forbidden` unless `person` has it or operates."""
+    if held_by is None:
+        raise NotClaimed("Nobody has this request.")
+    if held_by != person.name and "operator" not in person.roles:
+        raise Forbidden(f"{held_by!r} has this request; they, or an operator, give it back.")
 
 
 async def _open_row(conn: Connection, request_id: str, *, tenant: str) -> DictRow:

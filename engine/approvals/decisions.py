@@ -98,12 +98,7 @@ async def decide(
     require_reviewer(request, reviewer)
     require_open(request, too_late=bool(row["too_late"]))
     require_free(row["held_by"], reviewer)
-    if submission.action_digest not in (None, request.action_digest):
-        raise DigestMismatch(
-            "The decision is about another action than the one that waits.",
-            hint="Read the request again and decide on what it shows now.",
-            facts={"action_digest": request.action_digest},
-        )
+    require_shown(request, submission)
     run = await get_run(conn, request.run_id, tenant=request.tenant)
     before = await votes_on(conn, request.id) if request.quorum.needed > 1 else []
     sitting = _Sitting(request, reviewer, before)
@@ -176,6 +171,16 @@ def require_free(held_by: str | None, reviewer: Principal) -> None:
             f"{held_by!r} has this request now.",
             hint="Wait until it is released, or have an operator assign it to somebody else.",
             facts={"held_by": held_by},
+        )
+
+
+def require_shown(request: ApprovalRequest, submission: Submission) -> None:
+    """Raises `DigestMismatch` where the submission names another action than the request shows."""
+    if submission.action_digest not in (None, request.action_digest):
+        raise DigestMismatch(
+            "The decision is about another action than the one that waits.",
+            hint="Read the request again and decide on what it shows now.",
+            facts={"action_digest": request.action_digest},
         )
 
 

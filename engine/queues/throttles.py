@@ -15,7 +15,7 @@ _SQL = load_queries(__file__)
 _LATELY_S = 300
 _SHORTEST_S, _LONGEST_S = 1, 300
 _UNKNOWN_S = 60
-"""Where nobody has decided anything lately."""
+"""Where nobody has decided anything lately, and during a pause, which no decision ends."""
 
 
 async def note_refused(conn: Connection, queue: ReviewQueue, full: QueueFull, *, tenant: str) -> None:
@@ -24,7 +24,8 @@ async def note_refused(conn: Connection, queue: ReviewQueue, full: QueueFull, *,
     Expects a transaction of its own: that of the refused case is gone.
     """
     await note_throttled(conn, queue.name, full, tenant=tenant, refused=1)
-    decided = await decided_lately(conn, queue.name, tenant=tenant, seconds=_LATELY_S)
+    paused = full.facts["cause"] == "pause"
+    decided = 0 if paused else await decided_lately(conn, queue.name, tenant=tenant, seconds=_LATELY_S)
     depth, capacity = int(str(full.facts.get("depth") or 0)), queue.terms.capacity
     too_many = max(1, depth - capacity + 1) if capacity else 1
     wait_s = too_many * _LATELY_S / decided if decided else _UNKNOWN_S

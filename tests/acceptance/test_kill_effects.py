@@ -109,7 +109,7 @@ class Yard:
             case = str(effect.args["case"])
             happened = Resolution("happened", {"case": case, "number": 5, "times": 1})
             resolution = happened if counted[case, 5] else Resolution("did_not_happen")
-            legs.append((await engine.intake.settle(effect.call_key, resolution, OLU))[1])
+            legs.append((await engine.answers.settle(effect.call_key, resolution, OLU))[1])
         await self.carried_by(OVER)
         return [await self.bench.again(leg) for leg in legs if leg]
 

@@ -88,10 +88,10 @@ class Office:
         return [{**row, "id": str(row["id"])} for row in await self.bench.rows(_ROWS, [*threads])]
 
     async def decide(self, request_id: str, submission: Submission, who: Principal) -> Decided:
-        return await self.bench.engine.intake.decide(request_id, submission, who)
+        return await self.bench.engine.answers.decide(request_id, submission, who)
 
     async def resume(self, thread: str, value: JsonValue, who: Principal) -> Run:
-        return await self.bench.engine.intake.resume(thread, value, who)
+        return await self.bench.engine.answers.resume(thread, value, who)
 
     async def hold(self, what: str, request_id: str, who: Principal, to: Principal) -> None:
         async with self.bench.engine.database.transaction() as conn:

@@ -101,6 +101,18 @@ async def test_two_interrupts_are_answered_together_by_their_ids(
     assert [run["status"] for run in await finance.runs.list(thread)] == ["success", "interrupted"]
 
 
+async def test_the_run_of_several_answers_is_the_one_that_goes_on(trial_url: str, trial_people: People) -> None:
+    case = f"panel {uuid.uuid4().hex}"
+    thread, interrupts = await asked(trial_url, trial_people.ada, "pair", {"case": case})
+    finance = client_of(trial_url, trial_people.fin)
+    by_number = sorted(interrupts, key=lambda i: i["value"]["args"]["number"])
+    answers = {interrupt["id"]: {"type": "approve"} for interrupt in by_number}
+
+    result: Any = await finance.runs.wait(thread, "pair", command={"resume": answers})
+
+    assert [waiting["id"] for waiting in result["__interrupt__"]] == [by_number[1]["id"]]
+
+
 async def test_one_of_several_answers_that_is_wrong_spoils_all(
     trial_url: str, trial_people: People, outside: Outside
 ) -> None:

@@ -432,7 +432,7 @@ async def a_dispute(bench: Bench) -> tuple[str, Run]:
     await bench.go_on()
     if await bench.rows("SELECT 1 FROM approval WHERE status = 'pending'"):
         request = await bench.request_of(run)
-        await bench.engine.intake.resume(run.thread_id, {str(request.interrupt_id): {"type": "approve"}}, fay)
+        await bench.engine.answers.resume(run.thread_id, {str(request.interrupt_id): {"type": "approve"}}, fay)
         await bench.go_on()
     return key, run
 

@@ -47,7 +47,7 @@ async def test_what_is_asked_anew_is_decided_anew(postgres: str, folder: Path) -
         await bench.go_on()
 
         with pytest.raises((ApprovalSuperseded, AlreadyDecided)):
-            await bench.engine.intake.resume(run.thread_id, {str(request.interrupt_id): APPROVE}, FIN)
+            await bench.engine.answers.resume(run.thread_id, {str(request.interrupt_id): APPROVE}, FIN)
         await bench.approve(run)
         await bench.go_on()
 

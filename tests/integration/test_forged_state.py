@@ -144,7 +144,7 @@ async def test_state_changed_in_the_database_under_an_open_request_makes_its_app
     await bench.rows("UPDATE run SET status = 'interrupted' WHERE id = %s", run.id)
 
     with pytest.raises(DigestMismatch) as problem:
-        await bench.engine.intake.decide(request.id, Submission("approve", request.action_digest), FIN)
+        await bench.engine.answers.decide(request.id, Submission("approve", request.action_digest), FIN)
     with pytest.raises(DigestMismatch):
         await bench.approve(run)
     await bench.go_on()

@@ -59,7 +59,7 @@ class Crowd:
         thread_id, answer = self.threads[workflow], {"type": "reject"} if workflow == "gate" else "they run"
         for asked in await self.bench.rows(ASKED, thread_id, thread_id):
             who = FIN if workflow == "gate" else ADA
-            await self.bench.engine.intake.resume(thread_id, {asked["interrupt_id"]: answer}, who)
+            await self.bench.engine.answers.resume(thread_id, {asked["interrupt_id"]: answer}, who)
 
     async def cancel(self, workflow: str) -> None:
         action: CancelAction = random.choice(get_args(CancelAction))

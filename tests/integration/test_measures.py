@@ -41,7 +41,7 @@ async def asked(bench: Bench, number: int, *, ago_s: float) -> ApprovalRequest:
 
 
 async def decide(bench: Bench, request: ApprovalRequest, said: str, who: Principal = FIN, **more: Any) -> None:
-    await bench.engine.intake.decide(request.id, Submission(said, **more), who)  # type: ignore[arg-type]  # a word
+    await bench.engine.answers.decide(request.id, Submission(said, **more), who)  # type: ignore[arg-type]  # a word
 
 
 async def after_a_look(bench: Bench, request: ApprovalRequest, seconds: int, said: str, **more: Any) -> None:

@@ -66,7 +66,8 @@ async def place(postgres: str, folder: Path) -> AsyncIterator[Place]:
     async with fresh_bench(postgres, folder) as bench:
         far, hands = Far(), Hands()
         near = NearDispatcher(bench.engine.database, far)
-        engine = replace(bench.engine, intake=replace(bench.engine.intake, dispatcher=near))
+        intake, answers = (replace(room, dispatcher=near) for room in (bench.engine.intake, bench.engine.answers))
+        engine = replace(bench.engine, intake=intake, answers=answers)
         working = asyncio.create_task(near.work(hands, concurrency=2))
         await asyncio.sleep(0)
         yield Place(replace(bench, engine=engine), far, hands, working)

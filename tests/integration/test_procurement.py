@@ -144,7 +144,7 @@ async def on_day(shop: Bench, day: str, request: str = LAPTOPS, cost_centre: str
 
 async def approved(shop: Bench, run: Run) -> Run:
     request = await shop.request_of(run)
-    leg = await shop.engine.intake.resume(run.thread_id, {str(request.interrupt_id): {"type": "approve"}}, MAX)
+    leg = await shop.engine.answers.resume(run.thread_id, {str(request.interrupt_id): {"type": "approve"}}, MAX)
     await shop.go_on()
     return await shop.again(leg)
 
@@ -209,7 +209,7 @@ async def test_a_rejected_order_gives_back_what_it_had_set_aside(shop: Bench) ->
     before = [entry["reference"] for entry in await book(shop, "CC-4200")]
     request = await shop.request_of(run)
 
-    await shop.engine.intake.resume(run.thread_id, {str(request.interrupt_id): {"type": "reject"}}, MAX)
+    await shop.engine.answers.resume(run.thread_id, {str(request.interrupt_id): {"type": "reject"}}, MAX)
     await shop.go_on()
 
     assert run.thread_id in before
@@ -230,7 +230,7 @@ async def test_an_order_of_unknown_outcome_keeps_its_money_until_somebody_has_fo
             (effect,) = await search_effects(conn, tenant=TENANT, state="unknown")
 
         found = Resolution("happened", {name: order[name] for name in names}, "seen")
-        _, leg = await shop.engine.intake.settle(effect.call_key, found, OLU)
+        _, leg = await shop.engine.answers.settle(effect.call_key, found, OLU)
         await shop.go_on()
 
         assert (run.outcome, held) == (None, ["reserved"])

@@ -74,7 +74,7 @@ async def fill(bench: Bench) -> list[Run]:
 
 async def approve(bench: Bench, run: Run) -> None:
     request = await bench.request_of(run)
-    await bench.engine.intake.decide(request.id, Submission("approve", request.action_digest), FIN)
+    await bench.engine.answers.decide(request.id, Submission("approve", request.action_digest), FIN)
 
 
 async def depth(bench: Bench) -> int:
@@ -111,7 +111,7 @@ class Traffic:
             self.seen.append(await depth(bench))
             for row in await bench.rows("SELECT id, action_digest FROM approval WHERE status = 'pending' LIMIT 2"):
                 submission = Submission("approve", row["action_digest"])
-                await bench.engine.intake.decide(str(row["id"]), submission, FIN)
+                await bench.engine.answers.decide(str(row["id"]), submission, FIN)
 
     async def flow(self) -> None:
         async with running_worker(self.benches[0].engine), running_worker(self.benches[1].engine):

@@ -162,10 +162,10 @@ async def test_after_an_escalation_the_higher_role_may_decide_and_the_old_one_st
 ) -> None:
     run, request = await asked(bench)
     with pytest.raises(Forbidden):
-        await bench.engine.intake.decide(request.id, Submission("approve", request.action_digest), OLA)
+        await bench.engine.answers.decide(request.id, Submission("approve", request.action_digest), OLA)
 
     await sweep(bench.engine.carrier, now=hours_later(request, 6.1))
-    await bench.engine.intake.decide(request.id, Submission("approve", request.action_digest), who)
+    await bench.engine.answers.decide(request.id, Submission("approve", request.action_digest), who)
 
     await bench.go_on()
     assert (await bench.state(run))["decision"]["by"] == who.name
@@ -216,7 +216,7 @@ async def test_a_decision_and_the_end_of_its_time_at_one_moment_have_one_winner(
         run, request = await asked(bench)
         submission = Submission("approve", request.action_digest)
         two: list[Any] = [
-            bench.engine.intake.decide(request.id, submission, FIN),
+            bench.engine.answers.decide(request.id, submission, FIN),
             sweep(bench.engine.carrier, now=hours_later(request, 9)),
         ]
 

@@ -69,7 +69,7 @@ async def in_doubt(trial: Bench) -> tuple[Run, Effect]:
 
 async def settled(trial: Bench, effect: Effect, resolution: Resolution, person: Principal = OLU) -> Run:
     """The leg that goes on after a resolution, when it is over."""
-    _, leg = await trial.engine.intake.settle(effect.call_key, resolution, person)
+    _, leg = await trial.engine.answers.settle(effect.call_key, resolution, person)
     assert leg
     await trial.go_on()
     return await trial.again(leg)
@@ -84,7 +84,7 @@ async def test_a_case_that_hands_off_leaves_the_effect_to_be_settled_later(bench
     trial = calling(bench, "hand_off")
     run, effect = await in_doubt(trial)
 
-    found, leg = await trial.engine.intake.settle(effect.call_key, HAPPENED, OLU)
+    found, leg = await trial.engine.answers.settle(effect.call_key, HAPPENED, OLU)
 
     assert (run.outcome, await end_of(trial, run)) == ("completed", ("resolved_done", "tool_outcome_unknown"))
     assert (effect.waits, leg, found.result, found.resolved_by, found.note) == (False, None, RECEIPT, "key:olu", "seen")
@@ -157,7 +157,7 @@ async def test_the_answer_of_an_effect_counts_as_the_ledger_has_it(bench: Bench,
     """A worker that dies after the resolution leaves nothing to the answer it was woken with."""
     trial = calling(bench)
     _, effect = await in_doubt(trial)
-    _, leg = await trial.engine.intake.settle(effect.call_key, HAPPENED, OLU)
+    _, leg = await trial.engine.answers.settle(effect.call_key, HAPPENED, OLU)
     assert leg
     await bench.rows("UPDATE run SET status = 'running', attempts = 1, epoch = 1 WHERE id = %s", leg.id)
 
@@ -169,7 +169,7 @@ async def test_the_answer_of_an_effect_counts_as_the_ledger_has_it(bench: Bench,
 async def test_of_many_resolutions_one_wins_and_the_others_hear_which(bench: Bench, system: System) -> None:
     trial = calling(bench)
     run, effect = await in_doubt(trial)
-    attempts = [trial.engine.intake.settle(effect.call_key, r, p) for r in (NOT, HAPPENED, ABORT) for p in (OLU, SUE)]
+    attempts = [trial.engine.answers.settle(effect.call_key, r, p) for r in (NOT, HAPPENED, ABORT) for p in (OLU, SUE)]
 
     ends = await asyncio.gather(*attempts, return_exceptions=True)
     await trial.go_on()
@@ -207,7 +207,7 @@ async def test_a_resolution_that_may_not_be_changes_nothing(
     run, effect = await in_doubt(trial)
 
     with pytest.raises(error):
-        await trial.engine.intake.settle(effect.call_key, resolution, person)
+        await trial.engine.answers.settle(effect.call_key, resolution, person)
 
     assert ((await effect_of(trial, run))["state"], await thread_status(bench, run)) == ("unknown", "interrupted")
 
@@ -218,7 +218,7 @@ async def test_an_effect_whose_end_is_known_is_not_resolved(bench: Bench, system
     run, effect = await in_doubt(trial)
 
     with pytest.raises(AlreadySettled, match="known: done"):
-        await trial.engine.intake.settle(effect.call_key, NOT, OLU)
+        await trial.engine.answers.settle(effect.call_key, NOT, OLU)
 
     assert run.outcome == "completed"
 
@@ -229,7 +229,7 @@ async def test_a_result_of_another_version_of_the_tool_is_refused(bench: Bench, 
     await bench.rows("UPDATE effect SET tool_version = 'older' WHERE thread_id = %s", run.thread_id)
 
     with pytest.raises(InvalidRequest, match="version older"):
-        await trial.engine.intake.settle(effect.call_key, HAPPENED, OLU)
+        await trial.engine.answers.settle(effect.call_key, HAPPENED, OLU)
 
 
 async def test_a_parked_case_is_resumed_by_command_like_any_other(bench: Bench, system: System) -> None:
@@ -238,11 +238,11 @@ async def test_a_parked_case_is_resumed_by_command_like_any_other(bench: Bench, 
     interrupt_id = str(effect.interrupt_id)
 
     with pytest.raises(InvalidDecision):
-        await trial.engine.intake.resume(run.thread_id, {interrupt_id: "yes"}, OLU)
-    leg = await trial.engine.intake.resume(run.thread_id, {interrupt_id: {"outcome": "abort", "note": "no"}}, OLU)
+        await trial.engine.answers.resume(run.thread_id, {interrupt_id: "yes"}, OLU)
+    leg = await trial.engine.answers.resume(run.thread_id, {interrupt_id: {"outcome": "abort", "note": "no"}}, OLU)
     await trial.go_on()
     with pytest.raises((AlreadySettled, NothingToResume)):
-        await trial.engine.intake.resume(run.thread_id, {interrupt_id: {"outcome": "abort"}}, OLU)
+        await trial.engine.answers.resume(run.thread_id, {interrupt_id: {"outcome": "abort"}}, OLU)
 
     assert await end_of(trial, leg) == ("refused", "tool_refused")
 
@@ -252,7 +252,7 @@ async def test_a_cancelled_case_waits_no_more_and_its_effect_can_still_be_settle
     run, effect = await in_doubt(trial)
     await trial.engine.intake.cancel(run, Cancellation("key:ada"))
 
-    found, leg = await trial.engine.intake.settle(effect.call_key, HAPPENED, OLU)
+    found, leg = await trial.engine.answers.settle(effect.call_key, HAPPENED, OLU)
 
     assert (found.state, found.waits, leg) == ("resolved_done", False, None)
     assert await thread_status(bench, run) == "idle"
@@ -268,7 +268,7 @@ async def test_who_finds_out_before_the_case_has_parked_makes_it_go_on(bench: Be
             receipt = await context.tools.call(counter.press, request, request_id=proposal["request_id"])
         except ToolOutcomeUnknown:
             shown = await context.gates.doubt(proposal["request_id"])
-            legs.append((await trial.engine.intake.settle(str(shown["call_key"]), HAPPENED, OLU))[1])
+            legs.append((await trial.engine.answers.settle(str(shown["call_key"]), HAPPENED, OLU))[1])
             interrupt(shown)
             raise
         return {"receipt": receipt.model_dump(mode="json")}
@@ -294,7 +294,7 @@ async def test_an_outbox_call_that_did_not_happen_is_sent_again_by_the_workers(b
         (effect,) = await search_effects(conn, tenant=TENANT, thread_id=run.thread_id)
     system.script.clear()
 
-    found, leg = await trial.engine.intake.settle(effect.call_key, NOT, OLU)
+    found, leg = await trial.engine.answers.settle(effect.call_key, NOT, OLU)
     await outbox.deliver_due()
 
     assert (effect.state, found.state, leg) == ("unknown", "started", None)
@@ -322,7 +322,7 @@ async def test_a_case_in_doubt_is_moved_to_another_version_and_goes_on_with_what
         await register_versions(conn, newer.engine.catalog)
 
     with pytest.raises(VersionChanged):
-        await newer.engine.intake.settle(effect.call_key, HAPPENED, OLU)
+        await newer.engine.answers.settle(effect.call_key, HAPPENED, OLU)
     await newer.engine.migrator.migrate(run, Move("v1", "v2", "key:olu", "it is better"))
     leg = await settled(newer, effect, HAPPENED)
 

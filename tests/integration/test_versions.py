@@ -192,7 +192,7 @@ async def test_an_answer_goes_only_to_the_question_that_was_asked(bench: Bench, 
     ada = Principal("key:ada", frozenset({"caller"}), frozenset(), TENANT)
 
     try:
-        leg = await newer.engine.intake.resume(run.thread_id, {"text": "this one"}, ada)
+        leg = await newer.engine.answers.resume(run.thread_id, {"text": "this one"}, ada)
     except VersionChanged:
         assert not same
     else:

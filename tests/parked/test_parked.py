@@ -49,7 +49,7 @@ async def answer(bench: Bench, run: Run, case: Parked) -> None:
     open_question = "SELECT interrupt_id FROM question WHERE thread_id = %s AND status = 'open'"
     if waiting := await bench.rows(open_question, run.thread_id):
         said: Any = {str(waiting[0]["interrupt_id"]): {"text": case.says}}
-        await bench.engine.intake.resume(run.thread_id, said, ADA)
+        await bench.engine.answers.resume(run.thread_id, said, ADA)
     else:
         await bench.approve(run, by=case.decided_by)
 

@@ -14,19 +14,28 @@ from nodes.recovery import Problem, unless_stuck
 from nodes.waiting import approval_gate, on_decision, proposes
 
 
-class Asked(TypedDict):
+class Case(TypedDict):
     case: str
-    number: int
-    """Above 10 a person decides."""
 
 
-class State(Asked):
+class Gated(TypedDict):
+    """What a gate leaves behind."""
+
     proposal: NotRequired[Proposal | None]
     decision: NotRequired[Decision | None]
     receipt: NotRequired[dict[str, JsonValue] | None]
     problem: NotRequired[Problem | None]
     outcome: NotRequired[str]
     summary: NotRequired[str]
+
+
+class Asked(Case):
+    number: int
+    """Above 10 a person decides."""
+
+
+class State(Asked, Gated):
+    """What is known at the gate."""
 
 
 def draft(state: State) -> Draft:

@@ -18,7 +18,7 @@ def draft(number: int) -> Callable[[State], Draft]:
     def drafted(state: State) -> Draft:
         return {
             "args": {"case": state["case"], "number": number},
-            "facts": {},
+            "facts": {"panel": state["case"].startswith("panel ")},
             "summary": f"Count {number} for {state['case']}"[:200],
             "reason": "It was asked for.",
             "evidence": [],
