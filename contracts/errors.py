@@ -268,6 +268,12 @@ class ToolUnavailable(ToolError):
     code, retryable = "tool_unavailable", True
 
 
+class HeldUp(ToolUnavailable):
+    """The worker was held up for too long between a call's ledger row and its sending, so it was not sent."""
+
+    code = "held_up"
+
+
 class ToolRefused(ToolError):
     """The outside system refused the call."""
 

@@ -3,13 +3,15 @@
 import hashlib
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Generic, Literal, Protocol, TypeVar, get_type_hints
+from typing import Any, Generic, Literal, Protocol, Required, TypeVar, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, JsonValue
+from typing_extensions import TypedDict, Unpack
 
 from contracts.records import NO_RECORDS, Records
+from contracts.sink import NO_LIMITS, Limits, Reach, Sink
 
 Effect = Literal["read", "transactional", "outbox", "idempotent", "queryable", "at_most_once"]
 """What a call does outside, and so what may be done about one of which nobody knows what became of it.
@@ -97,16 +99,16 @@ class Tool(Generic[Request, Reply]):
     request: type[Request]
     reply: type[Reply]
     effect: Effect
-    reversibility: Reversibility
-    blast_radius: BlastRadius
     scopes: tuple[str, ...]
-    timeout_s: float
-    idempotent_by: tuple[str, ...]
-    target: str
+    reversibility: Reversibility = "reversible"
+    blast_radius: BlastRadius = "none"
+    timeout_s: float = 10
+    idempotent_by: tuple[str, ...] = ()
+    target: str = ""
     """The request field that names the object acted on."""
-    preconditions: tuple[str, ...]
+    preconditions: tuple[str, ...] = ()
     """Request fields holding versions that were read when the action was proposed."""
-    undo: str
+    undo: str = "Nothing to undo: it only reads."
     """One sentence: how a person takes this back."""
     reread: Reread[Request] | None = None
     """How the gateway finds out, before it acts, whether the preconditions still hold; None: the system checks them."""
@@ -121,6 +123,15 @@ class Tool(Generic[Request, Reply]):
     currency: str = ""
     """The request field that holds its currency."""
     compensation: "Compensation | None" = None
+    sinks: Mapping[str, Sink] = field(default_factory=dict, hash=False)
+    """By request field; dotted paths for fields within fields, lists are passed through."""
+    trusted: tuple[str, ...] = ()
+    """Reply fields whose values no outsider wrote: ids, addresses, reference data. A path means all below it."""
+    private: tuple[str, ...] = ()
+    """Reply fields that are not for outsiders."""
+    reaches: Reach = "inside"
+    """Who sees what a call carries."""
+    limits: Limits = NO_LIMITS
 
     @property
     def system(self) -> str:
@@ -136,7 +147,7 @@ class Tool(Generic[Request, Reply]):
 
     @cached_property
     def version(self) -> str:
-        """First 12 hex digits of SHA-256 over the request and reply schemas and the risk."""
+        """First 12 hex digits of SHA-256 over the request and reply schemas, the risk and the flow of values."""
         parts: list[Any] = [
             self.request.model_json_schema(),
             self.reply.model_json_schema(),
@@ -144,6 +155,8 @@ class Tool(Generic[Request, Reply]):
         ]
         if (self.key_retention_s, self.settles_in_s) != (DAY_S, 0):
             parts.append([self.key_retention_s, self.settles_in_s])
+        if (flow := (dict(self.sinks), self.trusted, self.private, self.reaches)) != ({}, (), (), "inside"):
+            parts.append(repr(flow))
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
 
 
@@ -161,25 +174,33 @@ class Compensation:
     """`(request, reply) -> request of tool`, of the call that is taken back. Pure."""
 
 
-def tool(  # noqa: PLR0913  # a decorator: every argument is a keyword and a fact of the contract
-    *,
-    effect: Effect,
-    scopes: tuple[str, ...],
-    reversibility: Reversibility = "reversible",
-    blast_radius: BlastRadius = "none",
-    timeout_s: float = 10,
-    idempotent_by: tuple[str, ...] = (),
-    target: str = "",
-    preconditions: tuple[str, ...] = (),
-    reread: Reread[Any] | None = None,
-    undo: str = "Nothing to undo: it only reads.",
-    key_retention_s: float = DAY_S,
-    look_up: LookUp[Any, Any] | None = None,
-    settles_in_s: float = 0,
-    amount: str = "",
-    currency: str = "",
-    compensation: Compensation | None = None,
-) -> Callable[[Callable[[Request, Call], Awaitable[Reply]]], Tool[Request, Reply]]:
+class Facts(TypedDict, total=False):
+    """What `@tool` is told: the fields of `Tool` that the function does not say itself."""
+
+    effect: Required[Effect]
+    scopes: Required[tuple[str, ...]]
+    reversibility: Reversibility
+    blast_radius: BlastRadius
+    timeout_s: float
+    idempotent_by: tuple[str, ...]
+    target: str
+    preconditions: tuple[str, ...]
+    reread: Reread[Any] | None
+    undo: str
+    key_retention_s: float
+    look_up: LookUp[Any, Any] | None
+    settles_in_s: float
+    amount: str
+    currency: str
+    compensation: Compensation | None
+    sinks: Mapping[str, Sink]
+    trusted: tuple[str, ...]
+    private: tuple[str, ...]
+    reaches: Reach
+    limits: Limits
+
+
+def tool(**facts: Unpack[Facts]) -> Callable[[Callable[[Request, Call], Awaitable[Reply]]], Tool[Request, Reply]]:
     """Turn `async def operation(request: Model, call: Call) -> Model` in `tools/<system>.py` into a tool.
 
     `effect="idempotent"` promises that the system drops repeats of `call.idempotency_key` for `key_retention_s`;
@@ -190,27 +211,6 @@ def tool(  # noqa: PLR0913  # a decorator: every argument is a keyword and a fac
     def make(run: Callable[[Request, Call], Awaitable[Reply]]) -> Tool[Request, Reply]:
         hints = get_type_hints(run)
         system = run.__module__.rpartition(".")[2]
-        return Tool(
-            name=f"{system}.{run.__name__}",
-            run=run,
-            request=hints["request"],
-            reply=hints["return"],
-            effect=effect,
-            reversibility=reversibility,
-            blast_radius=blast_radius,
-            scopes=scopes,
-            timeout_s=timeout_s,
-            idempotent_by=idempotent_by,
-            target=target,
-            preconditions=preconditions,
-            reread=reread,
-            undo=undo,
-            key_retention_s=key_retention_s,
-            look_up=look_up,
-            settles_in_s=settles_in_s,
-            amount=amount,
-            currency=currency,
-            compensation=compensation,
-        )
+        return Tool(name=f"{system}.{run.__name__}", run=run, request=hints["request"], reply=hints["return"], **facts)
 
     return make

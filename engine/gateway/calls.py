@@ -8,23 +8,22 @@ from typing import Generic, Literal
 
 from contracts.approval import JsonObject
 from contracts.errors import (
-    BudgetExceeded,
-    BypassRefused,
     GatehouseError,
+    HeldUp,
     PreconditionsChanged,
     ToolError,
-    ToolNotGranted,
     ToolOutcomeUnknown,
     ToolRefused,
 )
 from contracts.event import Event
 from contracts.records import NO_RECORDS
-from contracts.tool import AnyTool, Reply, Request, Tool
+from contracts.tool import AnyTool, Reply, Request, Tool, ToolModel
 from engine.approvals.requests import action_of, frozen_under, supersede
 from engine.audit import audit
 from engine.catalog.workflow import Workflow
 from engine.gateway import ledger
 from engine.gateway.announcing import announced
+from engine.gateway.controls import CONTROLS, Asked, Control
 from engine.gateway.drift import require_unchanged
 from engine.gateway.ledger import Ending, Entry, Intent, Step
 from engine.gateway.place import Place, here
@@ -49,24 +48,23 @@ class _Call(Generic[Request, Reply]):
     intent: Intent
 
 
+@dataclass(frozen=True)
+class Gateway:
+    """What the calls of all runs of one worker share."""
+
+    database: Database
+    systems: Systems
+    send_within_s: float
+    """How long after its ledger row a write may still be sent; at most half the lease."""
+    controls: tuple[Control, ...] = CONTROLS
+
+
 class RunTools:
     """`contracts.context.Tools` for one claimed run."""
 
-    def __init__(
-        self,
-        database: Database,
-        journal: Journal,
-        systems: Systems,
-        workflow: Workflow,
-        run: Run,
-        *,
-        send_within_s: float,
-    ) -> None:
-        """`send_within_s`: how long after its ledger row a write may still be sent; at most half the lease."""
-        self._send_within_s = send_within_s
-        self._database = database
+    def __init__(self, gateway: Gateway, journal: Journal, workflow: Workflow, run: Run) -> None:
+        self._gateway = gateway
         self._journal = journal
-        self._systems = systems
         self._workflow = workflow
         self._run = run
         self._ordinals: Counter[str] = Counter()
@@ -75,11 +73,11 @@ class RunTools:
     async def call(self, tool: Tool[Request, Reply], request: Request, *, request_id: str = "") -> Reply:
         place = here()
         try:
-            self._require_granted(tool, place)
-            intent = await self._as_frozen(self._intent(tool, request.model_dump(mode="json"), request_id, place))
-            call = _Call(tool, request, intent)
+            intent = self._intent(tool, request, request_id, place)
+            self._require_allowed(intent)
+            call = _Call(tool, request, await self._as_frozen(intent))
             await self._require_unchanged(call)
-            send_by = time.monotonic() + self._send_within_s
+            send_by = time.monotonic() + self._gateway.send_within_s
             entry = await self._begin(call)
         except GatehouseError as error:
             await self._record_refusal(tool, place, error)
@@ -87,24 +85,8 @@ class RunTools:
         async with announced(tool.name, intent.call_key):
             return await self._go_on(call, entry, send_by)
 
-    def _require_granted(self, tool: AnyTool, place: Place) -> None:
-        stage = self._workflow.stages.get(place.stage)
-        if stage is None or tool.name not in stage.tools:
-            raise ToolNotGranted(
-                f"Stage {place.stage!r} of {self._workflow.name!r} is not allowed to call {tool.name!r}.",
-                hint="Name the tool where the stage is added to the graph.",
-            )
-        if tool.writes and stage.kind != "effect":
-            raise ToolNotGranted(f"Stage {place.stage!r} is of kind {stage.kind!r}; only an effect stage may write.")
-        if tool.writes and not self._run.acts:
-            raise BypassRefused(
-                "The state of this thread was edited, replayed or copied from outside; such a thread does not act.",
-                hint="Start the case on a new thread.",
-            )
-        if time.monotonic() > self._ends_at:
-            raise BudgetExceeded(f"The run has worked for {self._workflow.policy.budget.seconds} s, its budget.")
-
-    def _intent(self, tool: AnyTool, args: JsonObject, request_id: str, place: Place) -> Intent:
+    def _intent(self, tool: AnyTool, request: ToolModel, request_id: str, place: Place) -> Intent:
+        args = request.model_dump(mode="json")
         if not tool.writes:
             key = f"{self._run.id}:{place.task_id}:{self._ordinals[place.task_id]}"
             self._ordinals[place.task_id] += 1
@@ -113,11 +95,18 @@ class RunTools:
         digest = action_of(self._run, call).digest()
         return Intent(f"approval:{request_id}", place.stage, tool, call.args, request_id or None, digest)
 
+    def _require_allowed(self, intent: Intent) -> None:
+        for control in self._gateway.controls:
+            control.before(self._asked(intent))
+
+    def _asked(self, intent: Intent) -> Asked:
+        return Asked(self._run, self._workflow, intent, self._ends_at)
+
     async def _as_frozen(self, intent: Intent) -> Intent:
         """What was approved before the case was moved to this version was approved under the one before."""
         if not self._run.earlier_versions or intent.approval_id is None:
             return intent
-        async with self._database.transaction() as conn:
+        async with self._gateway.database.transaction() as conn:
             version = await frozen_under(conn, self._run, intent.approval_id)
         call = self._workflow.normalise(intent.tool.name, intent.args)
         return replace(intent, action_digest=action_of(self._run, call, version=version).digest())
@@ -127,11 +116,11 @@ class RunTools:
         tool, intent = call.tool, call.intent
         if tool.reread is None or intent.approval_id is None:
             return
-        async with self._database.reading() as conn:
+        async with self._gateway.database.reading() as conn:
             if await ledger.has_begun(conn, intent):
                 return
         try:
-            await require_unchanged(tool, call.request, intent.idempotency_key, self._systems)
+            await require_unchanged(tool, call.request, intent.idempotency_key, self._gateway.systems)
         except PreconditionsChanged as error:
             async with self._journal.transaction() as conn:
                 await supersede(conn, self._run, intent.approval_id, error)
@@ -140,10 +129,9 @@ class RunTools:
     async def _begin(self, call: _Call[Request, Reply]) -> Entry:
         async with self._journal.transaction() as conn:
             entry = await ledger.begin(conn, self._run, call.intent)
-            # Counted with this call's row: the one too many is rolled back, and one that was made before is none.
-            limit = self._workflow.policy.budget.tool_calls
-            if await ledger.count_calls(conn, self._run) > limit:
-                raise BudgetExceeded(f"The case has made {limit} tool calls, its budget.")
+            if entry.opened or entry.step is Step.SEND:
+                for control in self._gateway.controls:
+                    await control.within(conn, self._asked(call.intent))
             if call.tool.effect == "transactional" and entry.step is Step.SEND:
                 return await self._act(conn, call, entry)
             return entry
@@ -166,7 +154,7 @@ class RunTools:
                 return await self._send(call, entry, send_by)
             case Step.LOOK_UP:
                 # Whoever made the attempt may have sent it at the last moment at which it was allowed to.
-                found_by_s = self._send_within_s + call.tool.timeout_s + call.tool.settles_in_s
+                found_by_s = self._gateway.send_within_s + call.tool.timeout_s + call.tool.settles_in_s
                 await asyncio.sleep(max(0, found_by_s - entry.age_s))
                 return await self._find_out(call, entry)
             case Step.RETURN:
@@ -181,16 +169,22 @@ class RunTools:
 
     async def _send(self, call: _Call[Request, Reply], entry: Entry, send_by: float) -> Reply:
         tool = call.tool
-        records = NO_RECORDS if tool.writes else FoundRecords(self._database, self._run.tenant, tool.system)
+        records = NO_RECORDS if tool.writes else FoundRecords(self._gateway.database, self._run.tenant, tool.system)
         sending = Sending(call.intent.idempotency_key, send_by, doubtful=entry.doubtful, records=records)
         try:
-            reply = await send(tool, call.request, sending, self._systems)
+            reply = await send(tool, call.request, sending, self._gateway.systems)
         except ToolOutcomeUnknown as error:
             if tool.look_up is None:
                 await self._close(call, entry, _failed("unknown", error, sending))
                 raise
             await asyncio.sleep(tool.settles_in_s)
             return await self._find_out(call, entry)
+        except HeldUp as error:
+            if entry.attempt == _MOST_ATTEMPTS:
+                await self._close(call, entry, _failed("refused", error, sending))
+                raise
+            send_by = time.monotonic() + self._gateway.send_within_s
+            return await self._go_on(call, await self._begin_anew(call, entry), send_by)
         except ToolError as error:
             await self._close(call, entry, _failed("refused", error, sending))
             raise
@@ -201,7 +195,7 @@ class RunTools:
     async def _find_out(self, call: _Call[Request, Reply], entry: Entry) -> Reply:
         """Ask the system what became of an attempt; one that it did not take is sent again."""
         try:
-            reply = await look_up(call.tool, call.request, call.intent.idempotency_key, self._systems)
+            reply = await look_up(call.tool, call.request, call.intent.idempotency_key, self._gateway.systems)
         except ToolRefused as error:
             await self._close(call, entry, Ending("refused", error=as_json(error)))
             raise
@@ -211,7 +205,7 @@ class RunTools:
         if reply is not None:
             await self._close(call, entry, Ending("done", reply.model_dump(mode="json")))
             return reply
-        send_by = time.monotonic() + self._send_within_s
+        send_by = time.monotonic() + self._gateway.send_within_s
         return await self._go_on(call, await self._begin_anew(call, entry), send_by)
 
     async def _begin_anew(self, call: _Call[Request, Reply], entry: Entry) -> Entry:
@@ -224,12 +218,12 @@ class RunTools:
             return Entry(Step.GIVE_UP, entry.attempt)
 
     async def _close(self, call: _Call[Request, Reply], entry: Entry, ending: Ending) -> None:
-        async with self._database.transaction() as conn:
+        async with self._gateway.database.transaction() as conn:
             await ledger.close(conn, self._run.subject(), call.intent.attempt(entry.attempt), ending)
 
     async def _record_refusal(self, tool: AnyTool, place: Place, error: GatehouseError) -> None:
         data: JsonObject = {"stage": place.stage, "tool": tool.name, **as_json(error)}
-        async with self._database.transaction() as conn:
+        async with self._gateway.database.transaction() as conn:
             await audit.append(conn, self._run.subject(), Event.CALL_REFUSED, data)
 
 

@@ -1,7 +1,7 @@
 """The ledger: every call is a row before it is sent, and a row is never opened twice."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any, Literal
 
@@ -105,6 +105,8 @@ class Entry:
     """Seconds since the attempt began."""
     doubtful: bool = False
     """Whether an earlier attempt may have acted."""
+    opened: bool = False
+    """Whether the row is new."""
 
 
 async def begin(conn: Connection, run: Run, intent: Intent) -> Entry:
@@ -118,7 +120,7 @@ async def begin(conn: Connection, run: Run, intent: Intent) -> Entry:
     row = _row(run, intent)
     if await (await conn.execute(_SQL["begin"], row)).fetchone():
         await _record_start(conn, run, intent, attempt=row["attempt"])
-        return _accepted(intent) if intent.queued else Entry(Step.SEND)
+        return replace(_accepted(intent) if intent.queued else Entry(Step.SEND), opened=True)
     found = await (await conn.execute(_SQL["row"], {"call_key": intent.call_key})).fetchone()
     if found is None:
         raise ApprovalRequired(f"The approval {intent.approval_id} was consumed by another call.")

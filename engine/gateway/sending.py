@@ -8,7 +8,7 @@ from typing import cast
 from pydantic import ValidationError
 
 from contracts.approval import JsonObject
-from contracts.errors import GatehouseError, ToolError, ToolOutcomeUnknown, ToolReplyInvalid, ToolUnavailable
+from contracts.errors import GatehouseError, HeldUp, ToolError, ToolOutcomeUnknown, ToolReplyInvalid, ToolUnavailable
 from contracts.records import NO_RECORDS, Records
 from contracts.tool import AnyTool, Call, Reply, Request, Tool
 from engine.gateway.systems import Systems
@@ -47,7 +47,7 @@ async def send(tool: Tool[Request, Reply], request: Request, sending: Sending, s
         except ToolError as error:
             may_have_acted |= isinstance(error, ToolOutcomeUnknown)
             repeatable = tool.effect == "idempotent" if isinstance(error, ToolOutcomeUnknown) else error.retryable
-            pause = next(pauses, None)
+            pause = None if isinstance(error, HeldUp) else next(pauses, None)
             if repeatable and pause is not None:
                 sending.failed_tries.append(as_json(error))
                 await asyncio.sleep(pause)
@@ -114,4 +114,4 @@ def as_json(error: GatehouseError) -> JsonObject:
 
 def _require_in_time(tool: AnyTool, sending: Sending) -> None:
     if tool.writes and time.monotonic() > sending.send_by:
-        raise ToolUnavailable(f"{tool.name!r} was not sent: this worker was held up and may be replaced by now.")
+        raise HeldUp(f"{tool.name!r} was not sent: this worker was held up and may be replaced by now.")

@@ -31,7 +31,8 @@ from engine.approvals.requests import ask
 from engine.audit import audit
 from engine.catalog.catalog import Catalog
 from engine.catalog.workflow import Workflow
-from engine.gateway.calls import RunTools
+from engine.gateway.calls import Gateway, RunTools
+from engine.gateway.controls import CONTROLS, Control
 from engine.gateway.gates import RunGates
 from engine.gateway.ledger import abandon
 from engine.gateway.outcomes import go_on_if_known, park
@@ -80,6 +81,8 @@ class Carrier:
     """Asked to drain when the worker stops: runs stop at the next stage boundary."""
     hold_s: float = HOLD_S
     """How long what a stage computed may wait to be written."""
+    controls: tuple[Control, ...] = CONTROLS
+    """What may refuse a tool call."""
     opened_on: str = ""
     """Evals set the day on which their cases were opened, so that no case changes its meaning as time passes."""
 
@@ -100,6 +103,11 @@ class Carrier:
         """Carry a run that was taken as far as it goes; never raises."""
         with observed(run, worker=self.name), self.notices.carried(run), _left_to_others(run.id):
             await self._advance(run)
+
+    def tools(self, run: Run, journal: Journal, workflow: Workflow) -> RunTools:
+        """What a taken run reaches tools by."""
+        gateway = Gateway(self.database, self.systems, self.lease.send_within_s, self.controls)
+        return RunTools(gateway, journal, workflow, run)
 
     async def _advance(self, run: Run) -> None:
         journal = Journal(self.database, run.id, run.epoch, hold_s=self.hold_s)
@@ -213,10 +221,9 @@ class Carrier:
         return FencedSaver(self.database, serde, Holder(journal.hold, on_stages, on_interrupts), fresh=run.first)
 
     def _context(self, run: Run, journal: Journal, workflow: Workflow) -> Context:
-        send_within_s = self.lease.send_within_s
         return Context(
             case=case_of(run, self.opened_on),
-            tools=RunTools(self.database, journal, self.systems, workflow, run, send_within_s=send_within_s),
+            tools=self.tools(run, journal, workflow),
             models=RunModels(self.database, journal, self.models, workflow, run),
             gates=RunGates(self.database, journal, workflow, run),
         )

@@ -74,15 +74,14 @@ class Elsewhere:
         carrier, workflow = self._carrier, self._carrier.catalog[new.workflow]
         async with carrier.database.transaction() as conn:
             run = await visit(conn, new, run_id, carried_by=self._server, owner=carrier.name)
-        database, send_within_s = carrier.database, carrier.lease.send_within_s
-        journal = Journal(database, run.id, run.epoch)
+        journal = Journal(carrier.database, run.id, run.epoch)
         return _Leg(
             run,
             workflow,
             journal,
-            RunTools(database, journal, carrier.systems, workflow, run, send_within_s=send_within_s),
-            RunModels(database, journal, carrier.models, workflow, run),
-            RunGates(database, journal, workflow, run),
+            carrier.tools(run, journal, workflow),
+            RunModels(carrier.database, journal, carrier.models, workflow, run),
+            RunGates(carrier.database, journal, workflow, run),
         )
 
     async def register(self, leg: _Leg, card: JsonObject) -> None:

@@ -11,7 +11,6 @@ from langgraph.types import Command
 from contracts.context import Case, Context
 from contracts.errors import ApprovalRequired, DigestMismatch
 from engine.approvals.decisions import Submission
-from engine.gateway.calls import RunTools
 from engine.gateway.gates import RunGates
 from engine.models.asking import RunModels
 from engine.runs.model import Run
@@ -104,7 +103,7 @@ def context_of(bench: Bench, held: Run, journal: Journal) -> Context:
     case = Case(run_id=held.id, opened_on="2026-11-02", **{name: getattr(held, name) for name in names})
     return Context(
         case=case,
-        tools=RunTools(engine.database, journal, engine.carrier.systems, workflow, held, send_within_s=5),
+        tools=engine.carrier.tools(held, journal, workflow),
         models=RunModels(engine.database, journal, engine.carrier.models, workflow, held),
         gates=RunGates(engine.database, journal, workflow, held),
     )

@@ -1,0 +1,109 @@
+"""The controls of the gateway: each may refuse a call, before anything is done or where its ledger row is opened."""
+
+import time
+from dataclasses import dataclass
+from typing import ClassVar
+
+from contracts.errors import BudgetExceeded, BypassRefused, ToolNotGranted
+from engine.catalog.workflow import Workflow
+from engine.gateway import ledger
+from engine.gateway.ledger import Intent
+from engine.runs.model import Run
+from engine.store.database import Connection
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A call that a stage asks for."""
+
+    run: Run
+    workflow: Workflow
+    intent: Intent
+    ends_at: float
+    """When the run's time is over, in monotonic seconds."""
+
+
+class Control:
+    """One reason to refuse a call. What a control does not look at stays as it is here."""
+
+    name: ClassVar[str]
+
+    def before(self, call: Asked) -> None:
+        """Looks at the call alone, before anything outside or in the database is asked. Raises to refuse."""
+
+    async def within(self, conn: Connection, call: Asked) -> None:
+        """Looks at the world, in the transaction that has opened the call's row. Raises to refuse: it is undone then.
+
+        Asked before each attempt, and not about a call that has ended: what was done is not refused afterwards.
+        """
+
+
+class GrantedToStage(Control):
+    """A stage calls the tools that its graph gives it."""
+
+    name = "granted-to-stage"
+
+    def before(self, call: Asked) -> None:
+        stage, tool = call.workflow.stages.get(call.intent.stage), call.intent.tool
+        if stage is None or tool.name not in stage.tools:
+            raise ToolNotGranted(
+                f"Stage {call.intent.stage!r} of {call.workflow.name!r} is not allowed to call {tool.name!r}.",
+                hint="Name the tool where the stage is added to the graph.",
+            )
+
+
+class OnlyEffectsWrite(Control):
+    """Only stages that are shown as effects change anything."""
+
+    name = "only-effects-write"
+
+    def before(self, call: Asked) -> None:
+        stage = call.workflow.stages.get(call.intent.stage)
+        if call.intent.tool.writes and stage and stage.kind != "effect":
+            raise ToolNotGranted(
+                f"Stage {call.intent.stage!r} is of kind {stage.kind!r}; only an effect stage may write."
+            )
+
+
+class EditedThreadsDoNotAct(Control):
+    """What follows from a state that was edited, replayed or copied changes nothing."""
+
+    name = "edited-threads-do-not-act"
+
+    def before(self, call: Asked) -> None:
+        if call.intent.tool.writes and not call.run.acts:
+            raise BypassRefused(
+                "The state of this thread was edited, replayed or copied from outside; such a thread does not act.",
+                hint="Start the case on a new thread.",
+            )
+
+
+class SecondsOfRun(Control):
+    """A run has its time and no more."""
+
+    name = "seconds-of-run"
+
+    def before(self, call: Asked) -> None:
+        if time.monotonic() > call.ends_at:
+            raise BudgetExceeded(f"The run has worked for {call.workflow.policy.budget.seconds} s, its budget.")
+
+
+class CallsOfCase(Control):
+    """A case makes so many calls, over all its runs."""
+
+    name = "calls-of-case"
+
+    async def within(self, conn: Connection, call: Asked) -> None:
+        limit = call.workflow.policy.budget.tool_calls
+        if await ledger.count_calls(conn, call.run) > limit:  # this one counts
+            raise BudgetExceeded(f"The case has made {limit} tool calls, its budget.")
+
+
+CONTROLS: tuple[Control, ...] = (
+    GrantedToStage(),
+    OnlyEffectsWrite(),
+    EditedThreadsDoNotAct(),
+    SecondsOfRun(),
+    CallsOfCase(),
+)
+"""Asked in this order; the first that refuses is heard."""
