@@ -5,16 +5,8 @@ from collections.abc import Collection
 
 from contracts.guard import Judgement
 from guards.amounts import as_read, find_amounts
+from guards.links import find_links
 
-_LINK = re.compile(
-    r"""[a-z][a-z0-9+.-]*://\S+                                   # any scheme with an authority
-      | (?:mailto|tel|sms|data|javascript):\S+                    # and the ones that do without
-      | [^\s@<>()]+@[^\s@<>()]+\.[^\W\d_]{2,}                     # mail programs make links of addresses
-      | (?<![\w@])(?:[\w-]+\.)+[^\W\d_]{2,}(?::\d+)?(?:[/?\#]\S*)?  # and of host names
-    """,
-    re.IGNORECASE | re.VERBOSE,
-)
-_AFTER_LINK = ".,;:!?)]}>\"'»”"
 _TURNS_TEXT = re.compile("[\u202a-\u202e\u2066-\u2069]")
 
 
@@ -47,8 +39,7 @@ def _size(text: str, max_chars: int) -> list[str]:
 
 
 def _links(text: str, allowed: frozenset[str]) -> list[str]:
-    found = [match.group().rstrip(_AFTER_LINK) for match in _LINK.finditer(as_read(text))]
-    return [f"link not allowed: {link}" for link in found if link not in allowed]
+    return [f"link not allowed: {link}" for link in find_links(text) if link not in allowed]
 
 
 def _amounts(text: str, allowed_cents: frozenset[int], currency: str) -> list[str]:

@@ -1,0 +1,78 @@
+"""Judges where the sinks of a call got their values: only the requester and trusted fields may fill them."""
+
+from contracts.guard import Finding, GuardedCall
+from guards.origins import origin_of, records_with
+from guards.values import at, leaves, names
+
+_TO_SOMEBODY = ("recipient", "payee")
+
+
+def judge_provenance(call: GuardedCall) -> tuple[Finding, ...]:
+    """Finds every sink value that came from neither, whatever the model says; `content` is judged by its links."""
+    return tuple(
+        Finding("untrusted", argument, f"{argument}: {origin.says}.")
+        for argument, sink in call.tool.sinks.items()
+        if sink.kind != "content"
+        for value in at(call.args, argument)
+        if not (origin := origin_of(call, argument, value)).trusted
+    )
+
+
+def judge_intent(call: GuardedCall) -> tuple[Finding, ...]:
+    """Finds a trusted recipient or payee to which nothing leads that the requester said.
+
+    An address book is trusted, and still nobody asked to write to everyone in it: the record that names the recipient,
+    or the question that found it, must hold something from the requester's words.
+    """
+    return tuple(
+        Finding("unintended", argument, f"{argument}: known, but nothing that the requester said leads there.")
+        for argument, sink in call.tool.sinks.items()
+        if sink.kind in _TO_SOMEBODY
+        for value in at(call.args, argument)
+        if origin_of(call, argument, value).source == "trusted" and not _is_led_to(call, value)
+    )
+
+
+def judge_pairs(call: GuardedCall) -> tuple[Finding, ...]:
+    """Finds an amount that stands in no record of whom it would go to, unless the requester named both."""
+    return tuple(
+        Finding("pair", argument, f"{argument}: it does not stand in the same record as {sink.paired_with}.")
+        for argument, sink in call.tool.sinks.items()
+        if sink.paired_with
+        for amount in at(call.args, argument)
+        for other in at(call.args, sink.paired_with)
+        if not _belong_together(call, argument, amount, other)
+    )
+
+
+def judge_first_seen(call: GuardedCall) -> tuple[Finding, ...]:
+    """Finds a recipient or payee to whom no effect of this tool ever went."""
+    return tuple(
+        Finding("first_seen", argument, f"{argument}: nothing was ever sent or paid there.")
+        for argument, sink in call.tool.sinks.items()
+        if sink.kind in _TO_SOMEBODY
+        for value in at(call.args, argument)
+        if value not in call.used_before
+    )
+
+
+def _is_led_to(call: GuardedCall, value: str) -> bool:
+    for past in call.past:
+        records = records_with(past.result, value)
+        known = [text for record in records for _, text in leaves(record)]
+        asked = [text for _, text in leaves(past.args)] if records else []
+        if any(names(said, text) for text in (*known, *asked) for said in call.said):
+            return True
+    return False
+
+
+def _belong_together(call: GuardedCall, argument: str, amount: str, other: str) -> bool:
+    paired = call.tool.sinks[argument].paired_with
+    origins = origin_of(call, argument, amount), origin_of(call, paired, other)
+    if all(origin.source == "requester" for origin in origins):
+        return True
+    return any(
+        any(text == amount for _, text in leaves(record))
+        for past in call.past
+        for record in records_with(past.result, other)
+    )
