@@ -5,7 +5,7 @@ import re
 from urllib.parse import quote
 
 from contracts.guard import Finding, GuardedCall
-from guards.values import folded, leaves, within
+from guards.values import folded_text, stands_below, texts_below
 
 _SHORTEST = 5
 """Shorter values stand in any text by chance."""
@@ -19,7 +19,7 @@ def judge_confidentiality(call: GuardedCall) -> tuple[Finding, ...]:
     """
     if call.tool.reaches == "inside":
         return ()
-    carried = [(path, text) for path, text in leaves(dict(call.args))]
+    carried = [(path, text) for path, text in texts_below(dict(call.args))]
     said = " ".join(call.said)
     return tuple(
         Finding("private", path, f"{path}: it holds {source}, which is not for outsiders.")
@@ -34,16 +34,16 @@ def _private(call: GuardedCall) -> list[tuple[str, str]]:
     found: list[tuple[str, str]] = []
     for past in call.past:
         contract = call.tools.get(past.tool)
-        for path, text in leaves(past.result):
-            if contract and len(text) >= _SHORTEST and any(within(path, field) for field in contract.private):
+        for path, text in texts_below(past.result):
+            if contract and len(text) >= _SHORTEST and any(stands_below(path, field) for field in contract.private):
                 found.append((f"{past.tool}: {path}", text))
     return found
 
 
 def _carries(text: str, secret: str) -> bool:
-    plain, bare = folded(text), _bare(text)
+    plain, bare = folded_text(text), _bare(text)
     wanted = _bare(secret)
-    if folded(secret) in plain or (len(wanted) >= _SHORTEST and (wanted in bare or wanted[::-1] in bare)):
+    if folded_text(secret) in plain or (len(wanted) >= _SHORTEST and (wanted in bare or wanted[::-1] in bare)):
         return True
     raw = secret.encode()
     return any(form in text for form in (raw.hex(), quote(secret, safe=""))) or any(
@@ -52,7 +52,7 @@ def _carries(text: str, secret: str) -> bool:
 
 
 def _bare(text: str) -> str:
-    return re.sub(r"[\W_]+", "", folded(text))
+    return re.sub(r"[\W_]+", "", folded_text(text))
 
 
 def _base64_cores(raw: bytes) -> list[str]:

@@ -5,7 +5,7 @@ import re
 from contracts.guard import Finding, GuardedCall
 from guards.amounts import as_read
 from guards.origins import origin_of
-from guards.values import at
+from guards.values import texts_at
 
 _LINK = re.compile(
     r"""[a-z][a-z0-9+.-]*://\S+                                   # any scheme with an authority
@@ -29,7 +29,7 @@ def judge_links(call: GuardedCall) -> tuple[Finding, ...]:
         Finding("link", argument, f"{argument}: it leads to {link[:120]}, which nobody trusted has named.")
         for argument, sink in call.tool.sinks.items()
         if sink.kind == "content"
-        for text in at(call.args, argument)
+        for text in texts_at(call.args, argument)
         for link in find_links(text)
         if not origin_of(call, argument, link).trusted
     )

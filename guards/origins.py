@@ -9,7 +9,7 @@ from contracts.guard import Finished, GuardedCall
 from contracts.sink import Sink
 from guards.amounts import find_amounts
 from guards.money import read_amount
-from guards.values import at, folded, is_bare_number, leaves, names, names_as, within
+from guards.values import folded_text, is_bare_number, says_number, says_value, stands_below, texts_at, texts_below
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def origin_of(call: GuardedCall, argument: str, value: str) -> Origin:
         return Origin("requester", "the requester said it")
     if value in call.stained:
         return _STAINED
-    if any(names(text, value) for text in call.told):
+    if any(says_value(text, value) for text in call.told):
         return Origin("untrusted", "it came in with the case, in words that are not the requester's")
     for past in call.past:
         if origin := _first_seen(call, past, value):
@@ -49,40 +49,40 @@ def origin_of(call: GuardedCall, argument: str, value: str) -> Origin:
 
 
 def _first_seen(call: GuardedCall, past: Finished, value: str) -> Origin | None:
-    if any(_same(text, value) for _, text in leaves(past.args)) and not _is_said(call, value):
+    if any(_same(text, value) for _, text in texts_below(past.args)) and not _is_said(call, value):
         return Origin("written", f"it was first sent as an argument of {past.tool}")
     contract = call.tools.get(past.tool)
     trusted = contract.trusted if contract else ()
     found: Origin | None = None
-    for path, text in leaves(past.result):
-        if any(within(path, field) for field in trusted):
+    for path, text in texts_below(past.result):
+        if any(stands_below(path, field) for field in trusted):
             if _same(text, value):
                 return Origin("trusted", f"{past.tool}: {path}")
-        elif names(text, value):
+        elif says_value(text, value):
             found = Origin("untrusted", f"{past.tool}: {path}, which others may have written")
     return found
 
 
 def _is_said(call: GuardedCall, value: str) -> bool:
-    return any(names(text, value) for text in call.said)
+    return any(says_value(text, value) for text in call.said)
 
 
 def _says(text: str, value: str, sink: Sink, call: GuardedCall) -> bool:
     if sink.kind == "amount":
         return _says_amount(text, value, call)
     if is_bare_number(value):
-        return names_as(text, value, sink.nouns)
-    return names(text, value)
+        return says_number(text, value, sink.nouns)
+    return says_value(text, value)
 
 
 def _says_amount(text: str, value: str, call: GuardedCall) -> bool:
-    currency = next(iter(at(call.args, call.tool.currency)), "") if call.tool.currency else ""
+    currency = next(iter(texts_at(call.args, call.tool.currency)), "") if call.tool.currency else ""
     minor = int(value) if value.lstrip("-").isdigit() else read_amount(value, currency or "USD")
     return minor is not None and any(amount.is_one_of(frozenset({minor}), currency) for amount in find_amounts(text))
 
 
 def _same(one: str, other: str) -> bool:
-    return folded(one) == folded(other)
+    return folded_text(one) == folded_text(other)
 
 
 def records_with(reply: JsonValue, value: str) -> list[JsonValue]:

@@ -2,7 +2,7 @@
 
 from contracts.guard import Finding, GuardedCall
 from guards.origins import origin_of, records_with
-from guards.values import at, leaves, names
+from guards.values import says_value, texts_at, texts_below
 
 _TO_SOMEBODY = ("recipient", "payee")
 
@@ -13,7 +13,7 @@ def judge_provenance(call: GuardedCall) -> tuple[Finding, ...]:
         Finding("untrusted", argument, f"{argument}: {origin.says}.")
         for argument, sink in call.tool.sinks.items()
         if sink.kind != "content"
-        for value in at(call.args, argument)
+        for value in texts_at(call.args, argument)
         if not (origin := origin_of(call, argument, value)).trusted
     )
 
@@ -28,7 +28,7 @@ def judge_intent(call: GuardedCall) -> tuple[Finding, ...]:
         Finding("unintended", argument, f"{argument}: known, but nothing that the requester said leads there.")
         for argument, sink in call.tool.sinks.items()
         if sink.kind in _TO_SOMEBODY
-        for value in at(call.args, argument)
+        for value in texts_at(call.args, argument)
         if origin_of(call, argument, value).source == "trusted" and not _is_led_to(call, value)
     )
 
@@ -39,8 +39,8 @@ def judge_pairs(call: GuardedCall) -> tuple[Finding, ...]:
         Finding("pair", argument, f"{argument}: it does not stand in the same record as {sink.paired_with}.")
         for argument, sink in call.tool.sinks.items()
         if sink.paired_with
-        for amount in at(call.args, argument)
-        for other in at(call.args, sink.paired_with)
+        for amount in texts_at(call.args, argument)
+        for other in texts_at(call.args, sink.paired_with)
         if not _belong_together(call, argument, amount, other)
     )
 
@@ -51,7 +51,7 @@ def judge_first_seen(call: GuardedCall) -> tuple[Finding, ...]:
         Finding("first_seen", argument, f"{argument}: nothing was ever sent or paid there.")
         for argument, sink in call.tool.sinks.items()
         if sink.kind in _TO_SOMEBODY
-        for value in at(call.args, argument)
+        for value in texts_at(call.args, argument)
         if value not in call.used_before
     )
 
@@ -59,9 +59,9 @@ def judge_first_seen(call: GuardedCall) -> tuple[Finding, ...]:
 def _is_led_to(call: GuardedCall, value: str) -> bool:
     for past in call.past:
         records = records_with(past.result, value)
-        known = [text for record in records for _, text in leaves(record)]
-        asked = [text for _, text in leaves(past.args)] if records else []
-        if any(names(said, text) for text in (*known, *asked) for said in call.said):
+        known = [text for record in records for _, text in texts_below(record)]
+        asked = [text for _, text in texts_below(past.args)] if records else []
+        if any(says_value(said, text) for text in (*known, *asked) for said in call.said):
             return True
     return False
 
@@ -72,7 +72,7 @@ def _belong_together(call: GuardedCall, argument: str, amount: str, other: str) 
     if all(origin.source == "requester" for origin in origins):
         return True
     return any(
-        any(text == amount for _, text in leaves(record))
+        any(text == amount for _, text in texts_below(record))
         for past in call.past
         for record in records_with(past.result, other)
     )
