@@ -1,7 +1,7 @@
 """What a workflow is allowed to do: tools, rules, roles, limits and who answers for it. Values only."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from pydantic import JsonValue
@@ -10,23 +10,37 @@ from contracts.guard import Guard
 from contracts.tool import AnyTool
 
 VerdictType = Literal["allow", "deny", "require_approval"]
-Operator = Literal["above", "at_most", "equals", "differs", "not_among"]
+Operator = Literal["above", "at_most", "equals", "differs", "not_among", "contains"]
+FactType = Literal["text", "whole", "decimal", "flag", "texts"]
+"""What a fact is: `decimal` is a string such as `100.00`, with at most four places; there is no floating point."""
+
+HOST, SEEN = "host_", "seen_"
+"""How facts begin that only the engine states: what it knows of the run, and what the case's own calls have shown.
+
+What a draft, an argument or a measure says under such a name is dropped.
+"""
 
 
 @dataclass(frozen=True)
 class Condition:
-    """One comparison of a fact with a constant. A fact that is missing fires every deny and no allow."""
+    """One comparison of a fact with a constant.
+
+    A fact that is missing, or of another type than the constant, fires every rule that denies or asks and none that
+    allows.
+    """
 
     fact: str
     operator: Operator
     value: JsonValue
 
 
-def above(fact: str, value: int) -> Condition:
+def above(fact: str, value: int | str) -> Condition:
+    """A whole number, or a sum of money as a decimal string: `above("amount", "100.00")`."""
     return Condition(fact, "above", value)
 
 
-def at_most(fact: str, value: int) -> Condition:
+def at_most(fact: str, value: int | str) -> Condition:
+    """A whole number, or a sum of money as a decimal string."""
     return Condition(fact, "at_most", value)
 
 
@@ -40,6 +54,11 @@ def differs(fact: str, value: JsonValue) -> Condition:
 
 def not_among(fact: str, *values: JsonValue) -> Condition:
     return Condition(fact, "not_among", list(values))
+
+
+def contains(fact: str, value: str) -> Condition:
+    """Of a fact that is a list of texts: whether `value` is among them."""
+    return Condition(fact, "contains", value)
 
 
 @dataclass(frozen=True)
@@ -85,6 +104,8 @@ class Rule:
     """One sentence a reviewer understands."""
     quorum: Quorum = NOBODY
     within_s: int = 0
+    waivable: bool = False
+    """Asks nobody while the workflow works in the mode `auto`."""
 
 
 def allow(rule_id: str, tool: str, *when: Condition, why: str) -> Rule:
@@ -111,8 +132,29 @@ def require_approval(  # a declaration: every argument is a keyword
     return Rule(rule_id, tool, "require_approval", when, why, quorum if quorum.roles else Quorum((role,)), within_s)
 
 
+def waivable(rule: Rule) -> Rule:
+    """A rule that asks, but nobody while the workflow works in the mode `auto`."""
+    return replace(rule, waivable=True)
+
+
 Measure = Callable[[dict[str, JsonValue], dict[str, JsonValue]], dict[str, JsonValue]]
 """Facts that depend on the arguments: `(arguments, facts of the draft) -> facts`. Pure, and run for edits, too."""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """An earlier call of the same case that was carried out, as the ledger has it."""
+
+    tool: str
+    args: dict[str, JsonValue]
+    result: JsonValue
+
+
+Evidence = Callable[[dict[str, JsonValue], Sequence[Finished]], dict[str, JsonValue]]
+"""Facts that the case's own calls show: `(arguments, finished calls, oldest first) -> facts`. Pure.
+
+No model and no edited state can forge them. Rules read them under names that begin with `seen_`.
+"""
 
 
 @dataclass(frozen=True)
@@ -199,6 +241,10 @@ class Policy:
     """Roles that the rules and the escalation may ask for."""
     measures: Mapping[str, Measure] = field(default_factory=dict)
     """By tool: what policy has to know of the arguments beside their values."""
+    evidence: Mapping[str, Evidence] = field(default_factory=dict)
+    """By tool: what policy has to know of what the case has done before."""
+    facts: Mapping[str, Mapping[str, FactType]] = field(default_factory=dict)
+    """By tool: facts that only hand-written Cedar reads, with their types; those of rules and arguments are known."""
     input_guards: tuple[Guard, ...] = ()
     """Applied in this order to every text that comes from outside, before anything of it is stored."""
 

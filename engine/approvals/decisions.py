@@ -220,7 +220,7 @@ async def _store_edit(
     request, reviewer = sitting.request, sitting.reviewer
     if submission.tool not in (None, request.tool):
         raise InvalidDecision(f"An edit keeps the tool: {request.tool!r}, not {submission.tool!r}.")
-    judged = judge(request.tool, submission.args or {}, request.facts)
+    judged = await judge(request.tool, submission.args or {}, request.facts)
     if judged.verdict.type == "deny":
         raise PolicyDenied(f"Policy does not allow the edited action: {judged.verdict.why}")
     for quorum in (request.quorum, judged.verdict.quorum):

@@ -1,7 +1,7 @@
 """An approval request as the engine's rooms hand it to each other."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Self
 
@@ -48,10 +48,13 @@ class Judged:
     """As the draft stated them: an edit is judged by the same, measured anew."""
     verdict: Verdict
     policy_version: str
+    host: JsonObject = field(default_factory=dict)
+    """What the engine knew of the run when it was judged."""
 
 
-Judge = Callable[[str, JsonObject, JsonObject], Judged]
-"""`(tool name, args, facts)`. Raises `InvalidRequest` for arguments that the tool's schema refuses."""
+Judge = Callable[[str, JsonObject, JsonObject], Awaitable[Judged]]
+"""`(tool name, args, facts)`, in the caller's transaction. Raises `InvalidRequest` for arguments that the tool's schema
+refuses."""
 
 
 @dataclass(frozen=True)

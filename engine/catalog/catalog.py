@@ -67,14 +67,6 @@ def load_catalog(registry: Path, *, routes: Mapping[str, JsonObject], queues: Ov
     return Catalog([_load(root, name, target, routes) for name, target in targets.items()], queues)
 
 
-def load_policies(registry: Path) -> dict[str, Policy]:
-    """The policy of every workflow of `registry` by its name, whether or not it can be governed.
-
-    Raises `ConfigurationError` for one that cannot be imported.
-    """
-    return {name: _policy(_package(target), name) for name, target in read_registry(registry).items()}
-
-
 def _queues(workflows: Iterable[Workflow], overrides: Overrides) -> dict[str, ReviewQueue]:
     found: dict[str, ReviewQueue] = {}
     for workflow in workflows:
@@ -99,31 +91,23 @@ def _queues(workflows: Iterable[Workflow], overrides: Overrides) -> dict[str, Re
 
 def _load(root: Path, name: str, target: str, routes: Mapping[str, JsonObject]) -> Workflow:
     file, _, attribute = target.removeprefix("./").partition(":")
-    package = _package(target)
+    package = file.removesuffix("/graph.py").replace("/", ".")
     graph = getattr(_module(f"{package}.graph", name), attribute or "graph", None)
-    policy = _policy(package, name)
-    if not isinstance(graph, CompiledStateGraph):
-        raise ConfigurationError(f"Workflow {name!r} offers no compiled graph in {file!r}.")
+    policy = getattr(_module(f"{package}.policy", name), "POLICY", None)
+    if not isinstance(graph, CompiledStateGraph) or not isinstance(policy, Policy):
+        raise ConfigurationError(f"Workflow {name!r} offers no compiled graph in {file!r} or no POLICY beside it.")
     folder = root / Path(file).parent
     stand_ins: Mapping[str, StandIn] = {}
     if (folder / "stand_ins.py").exists():
         stand_ins = _module(f"{package}.stand_ins", name).STAND_INS
     prompts = load_prompts(folder / "prompts")
-    manifest = make_manifest(graph, policy, prompts, code_of(root, folder), routes)
-    workflow = Workflow(name, graph, policy, prompts, stand_ins, stages_of(graph), digest(manifest), manifest)
+    beside = folder / "policy.cedar"
+    handwritten = beside.read_text() if beside.exists() else ""
+    manifest = make_manifest(graph, policy, prompts, code_of(root, folder), routes, handwritten)
+    stages = stages_of(graph)
+    workflow = Workflow(name, graph, policy, prompts, stand_ins, stages, digest(manifest), manifest, handwritten)
     check(workflow)
     return workflow
-
-
-def _package(target: str) -> str:
-    return target.removeprefix("./").partition(":")[0].removesuffix("/graph.py").replace("/", ".")
-
-
-def _policy(package: str, workflow: str) -> Policy:
-    policy = getattr(_module(f"{package}.policy", workflow), "POLICY", None)
-    if not isinstance(policy, Policy):
-        raise ConfigurationError(f"Workflow {workflow!r} has no POLICY in {package}.policy.")
-    return policy
 
 
 def _module(path: str, workflow: str) -> ModuleType:

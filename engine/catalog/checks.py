@@ -6,10 +6,9 @@ from itertools import combinations
 from typing import get_type_hints
 
 from contracts.errors import ConfigurationError
-from contracts.policy import Rule
+from contracts.policy import HOST, SEEN, Rule
 from contracts.tool import Accepted, AnyTool
 from engine.approvals.hours import problems_of
-from engine.catalog.lint import lint, too_many_tools
 from engine.catalog.workflow import Workflow
 
 _LONGEST_SETTLING_S = 60
@@ -27,6 +26,8 @@ def check(workflow: Workflow) -> None:
         *_queue(workflow),
         *_stages(workflow),
     ]
+    # What is wrong with the rules is said in their own words first.
+    problems = problems or [*_cedar(workflow)]
     if problems:
         listed = "\n".join(f"  - {problem}" for problem in problems)
         raise ConfigurationError(f"Workflow {workflow.name!r} cannot be governed:\n{listed}")
@@ -41,13 +42,9 @@ def _ownership(workflow: Workflow) -> Iterator[str]:
 
 
 def _tools(workflow: Workflow) -> Iterator[str]:
-    for tool in workflow.policy.callable_tools:
+    for tool in workflow.policy.tools:
         for problem in _contract(tool):
             yield f"the contract of {tool.name!r} {problem}"
-        for finding in lint(tool):
-            if finding.level == "error":
-                where = f"{finding.field} " if finding.field else ""
-                yield f"the tool {tool.name!r}: {where}{finding.says} ({finding.rule}). {finding.do}"
 
 
 def _contract(tool: AnyTool) -> Iterator[str]:
@@ -93,11 +90,23 @@ def _rules(workflow: Workflow) -> Iterator[str]:
         rules = [rule for rule in policy.rules if rule.tool == tool.name]
         if tool.writes and not rules:
             yield f"no rule speaks of the write {tool.name!r}"
-        if not tool.writes and rules:
-            yield f"a read needs no gate, but rule {rules[0].id!r} is about {tool.name!r}"
+        if not tool.writes and (unfit := [rule.id for rule in rules if rule.verdict != "deny"]):
+            yield (
+                f"a read needs no gate and is allowed to stages that are granted it, but rule {unfit[0]!r} is about"
+                f" {tool.name!r}: a rule about a read denies"
+            )
+        if own := [name for name in tool.request.model_fields if name.startswith((HOST, SEEN))]:
+            yield f"{tool.name!r} takes {own[0]!r}, a name under which only the engine states facts"
         asked = {rule.quorum for rule in rules if rule.verdict == "require_approval"}
         if not all(one.covers(other) or other.covers(one) for one, other in combinations(asked, 2)):
             yield f"rules for {tool.name!r} ask people of whom none includes the others"
+
+
+def _cedar(workflow: Workflow) -> Iterator[str]:
+    try:
+        workflow.policies  # noqa: B018  # parsed here, once, for everybody
+    except ConfigurationError as error:
+        yield f"{error.detail} {error.hint}".strip()
 
 
 def _asking(rule: Rule, roles: tuple[str, ...]) -> Iterator[str]:
@@ -133,7 +142,6 @@ def _stages(workflow: Workflow) -> Iterator[str]:
     for stage in workflow.stages.values():
         if stage.prompt and stage.prompt not in workflow.prompts:
             yield f"stage {stage.name!r} uses the prompt {stage.prompt!r}, which has no file"
-        yield from too_many_tools(stage)
         for used in stage.tools:
             by_tool.setdefault(used, set()).add(stage.kind)
     listed = {tool.name: tool for tool in workflow.policy.tools}

@@ -22,6 +22,7 @@ def make_manifest(
     prompts: Mapping[str, Prompt],
     code: Mapping[str, str],
     routes: Mapping[str, JsonValue],
+    handwritten: str = "",
 ) -> JsonObject:
     """Everything that decides what a run does. `routes` are by alias, `*` for all others, and hold no secret.
 
@@ -36,7 +37,7 @@ def make_manifest(
             p.name: {"model": p.alias, "max_tokens": p.max_tokens, "text": p.sha256[:16]} for p in prompts.values()
         },
         "tools": {tool.name: _contract(tool) for tool in policy.tools},
-        "policy": _values(policy),
+        "policy": _values(policy, handwritten) | {"cedar": handwritten},
         "routes": {alias: routes.get(alias, routes.get("*")) for alias in aliases},
     }
     return cast(JsonObject, json.loads(json.dumps(made, sort_keys=True)))
@@ -82,10 +83,10 @@ def _contract(tool: AnyTool) -> dict[str, object]:
     }
 
 
-def _values(policy: Policy) -> dict[str, object]:
+def _values(policy: Policy, handwritten: str) -> dict[str, object]:
     """The policy's values; functions count by name here and by their code with the rest of the code."""
     return {
-        "version": policy_version(policy),
+        "version": policy_version(policy, handwritten),
         "owner": policy.owner,
         "purpose": policy.purpose,
         "rules": {rule.id: asdict(rule) for rule in policy.rules},
@@ -93,6 +94,8 @@ def _values(policy: Policy) -> dict[str, object]:
         "budget": asdict(policy.budget),
         "queue": asdict(policy.queue),
         "roles": policy.roles,
+        "evidence": {tool: evidence.__qualname__ for tool, evidence in policy.evidence.items()},
+        "facts": {tool: dict(facts) for tool, facts in policy.facts.items()},
         "measures": {tool: measure.__qualname__ for tool, measure in policy.measures.items()},
         "input_guards": [guard.__qualname__ for guard in policy.input_guards],
     }

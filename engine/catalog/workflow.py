@@ -9,13 +9,14 @@ from langgraph.graph.state import CompiledStateGraph
 from pydantic import TypeAdapter, ValidationError
 
 from contracts.approval import JsonObject
-from contracts.correction import read_arguments
 from contracts.errors import InvalidRequest, ToolNotGranted
 from contracts.policy import Policy
 from contracts.tool import AnyTool
 from engine.approvals.model import Judged, NormalCall
-from engine.catalog.policy import facts_of, judge, policy_version
+from engine.catalog.policy import facts_of, policy_version
 from engine.catalog.prompt import Prompt
+from engine.policies.cedar import CedarPolicies
+from engine.policies.deciding import decide
 
 StandIn = Callable[[JsonObject], JsonObject]
 """Deterministic rules in place of a model: a prompt's values in, the reply out."""
@@ -45,6 +46,8 @@ class Workflow:
     stages: Mapping[str, Stage]
     version: str
     manifest: JsonObject
+    handwritten: str = ""
+    """Cedar beside the policy."""
 
     @cached_property
     def _input(self) -> TypeAdapter[Any]:
@@ -53,6 +56,19 @@ class Workflow:
     @cached_property
     def _inputs(self) -> set[str]:
         return set(get_type_hints(self.graph.builder.input_schema))
+
+    @cached_property
+    def policies(self) -> CedarPolicies:
+        """What judges its calls, parsed once. Raises `ConfigurationError`."""
+        return CedarPolicies(self.policy, agent=self.name, handwritten=self.handwritten)
+
+    def denies_reads_of(self, tool: str) -> bool:
+        """Whether there is anything to judge a read by."""
+        return any(known.verdict == "deny" for known in self.policies.known[tool].values())
+
+    @cached_property
+    def policy_version(self) -> str:
+        return policy_version(self.policy, self.handwritten)
 
     @property
     def writes(self) -> bool:
@@ -80,17 +96,27 @@ class Workflow:
             )
 
     def normalise(self, name: str, args: JsonObject) -> NormalCall:
-        """A call as the tool's schema reads it. Raises `InvalidArguments` for what it refuses, `ToolNotGranted`."""
+        """A call as the tool's schema reads it. Raises `InvalidRequest` for what it refuses, `ToolNotGranted`."""
         tool = self.tool(name)
-        normal = read_arguments(tool, args).model_dump(mode="json")
+        try:
+            normal = tool.request.model_validate(args).model_dump(mode="json")
+        except ValidationError as error:
+            raise InvalidRequest(
+                f"The arguments do not fit {name!r}: {'; '.join(_problems(error))}",
+                facts={"schema": tool.request.model_json_schema()},
+            ) from error
         preconditions = {field: normal[field] for field in tool.preconditions}
         return NormalCall(name, tool.version, normal, str(normal.get(tool.target, "")), preconditions)
 
-    def judge(self, name: str, args: JsonObject, facts: JsonObject) -> Judged:
-        """Normalise the call and ask policy about it; raises as `normalise` does."""
+    def judge(self, name: str, args: JsonObject, facts: JsonObject, host: JsonObject | None = None) -> Judged:
+        """Normalise the call and ask policy about it; `host` is what the engine knows and no draft can say.
+
+        Raises as `normalise` does.
+        """
         call = self.normalise(name, args)
-        verdict = judge(self.policy, name, facts_of(self.policy, name, call.args, facts))
-        return Judged(call, facts, verdict, policy_version(self.policy))
+        known = facts_of(self.policy, name, call.args, facts, host)
+        verdict = decide(self.policies, name, call.target, known)
+        return Judged(call, facts, verdict, self.policy_version, host or {})
 
 
 def stages_of(graph: Graph) -> dict[str, Stage]:

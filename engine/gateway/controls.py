@@ -4,9 +4,10 @@ import time
 from dataclasses import dataclass
 from typing import ClassVar
 
-from contracts.errors import BudgetExceeded, BypassRefused, ToolNotGranted
+from contracts.errors import BudgetExceeded, BypassRefused, PolicyDenied, ToolNotGranted
 from engine.catalog.workflow import Workflow
 from engine.gateway import ledger
+from engine.gateway.facts import host_facts
 from engine.gateway.ledger import Intent
 from engine.runs.model import Run
 from engine.store.database import Connection
@@ -99,11 +100,29 @@ class CallsOfCase(Control):
             raise BudgetExceeded(f"The case has made {limit} tool calls, its budget.")
 
 
+class PolicyOfReads(Control):
+    """A read that a rule denies is not made: by what the case's own calls have shown, before anything is read."""
+
+    name = "policy-of-reads"
+
+    async def within(self, conn: Connection, call: Asked) -> None:
+        tool, args, workflow = call.intent.tool, call.intent.args, call.workflow
+        if tool.writes or not workflow.denies_reads_of(tool.name):
+            return
+        host = await host_facts(conn, call.run, workflow, tool.name, args)
+        verdict = workflow.judge(tool.name, args, {}, host).verdict
+        if verdict.type != "allow":
+            raise PolicyDenied(
+                f"Policy does not allow {tool.name!r} ({verdict.rule}): {verdict.why}", facts={"rule": verdict.rule}
+            )
+
+
 CONTROLS: tuple[Control, ...] = (
     GrantedToStage(),
     OnlyEffectsWrite(),
     EditedThreadsDoNotAct(),
     SecondsOfRun(),
     CallsOfCase(),
+    PolicyOfReads(),
 )
 """Asked in this order; the first that refuses is heard."""

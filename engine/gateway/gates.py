@@ -13,6 +13,7 @@ from engine.approvals.decisions import decision_of
 from engine.approvals.payloads import dialects, response_schema
 from engine.catalog.workflow import Workflow
 from engine.gateway.cards import card_of
+from engine.gateway.facts import host_facts
 from engine.gateway.outcomes import Found, effect_of_approval
 from engine.gateway.place import here
 from engine.runs.model import Run
@@ -46,12 +47,14 @@ class RunGates:
         place = here()
         key = f"{self._run.id}:{place.task_id}:{self._ordinals[place.task_id]}"
         self._ordinals[place.task_id] += 1
-        judged = self._workflow.judge(tool.name, draft["args"], draft["facts"])
-        if not self._run.acts:
-            judged = replace(judged, verdict=replace(_EDITED, inputs=judged.verdict.inputs))
         card = card_of(tool, draft)
         queue = self._workflow.policy.queue.name
+        args = self._workflow.normalise(tool.name, draft["args"]).args
         async with self._journal.transaction() as conn:
+            host = await host_facts(conn, self._run, self._workflow, tool.name, args)
+            judged = self._workflow.judge(tool.name, args, draft["facts"], host)
+            if not self._run.acts:
+                judged = replace(judged, verdict=replace(_EDITED, inputs=judged.verdict.inputs))
             request = await requests.freeze(conn, self._run, judged, draft, freeze_key=key, queue=queue, card=card)
         return request.proposal()
 

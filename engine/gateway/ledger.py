@@ -17,6 +17,7 @@ from contracts.errors import (
     ToolRefused,
 )
 from contracts.event import Event
+from contracts.policy import Finished
 from contracts.tool import AnyTool
 from engine.approvals.requests import require_approved
 from engine.audit import audit
@@ -179,6 +180,12 @@ async def count_calls(conn: Connection, run: Run) -> int:
     """Calls that the case has opened over all its runs."""
     row = await (await conn.execute(_SQL["count_calls"], {"case_id": run.case_id})).fetchone()
     return int(row["calls"]) if row else 0
+
+
+async def finished_calls(conn: Connection, run: Run) -> list[Finished]:
+    """What the case has done and read over all its runs, oldest first."""
+    rows = await (await conn.execute(_SQL["finished"], {"case_id": run.case_id})).fetchall()
+    return [Finished(row["tool"], row["args"], row["result"]) for row in rows]
 
 
 async def consumed_approvals(conn: Connection, thread_id: str) -> set[str]:

@@ -44,6 +44,11 @@ RETURNING call_key, tool, attempt;
 -- How many calls a case has made over all its runs.
 SELECT count(*) AS calls FROM effect WHERE case_id = %(case_id)s;
 
+-- name: finished
+-- The calls of a case that were carried out, in the order in which they ended.
+SELECT tool, args, result FROM effect
+WHERE case_id = %(case_id)s AND state IN ('done', 'resolved_done') ORDER BY finished_at, call_key;
+
 -- name: find_record
 -- One record of a system.
 SELECT kind, key, version, value FROM tool_record
@@ -121,8 +126,6 @@ WHERE r.tenant = %(tenant)s AND e.state = 'unknown' AND e.effect_class <> 'read'
 -- Effects of a tenant, the one that was begun first at the top.
 SELECT * FROM effect_shown WHERE tenant = %(tenant)s
   AND (%(state)s::text IS NULL OR state = %(state)s)
-  AND (%(workflow)s::text IS NULL OR workflow = %(workflow)s)
-  AND (%(tool)s::text IS NULL OR tool = %(tool)s)
   AND (%(thread_id)s::uuid IS NULL OR thread_id = %(thread_id)s)
 ORDER BY opened_at, call_key LIMIT %(limit)s OFFSET %(offset)s;
 

@@ -16,7 +16,6 @@ from engine.approvals.decisions import require_reviewer
 from engine.approvals.model import ApprovalRequest, Judged, NormalCall
 from engine.approvals.requests import get_request, keep_decided, request_row
 from engine.audit import audit
-from engine.catalog.policy import policy_version
 from engine.catalog.workflow import Workflow
 from engine.gateway import ledger
 from engine.gateway.cards import risk_of
@@ -87,7 +86,7 @@ async def _approve(
 ) -> ApprovalRequest:
     """What takes something back consumes an approval, too: the person's, for exactly this call."""
     tool, why = workflow.tool(call.tool), f"{wanted.person.name} takes back what request {covered.id} did."
-    judged = Judged(call, {}, Verdict("allow", "undo", why), policy_version(workflow.policy))
+    judged = Judged(call, {}, Verdict("allow", "undo", why), workflow.policy_version)
     card: JsonObject = covered.card | {
         "summary": f"Take back: {covered.card['summary']}"[:200],
         "reason": wanted.reason,

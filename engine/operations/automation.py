@@ -9,14 +9,17 @@ from typing import Any
 
 from psycopg.rows import DictRow
 
+from contracts.errors import ConfigurationError
 from contracts.policy import Condition, Policy
 from contracts.tool import AnyTool
 from engine.approvals.history import cases_since, decided_requests
 from engine.approvals.model import DECISION_OF
-from engine.catalog.policy import facts_of, judge
+from engine.catalog.policy import facts_of
 from engine.catalog.workflow import Workflow
 from engine.operations.relaxing import code_of, relaxed, with_rules
 from engine.operations.suggestions import Candidate, Demands, Held, Judgement, Sums, candidates, considered
+from engine.policies.cedar import CedarPolicies
+from engine.policies.deciding import decide
 from engine.store.database import Connection
 
 Json = dict[str, Any]
@@ -116,7 +119,11 @@ def _suggestion(
 def _changes_only(before: Policy, after: Policy, tool: str, candidate: Candidate, history: Sequence[Judgement]) -> bool:
     """Whether the changed policy really allows what is covered, and says of the rest what it said."""
     covered = {one.request_id for one in candidate.covered}
-    said = [(one, judge(before, tool, one.facts), judge(after, tool, one.facts)) for one in history]
+    try:
+        was_judged, is_judged = (CedarPolicies(policy, agent=tool) for policy in (before, after))
+    except ConfigurationError:  # a fact that policy could not compare
+        return False
+    said = [(one, decide(was_judged, tool, "", one.facts), decide(is_judged, tool, "", one.facts)) for one in history]
     return all(
         now.type == "allow" if one.request_id in covered and was.type != "deny" else now.type == was.type
         for one, was, now in said

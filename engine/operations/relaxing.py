@@ -29,7 +29,8 @@ def code_of(rule: Rule) -> str:
     if rule.verdict == "require_approval":
         arguments += [*_who(rule), f"within_s={rule.within_s}"]
     lines = "".join(f"{_INDENT}{argument},\n" for argument in (*arguments, f"why={repr_of(rule.why)}"))
-    return f"{rule.verdict}(\n{lines})"
+    made = f"{rule.verdict}(\n{lines})"
+    return f"waivable({made})" if rule.waivable else made
 
 
 def repr_of(value: object) -> str:

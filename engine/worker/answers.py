@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from pydantic import JsonValue
 
+from contracts.approval import JsonObject
 from contracts.errors import (
     DigestMismatch,
     GatehouseError,
@@ -18,17 +19,18 @@ from engine.approvals.batches import Batch, batch_of
 from engine.approvals.canaries import Canary, decide_canary, shown_request
 from engine.approvals.decisions import Decided, Submission, decide, require_reviewer
 from engine.approvals.endings import note_refusal
-from engine.approvals.model import ApprovalRequest
+from engine.approvals.model import ApprovalRequest, Judged
 from engine.approvals.payloads import read_answer, read_decision
 from engine.approvals.questions import Question, answer_question
 from engine.approvals.requests import get_request
 from engine.catalog.catalog import Catalog
+from engine.gateway.facts import host_facts
 from engine.gateway.outcomes import Effect, Resolution, get_effect, require_resolver, resolve
 from engine.gateway.payloads import read_resolution
 from engine.gateway.undoing import Undo, undo
 from engine.runs.dispatch import Dispatcher
 from engine.runs.model import Run
-from engine.runs.runs import NextLeg
+from engine.runs.runs import NextLeg, get_run
 from engine.runs.threads import get_thread
 from engine.store.database import Connection, Database
 from engine.traces.metrics import REVIEW_SECONDS
@@ -203,7 +205,13 @@ class Answers:
         reviewer: Principal,
         following: NextLeg,
     ) -> Decided:
-        judge = self.catalog[request.workflow].judge
+        workflow = self.catalog[request.workflow]
+
+        async def judge(tool: str, args: JsonObject, facts: JsonObject) -> Judged:
+            run = await get_run(conn, request.run_id, tenant=request.tenant)
+            args = workflow.normalise(tool, args).args
+            return workflow.judge(tool, args, facts, await host_facts(conn, run, workflow, tool, args))
+
         decided = await decide(conn, request, submission, reviewer, judge=judge, following=following)
         if decided.decision and request.requested_at:  # one whose commit fails is counted, too
             waited = datetime.now(UTC) - request.requested_at

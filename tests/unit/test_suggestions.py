@@ -9,9 +9,10 @@ import pytest
 
 from contracts import policy
 from contracts.policy import above, at_most, differs, equals
-from engine.catalog.policy import judge
 from engine.operations.relaxing import code_of, relaxed, with_rules
 from engine.operations.suggestions import Candidate, Demands, Judgement, Sums, candidates, considered, wilson_lower
+from engine.policies.cedar import CedarPolicies
+from engine.policies.deciding import decide
 from tests.engines import POLICY
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -138,14 +139,14 @@ def test_the_lower_end_of_a_share_is_wilsons(plain: int, of: int, lower: float) 
 def test_a_narrowed_rule_asks_everywhere_else() -> None:
     when = (equals("currency", "EUR"), at_most("amount_cents", 20_000))
     rules = relaxed(POLICY, "billing.issue_refund", ["over-limit"], when, "As seen.")
-    after = with_rules(POLICY, ["over-limit"], rules)
+    after = CedarPolicies(with_rules(POLICY, ["over-limit"], rules), agent="trial")
 
     said = {
-        (cents, currency): judge(after, "billing.issue_refund", {"amount_cents": cents, "currency": currency}).type
+        (cents, currency): decide(after, "billing.issue_refund", "", {"amount_cents": cents, "currency": currency}).type
         for cents in (20_000, 20_001)
         for currency in ("EUR", "USD")
     }
-    unknown = judge(after, "billing.issue_refund", {"amount_cents": 15_000})
+    unknown = decide(after, "billing.issue_refund", "", {"amount_cents": 15_000})
 
     assert said.pop((20_000, "EUR")) == "allow"
     assert {*said.values(), unknown.type} == {"require_approval"}
