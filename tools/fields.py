@@ -31,3 +31,15 @@ CostCentreId = Annotated[str, Field(pattern=r"^CC-[0-9]{4,8}$")]
 BankAccount = Annotated[str, Field(pattern=r"^[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}$", description="IBAN, without spaces")]
 Reference = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$", description="The case behind an order")]
 Person = Annotated[str, Field(min_length=1, max_length=120)]
+
+Money = Annotated[
+    str, Field(pattern=r"^[0-9]{1,10}\.[0-9]{2}$", description="A sum as a decimal with two places, as in 158.90")
+]
+SignedMoney = Annotated[
+    str, Field(pattern=r"^-?[0-9]{1,10}\.[0-9]{2}$", description="As Money; below zero the customer gets it back")
+]
+ShopCustomerId = Annotated[str, Field(pattern=r"^[a-z]+(?:_[a-z]+)*_[0-9]{3,6}$")]
+ShopOrderId = Annotated[str, Field(pattern=r"^#W[0-9]{7}$", description="With its #, as in #W0012345")]
+ProductId = Annotated[str, Field(pattern=r"^[0-9]{10}$", description="A kind of thing, which has several items")]
+ItemId = Annotated[str, Field(pattern=r"^[0-9]{10}$", description="One variant of a product")]
+PaymentMethodId = Annotated[str, Field(pattern=r"^(?:credit_card|paypal|gift_card)_[0-9]{7}$")]

@@ -125,3 +125,19 @@ SELECT order_id FROM purchase WHERE reference = :reference AND status = 'open';
 -- name: cancel_purchase
 -- Cancel an order.
 UPDATE purchase SET status = 'cancelled' WHERE order_id = :order_id;
+
+-- name: seed_shop_record
+-- Enter a customer, an order or a product of the shop unless the file has it.
+INSERT OR IGNORE INTO shop_record (kind, key, record, version) VALUES (:kind, :key, :record, 1);
+
+-- name: shop_record
+-- One customer, order or product of the shop.
+SELECT record, version FROM shop_record WHERE kind = :kind AND key = :key;
+
+-- name: shop_records
+-- Every record of a kind.
+SELECT key, record, version FROM shop_record WHERE kind = :kind ORDER BY key;
+
+-- name: keep_shop_record
+-- Change a record, which is another version from then on.
+UPDATE shop_record SET record = :record, version = version + 1 WHERE kind = :kind AND key = :key;

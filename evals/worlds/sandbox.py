@@ -13,13 +13,28 @@ from evals.worlds.crm import crm_world
 from evals.worlds.faults import Fault
 from evals.worlds.mail import mail_world
 from evals.worlds.purchasing import purchasing_world
+from evals.worlds.retail import catalogue_world, customers_world, orders_world
+from evals.worlds.retail_data import ShopData, own_shop
 from evals.worlds.seed import enter, read_seed
 from evals.worlds.serving import Desk
 from evals.worlds.store import JsonObject, Store, from_text
 from evals.worlds.suppliers import suppliers_world
 from evals.worlds.supplies import enter_supplies
 
-EffectKind = Literal["refunds", "credits", "messages", "orders", "cancellations"]
+EffectKind = Literal[
+    "refunds",
+    "credits",
+    "messages",
+    "orders",
+    "cancellations",
+    "shop_cancellations",
+    "address_changes",
+    "payment_changes",
+    "item_changes",
+    "item_returns",
+    "item_exchanges",
+    "profile_changes",
+]
 EFFECT_KINDS: tuple[EffectKind, ...] = get_args(EffectKind)
 """What may be done in the worlds, each as its world calls one of them and an `s`."""
 
@@ -56,6 +71,13 @@ class Effects:
     messages: tuple[JsonObject, ...]
     orders: tuple[JsonObject, ...]
     cancellations: tuple[JsonObject, ...]
+    shop_cancellations: tuple[JsonObject, ...]
+    address_changes: tuple[JsonObject, ...]
+    payment_changes: tuple[JsonObject, ...]
+    item_changes: tuple[JsonObject, ...]
+    item_returns: tuple[JsonObject, ...]
+    item_exchanges: tuple[JsonObject, ...]
+    profile_changes: tuple[JsonObject, ...]
     requests: tuple[Request, ...]
     """Every request, reads, repeats and refusals included."""
 
@@ -65,8 +87,10 @@ class Effects:
         return done
 
 
-def open_worlds(path: Path | None = None, faults: Mapping[str, Fault] | None = None) -> Worlds:
-    """Open every world, seeded, over the SQLite file `path`; None keeps them in memory.
+def open_worlds(
+    path: Path | None = None, faults: Mapping[str, Fault] | None = None, *, shop: ShopData | None = None
+) -> Worlds:
+    """Open every world, seeded, over the SQLite file `path`; None keeps them in memory. `shop`: our own by default.
 
     Several processes may open the same file at once. `faults` have names of the caller's choice, under which their
     uses are counted in the file.
@@ -74,6 +98,7 @@ def open_worlds(path: Path | None = None, faults: Mapping[str, Fault] | None = N
     store, seed = Store(path), read_seed()
     enter(seed, store)
     enter_supplies(store)
+    (shop or own_shop()).enter(store)
     desk = Desk(store, dict(faults or {}))
     return Worlds(
         store,
@@ -84,6 +109,9 @@ def open_worlds(path: Path | None = None, faults: Mapping[str, Fault] | None = N
             "suppliers": suppliers_world(desk),
             "accounting": accounting_world(desk),
             "purchasing": purchasing_world(desk, seed.today),
+            "shop_customers": customers_world(desk),
+            "shop_catalogue": catalogue_world(desk),
+            "shop_orders": orders_world(desk),
         },
     )
 

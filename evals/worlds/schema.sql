@@ -27,3 +27,6 @@ CREATE TABLE IF NOT EXISTS cost_centre (cost_centre TEXT PRIMARY KEY, record TEX
 
 CREATE TABLE IF NOT EXISTS purchase (order_id TEXT PRIMARY KEY, reference TEXT NOT NULL, cost_centre TEXT NOT NULL,
                                      placed_on TEXT NOT NULL, record TEXT NOT NULL, status TEXT NOT NULL);
+
+CREATE TABLE IF NOT EXISTS shop_record (kind TEXT NOT NULL, key TEXT NOT NULL, record TEXT NOT NULL,
+                                        version INTEGER NOT NULL, PRIMARY KEY (kind, key));

@@ -1,0 +1,234 @@
+"""The world's shop: customers, catalogue and orders, each an HTTP system of its own over one set of books."""
+
+from collections.abc import Callable
+from typing import Any
+
+from starlette.applications import Starlette
+
+from evals.worlds.retail_changes import (
+    Books,
+    Objection,
+    Record,
+    as_kept,
+    as_said,
+    cancel,
+    change_address,
+    change_items,
+    change_payment,
+    exchange,
+    give_back,
+    money,
+)
+from evals.worlds.serving import Answer, Desk, Incoming, record_effect, refusal
+from evals.worlds.store import Rows, from_text, to_text
+
+Change = Callable[[Books, Record], None]
+
+_STATUSES = {"pending (item modified)": "pending, items changed"}
+
+
+def customers_world(desk: Desk) -> Starlette:
+    return Starlette(
+        routes=[
+            desk.route("shop_customers.find_by_email", "GET", "/by-email", _by_email),
+            desk.route("shop_customers.find_by_name", "GET", "/by-name", _by_name),
+            desk.route("shop_customers.read_profile", "GET", "/profiles", _profile),
+            desk.route("shop_customers.change_default_address", "POST", "/addresses", _default_address),
+        ]
+    )
+
+
+def catalogue_world(desk: Desk) -> Starlette:
+    return Starlette(
+        routes=[
+            desk.route("shop_catalogue.list_products", "GET", "/products", _products),
+            desk.route("shop_catalogue.read_product", "GET", "/product", _product),
+        ]
+    )
+
+
+def orders_world(desk: Desk) -> Starlette:
+    """Its routes; `/meanwhile` is how somebody in the warehouse changes the status of an order."""
+    return Starlette(
+        routes=[
+            desk.route("shop_orders.read_order", "GET", "/orders", _order),
+            desk.route("shop_orders.cancel_order", "POST", "/cancellations", _changes("shop_cancellation", cancel)),
+            desk.route("shop_orders.change_address", "POST", "/addresses", _changes("address_change", change_address)),
+            desk.route("shop_orders.change_payment", "POST", "/payments", _changes("payment_change", change_payment)),
+            desk.route("shop_orders.change_items", "POST", "/items", _changes("item_change", change_items)),
+            desk.route("shop_orders.return_items", "POST", "/returns", _changes("item_return", give_back)),
+            desk.route("shop_orders.exchange_items", "POST", "/exchanges", _changes("item_exchange", exchange)),
+            desk.route("shop_orders.meanwhile", "POST", "/meanwhile", _meanwhile),
+        ]
+    )
+
+
+def _record(rows: Rows, kind: str, key: str) -> tuple[Record, int]:
+    row = rows.one("shop_record", kind=kind, key=key)
+    if row is None:
+        raise Objection(404, f"no {kind[:-1]} {key!r}")
+    return from_text(row["record"]), int(row["version"])
+
+
+def _by_email(rows: Rows, incoming: Incoming) -> Answer:
+    wanted = incoming.query.get("email", "").casefold()
+    return _only(rows, lambda customer: customer["email"].casefold() == wanted)
+
+
+def _by_name(rows: Rows, incoming: Incoming) -> Answer:
+    first, last, code = (incoming.query.get(part, "").casefold() for part in ("first_name", "last_name", "zip"))
+
+    def fits(customer: Record) -> bool:
+        name = customer["name"]
+        said = (name["first_name"].casefold(), name["last_name"].casefold(), customer["address"]["zip"].casefold())
+        return said == (first, last, code)
+
+    return _only(rows, fits)
+
+
+def _only(rows: Rows, fits: Callable[[Record], bool]) -> Answer:
+    found = [row["key"] for row in rows.all("shop_records", kind="users") if fits(from_text(row["record"]))]
+    return Answer(200, {"customer_id": found[0] if len(found) == 1 else None})
+
+
+def _answering(answer: Callable[[Rows, Incoming], Answer]) -> Callable[[Rows, Incoming], Answer]:
+    def act(rows: Rows, incoming: Incoming) -> Answer:
+        try:
+            return answer(rows, incoming)
+        except Objection as objection:
+            return refusal(objection.status, objection.detail)
+
+    return act
+
+
+@_answering
+def _profile(rows: Rows, incoming: Incoming) -> Answer:
+    key = incoming.query.get("customer_id", "")
+    return Answer(200, _profile_said(key, *_record(rows, "users", key)))
+
+
+@_answering
+def _product(rows: Rows, incoming: Incoming) -> Answer:
+    product, _ = _record(rows, "products", incoming.query.get("product_id", ""))
+    variants: list[Any] = [variant | {"price": money(variant["price"])} for variant in product["variants"].values()]
+    return Answer(200, {"product_id": product["product_id"], "name": product["name"], "variants": variants})
+
+
+def _products(rows: Rows, incoming: Incoming) -> Answer:
+    found = [from_text(row["record"]) for row in rows.all("shop_records", kind="products")]
+    named = sorted((str(product["name"]), str(product["product_id"])) for product in found)
+    return Answer(200, {"products": [{"product_id": product_id, "name": name} for name, product_id in named]})
+
+
+@_answering
+def _order(rows: Rows, incoming: Incoming) -> Answer:
+    return Answer(200, _order_said(*_record(rows, "orders", incoming.query.get("order_id", ""))))
+
+
+def _changes(kind: str, change: Change) -> Callable[[Rows, Incoming], Answer]:
+    @_answering
+    def act(rows: Rows, incoming: Incoming) -> Answer:
+        if answered := _answered_before(rows, incoming, kind):
+            return answered
+        wish: Record = incoming.body
+        order, version = _record(rows, "orders", str(wish.get("order_id", "")))
+        if version != wish.get("order_version"):
+            return refusal(409, f"the order has version {version} by now")
+        customer, _ = _record(rows, "users", order["user_id"])
+        before = to_text(customer)
+        change(Books(order, customer, lambda key: _record(rows, "products", key)[0]), wish)
+        rows.all("keep_shop_record", kind="orders", key=order["order_id"], record=to_text(order))
+        if to_text(customer) != before:
+            rows.all("keep_shop_record", kind="users", key=order["user_id"], record=to_text(customer))
+        return record_effect(rows, kind, incoming, _order_said(order, version + 1))
+
+    return act
+
+
+@_answering
+def _default_address(rows: Rows, incoming: Incoming) -> Answer:
+    if answered := _answered_before(rows, incoming, "profile_change"):
+        return answered
+    wish: Record = incoming.body
+    key = str(wish.get("customer_id", ""))
+    customer, version = _record(rows, "users", key)
+    if version != wish.get("profile_version"):
+        return refusal(409, f"the profile has version {version} by now")
+    customer["address"] = as_kept(wish["address"])
+    rows.all("keep_shop_record", kind="users", key=key, record=to_text(customer))
+    return record_effect(rows, "profile_change", incoming, _profile_said(key, customer, version + 1))
+
+
+@_answering
+def _meanwhile(rows: Rows, incoming: Incoming) -> Answer:
+    order, version = _record(rows, "orders", str(incoming.body.get("order_id", "")))
+    order["status"] = incoming.body["status"]
+    rows.all("keep_shop_record", kind="orders", key=order["order_id"], record=to_text(order))
+    return Answer(200, _order_said(order, version + 1))
+
+
+def _answered_before(rows: Rows, incoming: Incoming, kind: str) -> Answer | None:
+    if not incoming.idempotency_key:
+        return refusal(400, "the header Idempotency-Key is missing")
+    earlier = rows.one("effect_by_key", kind=kind, idempotency_key=incoming.idempotency_key)
+    if earlier is None:
+        return None
+    same = earlier["request"] == to_text(incoming.body)
+    return Answer(200, from_text(earlier["receipt"])) if same else refusal(422, "the key was used before")
+
+
+def _profile_said(key: str, customer: Record, version: int) -> Record:
+    methods = customer["payment_methods"].values()
+    return {
+        "customer_id": key,
+        "name": customer["name"],
+        "email": customer["email"],
+        "address": as_said(customer["address"]),
+        "payment_methods": [
+            {
+                "payment_method_id": method["id"],
+                "kind": method["source"],
+                "balance": money(method["balance"]) if "balance" in method else None,
+            }
+            for method in methods
+        ],
+        "orders": customer["orders"],
+        "version": version,
+    }
+
+
+def _order_said(order: Record, version: int) -> Record:
+    payments = order["payment_history"]
+    return {
+        "order_id": order["order_id"],
+        "customer_id": order["user_id"],
+        "status": _STATUSES.get(order["status"], order["status"]),
+        "address": as_said(order["address"]),
+        "items": [item | {"price": money(item["price"])} for item in order["items"]],
+        "shipments": [{"tracking_ids": f["tracking_id"], "item_ids": f["item_ids"]} for f in order["fulfillments"]],
+        "payments": [
+            {"kind": p["transaction_type"], "amount": money(p["amount"]), "payment_method_id": p["payment_method_id"]}
+            for p in payments
+        ],
+        "cancelled_because": order.get("cancel_reason"),
+        "to_return": _to_return(order),
+        "to_exchange": _to_exchange(order),
+        "version": version,
+    }
+
+
+def _to_return(order: Record) -> Record | None:
+    if "return_items" not in order:
+        return None
+    return {"item_ids": order["return_items"], "payment_method_id": order["return_payment_method_id"]}
+
+
+def _to_exchange(order: Record) -> Record | None:
+    if "exchange_items" not in order:
+        return None
+    return {
+        "item_ids": order["exchange_items"],
+        "new_item_ids": order["exchange_new_items"],
+        "payment_method_id": order["exchange_payment_method_id"],
+        "price_difference": money(order["exchange_price_difference"]),
+    }
