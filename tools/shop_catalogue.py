@@ -3,6 +3,9 @@
 from contracts.tool import Call, ToolModel, tool
 from tools.fields import ItemId, Money, ProductId
 
+_TRUSTED = ("product_id", "variants.item_id", "variants.available", "variants.price")
+"""Not names and options: suppliers write these."""
+
 
 class ProductsRequest(ToolModel):
     pass
@@ -35,13 +38,13 @@ class Product(ToolModel):
     variants: tuple[Variant, ...]
 
 
-@tool(effect="read", scopes=("shop_catalogue:read",))
+@tool(effect="read", scopes=("shop_catalogue:read",), trusted=("products.product_id",))
 async def list_products(request: ProductsRequest, call: Call) -> Products:
     """List every kind of product with its id."""
     return Products.model_validate(await call.send("GET", "/products"))
 
 
-@tool(effect="read", scopes=("shop_catalogue:read",))
+@tool(effect="read", scopes=("shop_catalogue:read",), trusted=_TRUSTED)
 async def read_product(request: ProductRequest, call: Call) -> Product:
     """Read the items that a product comes in: options, price, and whether one can be had now.
 

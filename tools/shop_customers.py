@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from contracts.sink import Sink
 from contracts.tool import Call, ToolModel, tool
 from tools.fields import EmailAddress, Money, PaymentMethodId, ShopCustomerId, ShopOrderId
 
@@ -30,6 +31,9 @@ class PaymentMethod(ToolModel):
     kind: Literal["credit_card", "paypal", "gift_card"]
     balance: Money | None
     """What is left on a gift card; None for the others."""
+
+
+_TRUSTED = ("customer_id", "name", "email", "address", "payment_methods", "orders", "version")
 
 
 class EmailRequest(ToolModel):
@@ -67,19 +71,19 @@ class ProfileAddressRequest(ToolModel):
     """Version of the profile that the change was shown with."""
 
 
-@tool(effect="read", scopes=("shop_customers:find",))
+@tool(effect="read", scopes=("shop_customers:find",), trusted=("customer_id",))
 async def find_by_email(request: EmailRequest, call: Call) -> Found:
     """Find the customer who has this e-mail address; None when nobody has it."""
     return Found.model_validate(await call.send("GET", "/by-email", query={"email": request.email}))
 
 
-@tool(effect="read", scopes=("shop_customers:find",))
+@tool(effect="read", scopes=("shop_customers:find",), trusted=("customer_id",))
 async def find_by_name(request: NameRequest, call: Call) -> Found:
     """Find the customer of this first name, last name and zip code; None when nobody or more than one fits."""
     return Found.model_validate(await call.send("GET", "/by-name", query=request.model_dump(mode="json")))
 
 
-@tool(effect="read", scopes=("shop_customers:read",))
+@tool(effect="read", scopes=("shop_customers:read",), trusted=_TRUSTED)
 async def read_profile(request: ProfileRequest, call: Call) -> Profile:
     """Read a customer's profile: name, e-mail, default address, payment methods and orders.
 
@@ -102,6 +106,9 @@ async def _read_version(request: ProfileAddressRequest, call: Call) -> dict[str,
     idempotent_by=("customer_id",),
     preconditions=("profile_version",),
     reread=_read_version,
+    sinks={"customer_id": Sink("identifier"), "address": Sink("recipient")},
+    trusted=_TRUSTED,
+    reaches="customer",
     undo="Change the address back to the one before; orders that were placed meanwhile keep theirs.",
 )
 async def change_default_address(request: ProfileAddressRequest, call: Call) -> Profile:

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from contracts.sink import Sink
 from contracts.tool import Call, ToolModel, tool
 from tools.fields import ItemId, Money, PaymentMethodId, ProductId, ShopCustomerId, ShopOrderId, SignedMoney
 from tools.shop_customers import Address
@@ -19,6 +20,26 @@ Status = Literal[
     "exchange requested",
 ]
 _Items = Annotated[tuple[ItemId, ...], Field(min_length=1, max_length=50)]
+
+
+_ORDER = {"order_id": Sink("identifier", nouns=("order",))}
+_METHOD = {"payment_method_id": Sink("identifier")}
+_SWAPS = {"swaps.item_id": Sink("identifier"), "swaps.new_item_id": Sink("identifier")}
+_TRUSTED = (
+    "order_id",
+    "customer_id",
+    "status",
+    "address",
+    "items.item_id",
+    "items.product_id",
+    "items.price",
+    "shipments",
+    "payments",
+    "to_return",
+    "to_exchange",
+    "version",
+)
+"""Not the names and options of items: suppliers and customers write these."""
 
 
 class OrderRequest(ToolModel):
@@ -112,7 +133,7 @@ class ReturnRequest(_Change):
     """The price of these items, paid once they are back."""
 
 
-@tool(effect="read", scopes=("shop_orders:read",))
+@tool(effect="read", scopes=("shop_orders:read",), trusted=_TRUSTED)
 async def read_order(request: OrderRequest, call: Call) -> Order:
     """Read an order: status, address, items, shipments, payments, and what was asked to be done about it.
 
@@ -142,6 +163,9 @@ async def _change(path: str, request: _Change, call: Call) -> Order:
     idempotent_by=("order_id",),
     preconditions=("order_version",),
     reread=_read_version,
+    sinks=_ORDER,
+    trusted=_TRUSTED,
+    reaches="customer",
     undo="Not possible: the money goes back. The customer orders again, at today's price.",
 )
 async def cancel_order(request: CancelRequest, call: Call) -> Order:
@@ -162,6 +186,9 @@ async def cancel_order(request: CancelRequest, call: Call) -> Order:
     idempotent_by=("order_id",),
     preconditions=("order_version",),
     reread=_read_version,
+    sinks=_ORDER | {"address": Sink("recipient")},
+    trusted=_TRUSTED,
+    reaches="customer",
     undo="Change it back to the address before, while the order is pending.",
 )
 async def change_address(request: AddressRequest, call: Call) -> Order:
@@ -178,6 +205,9 @@ async def change_address(request: AddressRequest, call: Call) -> Order:
     idempotent_by=("order_id",),
     preconditions=("order_version",),
     reread=_read_version,
+    sinks=_ORDER | _METHOD,
+    trusted=_TRUSTED,
+    reaches="customer",
     undo="Change it back to the method before, while the order is pending.",
 )
 async def change_payment(request: PaymentRequest, call: Call) -> Order:
@@ -198,6 +228,9 @@ async def change_payment(request: PaymentRequest, call: Call) -> Order:
     idempotent_by=("order_id",),
     preconditions=("order_version",),
     reread=_read_version,
+    sinks=_ORDER | _METHOD | _SWAPS,
+    trusted=_TRUSTED,
+    reaches="customer",
     undo="Not possible: items of an order are changed once. The customer returns what comes.",
 )
 async def change_items(request: ItemsRequest, call: Call) -> Order:
@@ -218,6 +251,9 @@ async def change_items(request: ItemsRequest, call: Call) -> Order:
     idempotent_by=("order_id",),
     preconditions=("order_version",),
     reread=_read_version,
+    sinks=_ORDER | _METHOD | {"item_ids": Sink("identifier")},
+    trusted=_TRUSTED,
+    reaches="customer",
     undo="Not by us: the customer keeps the things and does not send them, then nothing is paid.",
 )
 async def return_items(request: ReturnRequest, call: Call) -> Order:
@@ -238,6 +274,9 @@ async def return_items(request: ReturnRequest, call: Call) -> Order:
     idempotent_by=("order_id",),
     preconditions=("order_version",),
     reread=_read_version,
+    sinks=_ORDER | _METHOD | _SWAPS,
+    trusted=_TRUSTED,
+    reaches="customer",
     undo="Not by us: the customer keeps the things and does not send them, then nothing is exchanged.",
 )
 async def exchange_items(request: ItemsRequest, call: Call) -> Order:

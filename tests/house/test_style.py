@@ -15,7 +15,10 @@ EDGES = {
     "api/a2a.py": "the library would show the caller the text of any failure",
 }
 """Where any exception may be caught, and why."""
-OTHER_EXCEPTIONS = {"engine/worker/lease.py:CancelRequested": "control flow between heartbeat and worker; never leaves"}
+OTHER_EXCEPTIONS = {
+    "engine/worker/lease.py:CancelRequested": "control flow between heartbeat and worker; never leaves",
+    "evals/worlds/retail_changes.py:Objection": "how a world's back office says no, before it is an answer",
+}
 PRINTS = ("cli", "commands", "benchmarks")
 _BROAD = {"Exception", "BaseException"}
 
