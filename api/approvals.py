@@ -20,6 +20,8 @@ from engine.approvals.decisions import Decided, Submission
 from engine.approvals.payloads import DecisionBody, response_schema, submission_of
 from engine.approvals.requests import RequestFilter
 from engine.approvals.votes import votes_on
+from engine.audit.receipts import receipt_of
+from engine.wiring import Engine
 
 router = APIRouter(prefix="/approvals", tags=["approvals"])
 Status = Literal["pending", "approved", "edited", "rejected", "responded", "expired", "superseded", "cancelled", "all"]
@@ -163,12 +165,14 @@ async def decide(request_id: UUID, body: DecisionBody, engine: TheEngine, princi
     """Decide. `action_digest` must be the one that was shown; exactly one decision wins, the others get 409.
 
     Where a quorum is asked, each person's approval is kept, and `decision` is null until the last that it needs.
+    `receipt` is where the case's audit trail stands now, signed: kept, it shows whoever rewrites the trail.
     """
     if body.action_digest is None:
         raise InvalidDecision(
             "A decision names the `action_digest` that you were shown.", hint="Read it from GET /approvals/{id}."
         )
-    return _told(str(request_id), await engine.answers.decide_shown(str(request_id), submission_of(body), principal))
+    decided = await engine.answers.decide_shown(str(request_id), submission_of(body), principal)
+    return _told(str(request_id), decided) | await _with_receipt(engine, str(request_id), decided)
 
 
 @router.post("/{request_id}/undo")
@@ -214,6 +218,14 @@ async def delegate(request_id: UUID, body: ReceiverBody, engine: TheEngine, prin
     """Pass a request on to somebody who may decide it, too."""
     async with engine.database.transaction() as conn:
         return approval_json(await claims.delegate(conn, str(request_id), body.to, principal))
+
+
+async def _with_receipt(engine: Engine, request_id: str, decided: Decided | Canary) -> dict[str, Any]:
+    if isinstance(decided, Canary):
+        return {}
+    about = {"request_id": request_id, "decision": decided.decision, "votes": [vote.by for vote in decided.votes]}
+    async with engine.database.reading() as conn:
+        return {"receipt": await receipt_of(conn, engine.notary.signer, decided.run.thread_id, about)}
 
 
 def _told(request_id: str, decided: Decided | Canary) -> dict[str, Any]:

@@ -16,7 +16,7 @@ router = APIRouter(prefix="/audit", tags=["audit"])
 @router.get("/runs/{run_id}")
 async def of_run(run_id: UUID, engine: TheEngine, principal: Anybody) -> dict[str, Any]:
     """Every record of the case that the run belongs to, in order. For its requester, reviewers and operators."""
-    async with engine.database.transaction() as conn:
+    async with engine.database.snapshot() as conn:
         run = await get_run(conn, str(run_id), tenant=principal.tenant)
         principal.require_party(run.requester)
         stream = stream_of(run.thread_id)

@@ -11,9 +11,10 @@ from commands.client import DEFAULT_URL, Key, Url, call
 from commands.escalating import escalate
 from commands.passing import assign, claim, delegate, release, undo
 from commands.reviews import stats
-from commands.terminal import explained, minute, say, show_json, show_table
+from commands.terminal import explained, minute, note, say, show_json, show_table
 from contracts.approval import ReasonCode
 from contracts.errors import InvalidDecision
+from engine.settings import read_settings
 
 app = typer.Typer(no_args_is_help=True, help="Requests for approval: list, read, decide, measure.")
 
@@ -74,7 +75,11 @@ def show(request_id: RequestId, url: Url = DEFAULT_URL, key: Key = "", as_json: 
 @app.command()
 @explained
 def approve(
-    request_id: RequestId, digest: Digest = "", reason: Reason = "", url: Url = DEFAULT_URL, key: Key = ""
+    request_id: RequestId,
+    digest: Digest = "",
+    reason: Reason = "",
+    url: Url = DEFAULT_URL,
+    key: Key = "",
 ) -> None:
     """Approve exactly what is shown."""
     _decide(request_id, {"type": "approve", "reason": reason}, digest, url, key)
@@ -169,12 +174,25 @@ def _decide(request_id: str, decision: dict[str, Any], digest: str, url: str, ke
     if answer["decision"] is None:
         said = ", ".join(vote["by"] for vote in answer["votes"])
         say(f"Kept. Approved so far by {said}; the request waits for others.")
-        return
-    if canary := answer.get("canary"):
+    elif canary := answer.get("canary"):
         said = "You caught it." if canary["caught"] else "You were taken in."
         say(f"[bold]This was a canary: nothing was behind it. {said}[/bold] {escape(canary['wrong'])}")
-        return
-    say(f"Decided: {answer['decision']['type']} by {answer['decision']['by']}. Run {answer['run_id']} goes on.")
+    else:
+        say(f"Decided: {answer['decision']['type']} by {answer['decision']['by']}. Run {answer['run_id']} goes on.")
+    if receipt := answer.get("receipt"):
+        _keep(receipt, request_id)
+
+
+def _keep(receipt: dict[str, Any], request_id: str) -> None:
+    """The receipt, in the reviewer's own data folder: it is worth something where the server's administrator is not."""
+    place = read_settings().home / "receipts" / f"{request_id}.json"
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(json.dumps(receipt, indent=2, ensure_ascii=False) + "\n")
+    except OSError as error:
+        note(f"The receipt could not be kept in {place}: {error.strerror}.")
+    else:
+        say(f"[dim]Receipt for record {receipt['seq']} of the case: {escape(str(place))}[/dim]")
 
 
 def _holder(request: dict[str, Any]) -> str:

@@ -28,11 +28,14 @@ Url = Annotated[
 Key = Annotated[str, typer.Option(envvar="GATEHOUSE_API_KEY", help="Whose key to act with.", show_default=False)]
 
 
-def on_database(look: Callable[[Connection], Awaitable[T]]) -> T:
-    """What `look` sees, in a transaction on the configured database."""
+def on_database(look: Callable[[Connection], Awaitable[T]], *, snapshot: bool = False) -> T:
+    """What `look` sees, in a transaction on the configured database; with `snapshot`, all of it at one moment."""
 
     async def run() -> T:
-        async with open_database(read_settings(), note, migrates=False) as database, database.transaction() as conn:
+        async with (
+            open_database(read_settings(), note, migrates=False) as database,
+            database.snapshot() if snapshot else database.transaction() as conn,
+        ):
             return await look(conn)
 
     return asyncio.run(run())

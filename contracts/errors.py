@@ -388,6 +388,12 @@ class SealBroken(GatehouseError):
     code, status, category = "seal_broken", 500, "engine"
 
 
+class AnchorRefused(GatehouseError):
+    """A checkpoint of the audit trail cannot be kept outside the database, or does not follow from what is kept."""
+
+    code, status, category = "anchor_refused", 500, "engine"
+
+
 class ConfigurationError(GatehouseError):
     """The configuration cannot work."""
 

@@ -71,6 +71,16 @@ class Settings(BaseSettings):
     )
     registry: Path = Field(Path("langgraph.json"), description="The list of workflows.")
     seal_key: SecretStr = Field(SecretStr(""), description="64 hex digits that seal checkpoints; made if missing.")
+    audit_key: SecretStr = Field(
+        SecretStr(""), description="64 hex digits that sign the audit trail's checkpoints; made if missing."
+    )
+    audit_old_keys: list[str] = Field([], description="Public keys, in hex, that signed before and are still trusted.")
+    audit_anchors: Path | None = Field(
+        None, description="Folder where checkpoints are kept outside the database; by default one in the home folder."
+    )
+    audit_checkpoint_every_s: float = Field(
+        60.0, gt=0, description="Seconds between checkpoints; what is risky is in one at the next sweep."
+    )
     tenant: str = Field(
         "default", min_length=1, description="Whose runs commands see and act on when they go to the database itself."
     )
@@ -175,6 +185,11 @@ class Settings(BaseSettings):
             raise ValueError(f"route {twice[0]!r} stands there twice")
         return routes
 
+    @property
+    def migrates_compatible(self) -> bool:
+        """Whether cases move to the loaded version by themselves, where what they wait for is unchanged."""
+        return self.version_change == "migrate-compatible"
+
     def secrets(self) -> set[str]:
         """Every secret value, and the databases' passwords by themselves: none of them belongs in a log line."""
         return {text for text in self._secrets() if text not in ("", "none")}
@@ -183,7 +198,7 @@ class Settings(BaseSettings):
         models = self.all_models().values()
         keys = (*self.system_tokens.values(), *(m.api_key for m in models), *(r.url for r in self.notify or ()))
         addresses = [address for address in (self.database_url, self.pool_url) if address]
-        given = (*addresses, self.seal_key, self.webhook_secret, self.temporal_api_key, *keys)
+        given = (*addresses, self.seal_key, self.audit_key, self.webhook_secret, self.temporal_api_key, *keys)
         yield from (secret.get_secret_value() for secret in given)
         for address in addresses:
             yield str(conninfo_to_dict(address.get_secret_value()).get("password") or "")

@@ -1,5 +1,8 @@
 """What workers do beside carrying runs, as the configuration wants it: deliver, tell, forget."""
 
+from engine.audit.anchors import FileAnchor
+from engine.audit.notary import Notary
+from engine.audit.signing import audit_signer
 from engine.catalog.catalog import Catalog
 from engine.gateway.outbox import Outbox
 from engine.gateway.systems import Systems
@@ -17,7 +20,12 @@ _CANARIES_EVERY_S = 60.0
 
 
 def errands_of(
-    settings: Settings, database: Database, catalog: Catalog, systems: Systems, dispatcher: Dispatcher
+    settings: Settings,
+    database: Database,
+    catalog: Catalog,
+    systems: Systems,
+    dispatcher: Dispatcher,
+    notary: Notary,
 ) -> list[Errand]:
     """The errands of one worker."""
     often_s = settings.sweep_every_s
@@ -26,12 +34,20 @@ def errands_of(
         Errand("webhooks", courier_of(settings, database).deliver_due, often_s),
         Errand("outbox", outbox.deliver_due, often_s),
         Errand("orphans of the outbox", outbox.hand_over_orphans, 60 * often_s),
+        Errand("checkpoints of the audit trail", notary.look, often_s),
         Errand("retention", janitor_of(settings, database, dispatcher).clean, settings.retention_every_s),
     ]
     if settings.canaries_per_day:
         lures = Lures(database, catalog, settings.canaries_per_day, _CANARIES_EVERY_S)
         errands.append(Errand("canaries", lures.put_some, _CANARIES_EVERY_S))
     return errands
+
+
+def notary_of(settings: Settings, database: Database) -> Notary:
+    """Who makes and anchors checkpoints of the audit trail."""
+    signer = audit_signer(settings.audit_key.get_secret_value(), settings.audit_old_keys, settings.home)
+    anchor = FileAnchor(settings.audit_anchors or settings.home / "anchors")
+    return Notary(database, signer, anchor, settings.audit_checkpoint_every_s)
 
 
 def courier_of(settings: Settings, database: Database) -> Courier:

@@ -12,6 +12,7 @@ from langgraph.runtime import RunControl
 
 from contracts.approval import JsonObject
 from contracts.errors import ConfigurationError
+from engine.audit.notary import Notary
 from engine.catalog.catalog import Catalog, load_catalog
 from engine.catalog.registry import remarks
 from engine.catalog.versions import left_behind, register_versions, require_standing_stages
@@ -27,7 +28,7 @@ from engine.runs.events import Notices
 from engine.settings import Settings
 from engine.store.database import Database
 from engine.store.seal import seal_key
-from engine.upkeep import errands_of
+from engine.upkeep import errands_of, notary_of
 from engine.webhooks.targets import Targets
 from engine.worker.advance import Carrier
 from engine.worker.answers import Answers
@@ -57,6 +58,7 @@ class Engine:
     migrator: Migrator
     editor: Editor
     carrier: Carrier
+    notary: Notary
     vitals: Vitals = field(default_factory=Vitals)
 
 
@@ -89,8 +91,7 @@ async def open_engine(
             recordings = Recordings(read_recordings(settings.recordings))
         key = await asyncio.to_thread(seal_key, settings.seal_key.get_secret_value(), settings.home)
         states = StateReader(database, catalog, key)
-        automatic = settings.version_change == "migrate-compatible"
-        migrator = Migrator(database, catalog, dispatcher, key, automatic=automatic)
+        migrator = Migrator(database, catalog, dispatcher, key, automatic=settings.migrates_compatible)
         intake = Intake(database, catalog, dispatcher, states, migrator, Targets.of(settings.webhook_allow))
         notices = await stack.enter_async_context(_notices(database))
         yield Engine(
@@ -104,6 +105,7 @@ async def open_engine(
             intake=intake,
             answers=Answers(database, catalog, dispatcher, states, migrator),
             migrator=migrator,
+            notary=await asyncio.to_thread(notary_of, settings, database),
             editor=Editor(database, catalog, key),
             carrier=Carrier(
                 database=database,
@@ -144,7 +146,7 @@ async def running_worker(engine: Engine) -> AsyncIterator[Worker]:
     worker = Worker(
         engine.carrier,
         engine.dispatcher,
-        errands_of(settings, engine.database, engine.catalog, engine.carrier.systems, engine.dispatcher),
+        errands_of(settings, engine.database, engine.catalog, engine.carrier.systems, engine.dispatcher, engine.notary),
         concurrency=settings.concurrency,
         sweep_every_s=settings.sweep_every_s,
     )

@@ -22,6 +22,12 @@ def stream_of(thread_id: object) -> str:
     return f"case:{thread_id}"
 
 
+_AT_ONCE = frozenset(
+    {Event.APPROVAL_DECIDED, Event.RUN_FINISHED, Event.RUN_PARKED, Event.RUN_FAILED, Event.RUN_CANCELLED}
+)
+"""What the next look of a notary puts into a signed checkpoint, however young the last one is."""
+
+
 @dataclass(frozen=True)
 class Subject:
     """Which case and run a record is about, and who acted."""
@@ -31,14 +37,22 @@ class Subject:
     actor: str
 
 
-async def append(conn: Connection, subject: Subject, event: Event, data: dict[str, JsonValue]) -> None:
-    """Add one record; expects the transaction of the action that it records. Bytes are RFC 8785 form, kept as is."""
-    await _append(conn, stream_of(subject.thread_id), subject, event, data)
+async def append(
+    conn: Connection, subject: Subject, event: Event, data: dict[str, JsonValue], *, high_risk: bool = False
+) -> None:
+    """Add one record; expects the transaction of the action that it records. Bytes are RFC 8785 form, kept as is.
+
+    What is `high_risk`, a decision or a run's end is noted in a signed checkpoint at the next look of a notary.
+    """
+    haste = 2 if high_risk or event in _AT_ONCE else 1
+    params = {"stream": stream_of(subject.thread_id), "canon": _canon(subject, event, data), "haste": haste}
+    await conn.execute(_SQL["append"], params)
 
 
 async def append_to(conn: Connection, stream: str, actor: str, event: Event, data: dict[str, JsonValue]) -> None:
     """Add one record to the chain of something that is no case, as in `assistant:<id>`; otherwise like `append`."""
-    await _append(conn, stream, Subject("", "", actor), event, data)
+    params = {"stream": stream, "canon": _canon(Subject("", "", actor), event, data), "haste": 1}
+    await conn.execute(_SQL["append"], params)
 
 
 def digest_of(value: object) -> str:
@@ -66,13 +80,9 @@ class Trail:
             # What comes from now on belongs to the next transaction; this one may be tried again with the same batch.
             if self._batch is batch:
                 self._batch = []
-            await conn.execute(_SQL["append_all"], {"stream": self._stream, "canons": batch})
+            await conn.execute(_SQL["append_all"], {"stream": self._stream, "canons": batch, "haste": 1})
 
         return write
-
-
-async def _append(conn: Connection, stream: str, subject: Subject, event: Event, data: dict[str, JsonValue]) -> None:
-    await conn.execute(_SQL["append"], {"stream": stream, "canon": _canon(subject, event, data)})
 
 
 def _canon(subject: Subject, event: Event, data: dict[str, JsonValue]) -> bytes:
@@ -110,8 +120,3 @@ async def head(conn: Connection, stream: str) -> tuple[int, bytes] | None:
     """Sequence number and hash at which a chain says it ends."""
     row = await (await conn.execute(_SQL["head"], {"stream": stream})).fetchone()
     return (row["seq"], bytes(row["hash"])) if row else None
-
-
-async def streams(conn: Connection) -> list[str]:
-    """Names of all chains."""
-    return [row["stream"] for row in await (await conn.execute(_SQL["streams"])).fetchall()]

@@ -1,10 +1,10 @@
 -- name: append
 -- Add a record to a case's chain, in the transaction of what it records.
-SELECT audit_append(%(stream)s, %(canon)b);
+SELECT audit_append(%(stream)s, %(canon)b, %(haste)s);
 
 -- name: append_all
 -- Add several records to a case's chain, in the transaction of what they record.
-SELECT audit_append_all(%(stream)s, %(canons)b);
+SELECT audit_append_all(%(stream)s, %(canons)b, %(haste)s);
 
 -- name: chain
 -- A case's chain in order, as stored, behind one record.
@@ -14,12 +14,59 @@ SELECT seq, prev, hash, canon FROM audit_record WHERE stream = %(stream)s AND se
 -- Where a case's chain ends.
 SELECT seq, hash FROM audit_head WHERE stream = %(stream)s;
 
--- name: streams
--- Every chain that has a head or a record.
-SELECT stream FROM audit_head UNION SELECT stream FROM audit_record ORDER BY stream;
-
 -- name: case_of_effect
 -- The case of a ledger row, by its key or by the approval it consumed.
 SELECT e.thread_id, e.call_key, e.action_digest, a.card ->> 'undo' AS undo
 FROM effect e JOIN run r ON r.id = e.run_id LEFT JOIN approval a ON a.id = e.approval_id
 WHERE (e.call_key = %(key)s OR e.approval_id::text = %(key)s) AND r.tenant = %(tenant)s;
+
+-- name: heads
+-- Where every chain ends, or one, and up to where checkpoints have noted it.
+SELECT stream, seq, hash FROM audit_head WHERE %(only)s = '' OR stream = %(only)s;
+
+-- name: page
+-- Records of all chains in the order of their names, behind one record.
+SELECT stream, seq, prev, hash, canon FROM audit_record WHERE (stream, seq) > (%(stream)s, %(seq)s)
+ORDER BY stream, seq LIMIT %(most)s;
+
+-- name: page_of_one
+-- Records of one chain, behind one record.
+SELECT stream, seq, prev, hash, canon FROM audit_record WHERE stream = %(stream)s AND seq > %(seq)s
+ORDER BY seq LIMIT %(most)s;
+
+-- name: be_notary
+-- Make the next checkpoint alone, until the transaction ends.
+SELECT pg_try_advisory_xact_lock(%(key)s) AS taken;
+
+-- name: is_due
+-- Whether there is something to note in a checkpoint now.
+SELECT EXISTS (SELECT FROM audit_head WHERE moved = 2)
+    OR (EXISTS (SELECT FROM audit_head WHERE moved > 0)
+        AND coalesce((SELECT made_at < now() - make_interval(secs => %(every_s)s)
+                      FROM audit_checkpoint ORDER BY number DESC LIMIT 1), true)) AS due;
+
+-- name: take_moved
+-- Take the heads that moved since the checkpoint that named them last.
+SELECT stream, seq, hash, noted_before FROM audit_take_moved(%(most)s);
+
+-- name: note_checkpoint
+-- Keep a checkpoint with its leaves.
+SELECT audit_note_checkpoint(%(number)s, %(body)s, %(signature)s, %(key_id)s,
+                             %(streams)s, %(seqs)s::bigint[], %(hashes)b::bytea[]);
+
+-- name: last_checkpoint
+-- The newest checkpoint.
+SELECT number, body, signature, key_id FROM audit_checkpoint ORDER BY number DESC LIMIT 1;
+
+-- name: checkpoints
+-- Checkpoints in order, behind one of them.
+SELECT number, body, signature, key_id FROM audit_checkpoint WHERE number > %(after)s ORDER BY number LIMIT %(most)s;
+
+-- name: newest_with
+-- The newest checkpoint that names a chain.
+SELECT number, body, signature, key_id FROM audit_checkpoint
+WHERE number = (SELECT max(checkpoint) FROM audit_leaf WHERE stream = %(stream)s);
+
+-- name: leaves
+-- The heads that some checkpoints name.
+SELECT checkpoint, stream, seq, hash FROM audit_leaf WHERE checkpoint > %(after)s AND checkpoint <= %(until)s;

@@ -1,21 +1,21 @@
-"""Recomputes chains and says where the first bad record is."""
+"""Recomputes chains and holds them against checkpoints and anchors; says where the first bad record of each is."""
 
-import hashlib
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 
-from engine.audit.audit import Link, chain, head, streams
+from psycopg.rows import tuple_row
+
+from engine.audit.audit import Link
+from engine.audit.checkpoints import checkpoints
+from engine.audit.evidence import Evidence, Expected, Finding, Noted, Witnesses
+from engine.audit.offline import START, link_hash
 from engine.store.database import Connection
+from engine.store.sql import load_queries
 
-_START = bytes(32)
+_SQL = load_queries(__file__)
+_PAGE = 5_000
 
-
-@dataclass(frozen=True)
-class Finding:
-    """What is wrong with one chain, at its first bad record."""
-
-    stream: str
-    seq: int
-    problem: str
+NOTHING = Evidence()
 
 
 @dataclass(frozen=True)
@@ -25,43 +25,130 @@ class Verification:
     streams: int
     records: int
     findings: tuple[Finding, ...]
+    checkpoints: int = 0
+    anchored: int = 0
 
     @property
     def intact(self) -> bool:
         return not self.findings
 
 
-async def verify(conn: Connection, only: str = "") -> Verification:
-    """Check every chain (or the one named): edited, deleted, reordered and truncated records are found."""
-    names = [only] if only else await streams(conn)
-    findings, records = [], 0
-    for name in names:
-        links = await chain(conn, name)
-        records += len(links)
-        if finding := first_fault(name, links, await head(conn, name)):
-            findings.append(finding)
-    return Verification(len(names), records, tuple(findings))
+async def verify(conn: Connection, only: str = "", evidence: Evidence = NOTHING) -> Verification:
+    """Check every chain (or the one named), every checkpoint, and both against the evidence from outside.
+
+    Found are edited, deleted, reordered, moved and truncated records, chains and checkpoints that are gone, and, where
+    there are anchors or receipts, a trail that was written anew. Expects a snapshot: a trail that grows while it is
+    read would look as if its heads were wrong.
+    """
+    witnesses = Witnesses(evidence)
+    async for one in checkpoints(conn):
+        witnesses.hear(one)
+    noted = witnesses.noted()
+    walked = [chain async for chain in _walked(conn, only, noted)]
+    unseen = await _unwalked(conn, only, noted, {chain.stream for chain in walked})
+    faults = [fault for chain in (*walked, *unseen) if (fault := chain.fault)]
+    return Verification(
+        len(walked) + len(unseen),
+        sum(chain.count for chain in walked),
+        (*sorted(faults, key=lambda fault: fault.stream), *witnesses.findings),
+        witnesses.heard,
+        len(evidence.anchored),
+    )
 
 
-def first_fault(stream: str, links: list[Link], end: tuple[int, bytes] | None) -> Finding | None:
+def first_fault(stream: str, links: Iterable[Link], end: tuple[int, bytes] | None) -> Finding | None:
     """The first record that does not follow from the one before, or a head that the records do not reach."""
-    previous = _START
-    for expected, link in enumerate(links, start=1):
-        if link.seq != expected:
-            return Finding(stream, expected, f"record {expected} is missing")
-        if link.prev != previous:
-            return Finding(stream, link.seq, "does not follow from the record before it")
-        if link.hash != link_hash(stream, link):
-            return Finding(stream, link.seq, "its content was changed")
-        previous = link.hash
-    if end is None:
-        return Finding(stream, len(links) + 1, "the chain has records but no head")
-    if end != (len(links), previous):
-        return Finding(stream, len(links) + 1, f"the head stands at record {end[0]}, the records end at {len(links)}")
-    return None
+    chain = Chain(stream, {})
+    for link in links:
+        chain.take(link.seq, link.prev, link.hash, link.canon)
+    chain.end(end)
+    return chain.fault
 
 
-def link_hash(stream: str, link: Link) -> bytes:
-    """SHA-256 of 0x00, stream, 0x00, sequence number (int64, big-endian), previous hash, canonical record."""
-    seq = link.seq.to_bytes(8, "big", signed=True)
-    return hashlib.sha256(b"\0" + stream.encode() + b"\0" + seq + link.prev + link.canon).digest()
+class Chain:
+    """One chain while its records pass by, in their order."""
+
+    def __init__(self, stream: str, noted: Expected) -> None:
+        """`noted`: hashes that statements outside the chain name, by sequence number."""
+        self.stream = stream
+        self.count = 0
+        self.fault: Finding | None = None
+        self._noted = noted
+        self._seq = 0
+        self._previous = START
+
+    def take(self, seq: int, prev: bytes, digest: bytes, canon: bytes) -> None:
+        """The next record."""
+        self.count += 1
+        if self.fault:
+            return
+        if seq != self._seq + 1:
+            self._found(self._seq + 1, f"record {self._seq + 1} is missing")
+        elif prev != self._previous:
+            self._found(seq, "does not follow from the record before it")
+        elif digest != link_hash(self.stream, seq, prev, canon):
+            self._found(seq, "its content was changed")
+        elif seq in self._noted and self._noted[seq].hash != digest:
+            self._found(seq, f"the chain was written anew: {self._noted[seq].where} noted another record here")
+        self._seq, self._previous = seq, digest
+
+    def end(self, head: tuple[int, bytes] | None) -> None:
+        """There are no more; `head` is where the chain says it ends."""
+        if self.fault:
+            return
+        if head is None and self._seq:
+            self._found(self._seq + 1, "the chain has records but no head")
+        elif head and head != (self._seq, self._previous):
+            self._found(self._seq + 1, f"the head stands at record {head[0]}, the records end at {self._seq}")
+        elif beyond := [seq for seq in self._noted if seq > self._seq]:
+            where = self._noted[max(beyond)].where
+            left = f"the chain ends at {self._seq}" if self._seq else "the chain is gone"
+            self._found(self._seq + 1, f"{where} noted record {max(beyond)}, and {left}")
+
+    def _found(self, seq: int, problem: str) -> None:
+        self.fault = Finding(self.stream, seq, problem)
+
+
+async def _walked(conn: Connection, only: str, noted: Noted) -> AsyncIterator[Chain]:
+    """Every chain that has records, each checked to its end."""
+    heads = await _heads(conn, only)
+    chain = None
+    async for stream, seq, prev, digest, canon in _records(conn, only):
+        if chain is None or chain.stream != stream:
+            if chain:
+                chain.end(heads.get(chain.stream))
+                yield chain
+            chain = Chain(stream, noted.get(stream, {}))
+        chain.take(seq, prev, digest, canon)
+    if chain:
+        chain.end(heads.get(chain.stream))
+        yield chain
+
+
+async def _unwalked(conn: Connection, only: str, noted: Noted, walked: set[str]) -> list[Chain]:
+    """Chains of which only a head or what was noted is left."""
+    heads = await _heads(conn, only)
+    named = {stream for stream in noted if only in ("", stream)}
+    left = [Chain(stream, noted.get(stream, {})) for stream in sorted((heads.keys() | named) - walked)]
+    for chain in left:
+        chain.end(heads.get(chain.stream))
+    return left
+
+
+async def _heads(conn: Connection, only: str) -> dict[str, tuple[int, bytes]]:
+    rows = await (await conn.execute(_SQL["heads"], {"only": only})).fetchall()
+    return {row["stream"]: (row["seq"], bytes(row["hash"])) for row in rows}
+
+
+async def _records(conn: Connection, only: str) -> AsyncIterator[tuple[str, int, bytes, bytes, bytes]]:
+    """Records in order, page by page, as plain tuples: a dict for each would cost as much as its hash."""
+    statement, place = _SQL["page_of_one" if only else "page"], (only, 0)
+    async with conn.cursor(binary=True, row_factory=tuple_row) as cursor:
+        while True:
+            await cursor.execute(statement, {"stream": place[0], "seq": place[1], "most": _PAGE})
+            rows = await cursor.fetchall()
+            for row in rows:
+                yield row
+            if len(rows) < _PAGE:
+                return
+            place = rows[-1][:2]

@@ -265,7 +265,8 @@ async def _record_start(conn: Connection, run: Run, intent: Intent, *, attempt: 
         "action_digest": intent.action_digest,
         "attempt": attempt,
     }
-    await audit.append(conn, run.subject(), Event.CALL_STARTED, data)
+    risky = intent.tool.reversibility == "irreversible"
+    await audit.append(conn, run.subject(), Event.CALL_STARTED, data, high_risk=risky)
 
 
 def _row(run: Run, intent: Intent) -> dict[str, Any]:

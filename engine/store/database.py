@@ -155,6 +155,14 @@ class Database:
         async with self.errors_explained(), self.pool.connection() as conn:
             yield conn
 
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[Connection]:
+        """A connection on which all statements see the same moment; nothing can be changed."""
+        async with self._connection() as conn:
+            await conn.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            yield conn
+            await self._commit(conn)
+
     async def fetch(self, query: LiteralString, params: dict[str, Any] | None = None) -> list[DictRow]:
         """Rows of one read statement."""
         async with self.reading() as conn:

@@ -35,3 +35,12 @@ def _make(path: Path, text: str) -> None:
         os.fsync(file.fileno())
         with contextlib.suppress(FileExistsError):
             os.link(file.name, path)
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Put a text into `path` (mode 0600), at once or not at all."""
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    Path(file.name).replace(path)
