@@ -25,6 +25,8 @@ _COMMANDS = {
     "versions": "commands.versions:app",
     "conform": "commands.conform:app",
     "workflows": "commands.workflows:workflows",
+    "tools": "commands.tools:app",
+    "check": "commands.check:check",
     "version": "commands.version:version",
 }
 

@@ -4,9 +4,12 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Query
+from pydantic import Field
 
+from api.bodies import Body
 from api.door import Reader, TheEngine
-from engine.gateway.outcomes import Effect, get_effect, search_effects
+from api.pages import Offset
+from engine.gateway.outcomes import Effect, EffectFilter, get_effect, search_effects
 from engine.gateway.payloads import ResolutionBody
 from engine.wiring import Engine
 
@@ -15,24 +18,31 @@ CallKey = Annotated[str, Path(pattern=r"^[\w:-]+$", max_length=200)]
 State = Literal["started", "done", "refused", "unknown", "resolved_done", "resolved_not_done", "all"]
 
 
+class ListQuery(Body):
+    """Which effects are listed."""
+
+    state: State = "unknown"
+    workflow: str | None = Field(None, max_length=200)
+    tool: str | None = Field(None, max_length=200)
+    thread_id: UUID | None = None
+    limit: Annotated[int, Field(ge=1, le=500)] = 50
+    offset: Offset = 0
+
+    def filter(self) -> EffectFilter:
+        return EffectFilter(
+            state=None if self.state == "all" else self.state,
+            workflow=self.workflow,
+            tool=self.tool,
+            thread_id=str(self.thread_id) if self.thread_id else None,
+        )
+
+
 @router.get("")
-async def list_(
-    engine: TheEngine,
-    principal: Reader,
-    state: State = "unknown",
-    thread_id: UUID | None = None,
-    limit: Annotated[int, Query(ge=1, le=500)] = 50,
-    offset: Annotated[int, Query(ge=0)] = 0,
-) -> list[dict[str, Any]]:
+async def list_(engine: TheEngine, principal: Reader, where: Annotated[ListQuery, Query()]) -> list[dict[str, Any]]:
     """Calls that change something, the one that was begun first at the top."""
     async with engine.database.transaction() as conn:
         found = await search_effects(
-            conn,
-            tenant=principal.tenant,
-            state=None if state == "all" else state,
-            thread_id=str(thread_id) if thread_id else None,
-            limit=limit,
-            offset=offset,
+            conn, where.filter(), tenant=principal.tenant, limit=where.limit, offset=where.offset
         )
     return [_json(effect) for effect in found]
 

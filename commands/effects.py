@@ -1,4 +1,4 @@
-"""`gatehouse effects`: effects of which nobody knows the outcome, and saying what became of them."""
+"""`gatehouse effects`: what was changed outside, taking it back, and saying what became of what nobody knows."""
 
 import json
 from typing import Annotated, Any
@@ -10,7 +10,7 @@ from commands.client import DEFAULT_URL, Key, Url, call
 from commands.terminal import explained, minute, say, show_json, show_table
 from contracts.errors import InvalidRequest
 
-app = typer.Typer(no_args_is_help=True, help="Effects of unknown outcome: list, show, resolve.")
+app = typer.Typer(no_args_is_help=True, help="Effects: list, show, undo, resolve.")
 
 EffectKey = Annotated[str, typer.Argument(help="Key of the effect in the ledger.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Output for programs.")]
@@ -20,12 +20,18 @@ AsJson = Annotated[bool, typer.Option("--json", help="Output for programs.")]
 @explained
 def list_(
     state: Annotated[str, typer.Option(help="unknown, started, done, refused, resolved_done, … or all.")] = "unknown",
+    workflow: Annotated[str, typer.Option(help="Only effects of this workflow.")] = "",
+    tool: Annotated[str, typer.Option(help="Only calls of this tool, as in `system.operation`.")] = "",
+    case: Annotated[str, typer.Option(help="Only effects of this case: the id of its thread.")] = "",
+    limit: Annotated[int, typer.Option(min=1, max=500, help="How many at most.")] = 50,
     url: Url = DEFAULT_URL,
     key: Key = "",
     as_json: AsJson = False,
 ) -> None:
     """List effects, the one that was begun first at the top."""
-    found = call("GET", "/effects", url=url, key=key, query={"state": state})
+    wanted = {"state": state, "workflow": workflow, "tool": tool, "thread_id": case, "limit": limit}
+    query = {name: value for name, value in wanted.items() if value}
+    found = call("GET", "/effects", url=url, key=key, query=query)
     if as_json:
         show_json(found)
         return
@@ -49,6 +55,24 @@ def show(effect: EffectKey, url: Url = DEFAULT_URL, key: Key = "", as_json: AsJs
 
 @app.command()
 @explained
+def undo(
+    effect: EffectKey,
+    reason: Annotated[str, typer.Option(help="Why it is taken back; kept with your name.")],
+    url: Url = DEFAULT_URL,
+    key: Key = "",
+    as_json: AsJson = False,
+) -> None:
+    """Take back what an effect did, by the compensation of its tool, within the grace time of its queue."""
+    found = call("GET", f"/effects/{effect}", url=url, key=key)
+    done = call("POST", f"/approvals/{found['approval_id']}/undo", url=url, key=key, body={"reason": reason})
+    if as_json:
+        show_json(done)
+        return
+    say(f"It is being taken back. Follow it: gatehouse effects show {done['effect']}")
+
+
+@app.command()
+@explained
 def resolve(
     effect: EffectKey,
     outcome: Annotated[str, typer.Argument(help="happened, did_not_happen or abort.")],
@@ -56,6 +80,7 @@ def resolve(
     note: Annotated[str, typer.Option(help="How you know; kept with your name.")] = "",
     url: Url = DEFAULT_URL,
     key: Key = "",
+    as_json: AsJson = False,
 ) -> None:
     """Say what became of an effect, after you have looked in the outside system."""
     body: dict[str, Any] = {"outcome": outcome, "note": note}
@@ -64,6 +89,9 @@ def resolve(
     except ValueError as error:
         raise InvalidRequest(f"The result is not JSON: {error}.") from error
     settled = call("POST", f"/effects/{effect}/resolve", url=url, key=key, body=body)
+    if as_json:
+        show_json(settled)
+        return
     goes_on = f" Run {settled['resumed_by']} goes on." if settled["resumed_by"] else ""
     say(f"Recorded: {settled['state']} by {settled['resolved_by']}.{goes_on}")
 

@@ -235,6 +235,18 @@ class ToolNotGranted(GatehouseError):
     code, status, category = "tool_not_granted", 403, "logic"
 
 
+class UnknownTool(ToolNotGranted):
+    """There is no tool of that name here."""
+
+    code = "unknown_tool"
+
+
+class InvalidArguments(InvalidRequest):
+    """The arguments do not fit what the tool takes."""
+
+    code = "invalid_arguments"
+
+
 class DivergentExecution(GatehouseError):
     """A repeated stage asked for something else than it did the first time."""
 

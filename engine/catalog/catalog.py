@@ -67,6 +67,14 @@ def load_catalog(registry: Path, *, routes: Mapping[str, JsonObject], queues: Ov
     return Catalog([_load(root, name, target, routes) for name, target in targets.items()], queues)
 
 
+def load_policies(registry: Path) -> dict[str, Policy]:
+    """The policy of every workflow of `registry` by its name, whether or not it can be governed.
+
+    Raises `ConfigurationError` for one that cannot be imported.
+    """
+    return {name: _policy(_package(target), name) for name, target in read_registry(registry).items()}
+
+
 def _queues(workflows: Iterable[Workflow], overrides: Overrides) -> dict[str, ReviewQueue]:
     found: dict[str, ReviewQueue] = {}
     for workflow in workflows:
@@ -91,11 +99,11 @@ def _queues(workflows: Iterable[Workflow], overrides: Overrides) -> dict[str, Re
 
 def _load(root: Path, name: str, target: str, routes: Mapping[str, JsonObject]) -> Workflow:
     file, _, attribute = target.removeprefix("./").partition(":")
-    package = file.removesuffix("/graph.py").replace("/", ".")
+    package = _package(target)
     graph = getattr(_module(f"{package}.graph", name), attribute or "graph", None)
-    policy = getattr(_module(f"{package}.policy", name), "POLICY", None)
-    if not isinstance(graph, CompiledStateGraph) or not isinstance(policy, Policy):
-        raise ConfigurationError(f"Workflow {name!r} offers no compiled graph in {file!r} or no POLICY beside it.")
+    policy = _policy(package, name)
+    if not isinstance(graph, CompiledStateGraph):
+        raise ConfigurationError(f"Workflow {name!r} offers no compiled graph in {file!r}.")
     folder = root / Path(file).parent
     stand_ins: Mapping[str, StandIn] = {}
     if (folder / "stand_ins.py").exists():
@@ -108,6 +116,17 @@ def _load(root: Path, name: str, target: str, routes: Mapping[str, JsonObject]) 
     workflow = Workflow(name, graph, policy, prompts, stand_ins, stages, digest(manifest), manifest, handwritten)
     check(workflow)
     return workflow
+
+
+def _package(target: str) -> str:
+    return target.removeprefix("./").partition(":")[0].removesuffix("/graph.py").replace("/", ".")
+
+
+def _policy(package: str, workflow: str) -> Policy:
+    policy = getattr(_module(f"{package}.policy", workflow), "POLICY", None)
+    if not isinstance(policy, Policy):
+        raise ConfigurationError(f"Workflow {workflow!r} has no POLICY in {package}.policy.")
+    return policy
 
 
 def _module(path: str, workflow: str) -> ModuleType:

@@ -9,6 +9,7 @@ from contracts.errors import ConfigurationError
 from contracts.policy import HOST, SEEN, Rule
 from contracts.tool import Accepted, AnyTool
 from engine.approvals.hours import problems_of
+from engine.catalog.lint import lint, too_many_tools
 from engine.catalog.workflow import Workflow
 
 _LONGEST_SETTLING_S = 60
@@ -42,9 +43,13 @@ def _ownership(workflow: Workflow) -> Iterator[str]:
 
 
 def _tools(workflow: Workflow) -> Iterator[str]:
-    for tool in workflow.policy.tools:
+    for tool in workflow.policy.callable_tools:
         for problem in _contract(tool):
             yield f"the contract of {tool.name!r} {problem}"
+        for finding in lint(tool):
+            if finding.level == "error":
+                where = f"{finding.field} " if finding.field else ""
+                yield f"the tool {tool.name!r}: {where}{finding.says} ({finding.rule}). {finding.do}"
 
 
 def _contract(tool: AnyTool) -> Iterator[str]:
@@ -142,6 +147,7 @@ def _stages(workflow: Workflow) -> Iterator[str]:
     for stage in workflow.stages.values():
         if stage.prompt and stage.prompt not in workflow.prompts:
             yield f"stage {stage.name!r} uses the prompt {stage.prompt!r}, which has no file"
+        yield from too_many_tools(stage)
         for used in stage.tools:
             by_tool.setdefault(used, set()).add(stage.kind)
     listed = {tool.name: tool for tool in workflow.policy.tools}

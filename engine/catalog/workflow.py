@@ -9,6 +9,7 @@ from langgraph.graph.state import CompiledStateGraph
 from pydantic import TypeAdapter, ValidationError
 
 from contracts.approval import JsonObject
+from contracts.correction import read_arguments
 from contracts.errors import InvalidRequest, ToolNotGranted
 from contracts.policy import Policy
 from contracts.tool import AnyTool
@@ -96,15 +97,9 @@ class Workflow:
             )
 
     def normalise(self, name: str, args: JsonObject) -> NormalCall:
-        """A call as the tool's schema reads it. Raises `InvalidRequest` for what it refuses, `ToolNotGranted`."""
+        """A call as the tool's schema reads it. Raises `InvalidArguments` for what it refuses, `ToolNotGranted`."""
         tool = self.tool(name)
-        try:
-            normal = tool.request.model_validate(args).model_dump(mode="json")
-        except ValidationError as error:
-            raise InvalidRequest(
-                f"The arguments do not fit {name!r}: {'; '.join(_problems(error))}",
-                facts={"schema": tool.request.model_json_schema()},
-            ) from error
+        normal = read_arguments(tool, args).model_dump(mode="json")
         preconditions = {field: normal[field] for field in tool.preconditions}
         return NormalCall(name, tool.version, normal, str(normal.get(tool.target, "")), preconditions)
 

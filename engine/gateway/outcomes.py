@@ -87,17 +87,22 @@ class Resolution:
     note: str = ""
 
 
+@dataclass(frozen=True)
+class EffectFilter:
+    """Which effects are wanted; None stands for any."""
+
+    state: str | None = "unknown"
+    workflow: str | None = None
+    tool: str | None = None
+    thread_id: str | None = None
+    """The case."""
+
+
 async def search_effects(
-    conn: Connection,
-    *,
-    tenant: str,
-    state: str | None = "unknown",
-    thread_id: str | None = None,
-    limit: int = 50,
-    offset: int = 0,
+    conn: Connection, wanted: EffectFilter, *, tenant: str, limit: int = 50, offset: int = 0
 ) -> list[Effect]:
     """Effects of a tenant, the one that was begun first at the top."""
-    params = {"tenant": tenant, "state": state, "thread_id": thread_id, "limit": limit, "offset": offset}
+    params = vars(wanted) | {"tenant": tenant, "limit": limit, "offset": offset}
     return [Effect.of(row) for row in await (await conn.execute(_SQL["search"], params)).fetchall()]
 
 

@@ -126,6 +126,8 @@ WHERE r.tenant = %(tenant)s AND e.state = 'unknown' AND e.effect_class <> 'read'
 -- Effects of a tenant, the one that was begun first at the top.
 SELECT * FROM effect_shown WHERE tenant = %(tenant)s
   AND (%(state)s::text IS NULL OR state = %(state)s)
+  AND (%(workflow)s::text IS NULL OR workflow = %(workflow)s)
+  AND (%(tool)s::text IS NULL OR tool = %(tool)s)
   AND (%(thread_id)s::uuid IS NULL OR thread_id = %(thread_id)s)
 ORDER BY opened_at, call_key LIMIT %(limit)s OFFSET %(offset)s;
 

@@ -8,6 +8,7 @@ from typing import cast
 from pydantic import ValidationError
 
 from contracts.approval import JsonObject
+from contracts.correction import failure_of
 from contracts.errors import GatehouseError, HeldUp, ToolError, ToolOutcomeUnknown, ToolReplyInvalid, ToolUnavailable
 from contracts.records import NO_RECORDS, Records
 from contracts.tool import AnyTool, Call, Reply, Request, Tool
@@ -107,9 +108,9 @@ def reply_invalid(tool: AnyTool, error: ValidationError) -> ToolReplyInvalid:
 
 def as_json(error: GatehouseError) -> JsonObject:
     """An error as the ledger and the audit trail keep it."""
-    return cast(
-        JsonObject, {"code": error.code, "category": error.category, "detail": error.detail, "hint": error.hint}
-    )
+    told = failure_of(error)
+    said = {"code": told["code"], "category": told["category"], "detail": told["message"]}
+    return cast(JsonObject, {**said, "hint": told["hint"], "retryable": told["retryable"]})
 
 
 def _require_in_time(tool: AnyTool, sending: Sending) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from engine.access.keys import Principal
 from engine.audit.verify import verify
-from engine.gateway.outcomes import Resolution, search_effects
+from engine.gateway.outcomes import EffectFilter, Resolution, search_effects
 from engine.runs.model import Run
 from tests.conftest import TRIALS, Site, fresh_database
 from tests.engines import TENANT, Bench, bench_on
@@ -104,7 +104,7 @@ class Yard:
         """The legs that ended after a person had looked into the counter for each effect in doubt."""
         engine, counted, legs = self.bench.engine, self.outside.counted(), []
         async with engine.database.transaction() as conn:
-            waiting = await search_effects(conn, tenant=TENANT)
+            waiting = await search_effects(conn, EffectFilter(), tenant=TENANT)
         for effect in waiting:
             case = str(effect.args["case"])
             happened = Resolution("happened", {"case": case, "number": 5, "times": 1})

@@ -12,6 +12,8 @@ LONG_MODULES = {"contracts/errors.py": "every error stands on this one page"}
 MANY_PARAMETERS = {
     "commands/approvals.py:list_": "a command: every parameter is an option",
     "commands/batching.py:batch": "a command: every parameter is an option",
+    "commands/effects.py:list_": "a command: every parameter is an option",
+    "commands/effects.py:resolve": "a command: every parameter is an option",
     "commands/passing.py:claim": "a command: every parameter is an option",
     "commands/conform.py:conform": "a command: every parameter is an option",
 }

@@ -1,6 +1,7 @@
 """Many requests at once, and taking back what was done."""
 
 import asyncio
+import json
 import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -9,7 +10,9 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
+from typer.testing import CliRunner
 
+from cli import app
 from tests.cases import client_of
 from tests.conftest import People, Site
 from tests.outside import Outside
@@ -114,6 +117,27 @@ async def test_what_was_done_is_taken_back_once(lender: Lender) -> None:
     (key,) = (reply.json()["effect"] for reply in replies if reply.is_success)
     effect = (await lender.http.get(f"/effects/{key}", headers=headers)).json()
     assert (effect["tool"], effect["compensates"]) == ("counter.take_back", f"approval:{request['request_id']}")
+
+
+async def test_effects_are_found_and_taken_back_by_command(lender: Lender, monkeypatch: pytest.MonkeyPatch) -> None:
+    request = await lender.ask(20)
+    await lender.approve(request)
+    monkeypatch.setenv("GATEHOUSE_URL", lender.url)
+    monkeypatch.setenv("GATEHOUSE_API_KEY", lender.people.fin)
+    case = ["--case", request["thread"], "--state", "all", "--json"]
+
+    def gatehouse(*words: str) -> Any:
+        return CliRunner().invoke(app, ["effects", *words])
+
+    (found,) = json.loads(gatehouse("list", *case, "--workflow", "lent", "--tool", "counter.lend").stdout)
+    none = [json.loads(gatehouse("list", *case, *other).stdout) for other in (["--workflow", "x"], ["--tool", "x.y"])]
+    undone = json.loads(gatehouse("undo", found["key"], "--reason", "A mistake.", "--json").stdout)
+    again = gatehouse("undo", found["key"], "--reason", "A mistake.")
+
+    assert none == [[], []]
+    assert await lender.until_counted(request["case"], -20) == 1
+    assert {e["key"] for e in json.loads(gatehouse("list", *case).stdout)} == {found["key"], undone["effect"]}
+    assert (again.exit_code, "cannot_undo" in again.stderr) == (2, True)
 
 
 @pytest.mark.parametrize(("who", "status"), [("ada", 403), ("sue", 403), ("rex", 403), ("olu", 200)])

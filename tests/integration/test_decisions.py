@@ -84,7 +84,7 @@ async def test_an_edit_that_the_tool_refuses_leaves_the_request_open(
 
     reply = await decide(http, people.fin, request, type="edit", edited_action=edited)
 
-    assert (reply.status_code, reply.json()["code"]) == (422, "invalid_request")
+    assert (reply.status_code, reply.json()["code"]) == (422, "invalid_arguments")
     assert (await request_of(http, people.fin, thread))["status"] == "pending"
 
 

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from engine.access.keys import Principal, create_key
-from engine.gateway.outcomes import Resolution, search_effects
+from engine.gateway.outcomes import EffectFilter, Resolution, search_effects
 from engine.gateway.transacting import act
 from engine.opening import open_database
 from engine.runs.model import Cancellation, Run
@@ -227,7 +227,7 @@ async def test_an_order_of_unknown_outcome_keeps_its_money_until_somebody_has_fo
         (order,) = effects_of(shop.worlds).orders
         names = ("order_id", "reference", "supplier_id", "amount_cents", "currency", "placed_on")
         async with shop.engine.database.transaction() as conn:
-            (effect,) = await search_effects(conn, tenant=TENANT, state="unknown")
+            (effect,) = await search_effects(conn, EffectFilter(), tenant=TENANT)
 
         found = Resolution("happened", {name: order[name] for name in names}, "seen")
         _, leg = await shop.engine.answers.settle(effect.call_key, found, OLU)

@@ -28,7 +28,7 @@ from contracts.errors import (
 from engine.access.keys import Principal
 from engine.catalog.versions import register_versions
 from engine.gateway.outbox import Outbox
-from engine.gateway.outcomes import Effect, Resolution, get_effect, search_effects
+from engine.gateway.outcomes import Effect, EffectFilter, Resolution, get_effect, search_effects
 from engine.runs.model import Cancellation, Run
 from engine.worker.migration import Move
 from nodes.effect import carries_out
@@ -291,7 +291,7 @@ async def test_an_outbox_call_that_did_not_happen_is_sent_again_by_the_workers(b
     await bench.rows(late, run.id)
     await outbox.deliver_due()
     async with bench.engine.database.transaction() as conn:
-        (effect,) = await search_effects(conn, tenant=TENANT, thread_id=run.thread_id)
+        (effect,) = await search_effects(conn, EffectFilter(thread_id=run.thread_id), tenant=TENANT)
     system.script.clear()
 
     found, leg = await trial.engine.answers.settle(effect.call_key, NOT, OLU)
