@@ -17,6 +17,7 @@ _COMMANDS = {
     "runs": "commands.runs:app",
     "effects": "commands.effects:app",
     "webhooks": "commands.webhooks:app",
+    "people": "commands.people:app",
     "retention": "commands.retention:app",
     "audit": "commands.audit:app",
     "eval": "evals.commands:app",

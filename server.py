@@ -44,7 +44,7 @@ async def _refuse_open_door(engine: Engine) -> None:
     if is_loopback(engine.settings.host):
         return
     async with engine.database.transaction() as conn:
-        if not await any_keys(conn):
+        if not engine.settings.oidc and not await any_keys(conn):
             raise ConfigurationError(
                 f"The server would listen on {engine.settings.host!r} for everybody: there is no API key.",
                 hint="Make one with: gatehouse keys create NAME --role operator",

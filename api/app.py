@@ -19,6 +19,7 @@ from api import (
     faces,
     inspection,
     operations,
+    people,
     protocol,
     queues,
     runs,
@@ -68,6 +69,7 @@ ROOMS = (
     stats,
     versions,
     webhooks,
+    people,
 )
 
 

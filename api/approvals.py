@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
 from api.bodies import Body
-from api.door import Operator, Reader, Reviewer, TheEngine
+from api.door import Operator, Reader, Reviewer, Staff, TheEngine
 from api.pages import Offset, set_page_headers
 from api.shapes import approval_json, batch_json, canary_json, changes, decided_json
 from contracts.approval import ReasonCode
@@ -176,7 +176,7 @@ async def decide(request_id: UUID, body: DecisionBody, engine: TheEngine, princi
 
 
 @router.post("/{request_id}/undo")
-async def undo(request_id: UUID, body: UndoBody, engine: TheEngine, principal: Reader) -> dict[str, Any]:
+async def undo(request_id: UUID, body: UndoBody, engine: TheEngine, principal: Staff) -> dict[str, Any]:
     """Take back what an approved request did, within the grace time of its queue: its tool's compensation is called.
 
     The call stands in the ledger as `effect` and is sent until it is answered.
@@ -196,7 +196,7 @@ async def claim(request_id: UUID, body: ClaimBody, engine: TheEngine, principal:
 
 
 @router.post("/{request_id}/release")
-async def release(request_id: UUID, engine: TheEngine, principal: Reader) -> dict[str, Any]:
+async def release(request_id: UUID, engine: TheEngine, principal: Staff) -> dict[str, Any]:
     """Give a request back that you have; an operator gives back anybody's."""
     async with engine.database.transaction() as conn:
         try:

@@ -103,7 +103,7 @@ def _statuses(route: APIRoute, operation: Json) -> Iterator[int]:
     """The problems that a route may answer, by what it reads and whom it lets in."""
     yield 503
     if _asks(route.dependant, who, may_scrape):
-        yield from (401, 403)
+        yield from (401, 403, 429)
     if operation.get("parameters"):
         yield 422
     if "requestBody" in operation:

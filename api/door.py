@@ -1,4 +1,4 @@
-"""Who is calling: an API key in `x-api-key` or as bearer token; without any keys, only this machine may call."""
+"""Who is calling: by an API key, or by the token of an issuer; without any of both, only this machine may call."""
 
 import re
 from collections.abc import Awaitable, Callable
@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.problems import problem
 from contracts.errors import BodyTooLarge, Forbidden, Unauthenticated
 from engine.access.addresses import is_loopback
-from engine.access.keys import LOCAL, Principal, Role, any_keys, authenticate
+from engine.access.keys import LOCAL, Principal, Role, any_keys
 from engine.traces.ids import also_about
 from engine.wiring import Engine
 
@@ -35,13 +35,15 @@ async def who(request: Request, engine: TheEngine) -> Principal:
 
 async def _identify(request: Request, engine: Engine) -> Principal:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    key = request.headers.get("x-api-key") or (token if scheme.lower() == "bearer" else "")
+    key = request.headers.get("x-api-key")
+    credential = key or (token if scheme.lower() == "bearer" else "")
+    if credential:
+        address = request.client.host if request.client else ""
+        return await engine.entrance.identify(credential, address=address, bearer=not key)
     async with engine.database.reading() as conn:
-        if key:
-            return await authenticate(conn, key)
-        keys_exist = await any_keys(conn)
+        keys_exist = engine.entrance.issuers or await any_keys(conn)
     if keys_exist:
-        raise Unauthenticated("This server wants an API key.", hint="Send it as the header 'x-api-key'.")
+        raise Unauthenticated("This server wants an API key or a token.", hint="Send a key as the header 'x-api-key'.")
     if not comes_from_here(request):
         raise Unauthenticated(
             "Without API keys only this machine may call.",
@@ -72,18 +74,25 @@ def may(role: Role) -> Callable[[Principal], Awaitable[Principal]]:
     return check
 
 
-async def a_reader(principal: Annotated[Principal, Depends(who)]) -> Principal:
-    """Reviewers and operators may look at requests of others."""
-    if principal.roles & {"reviewer", "operator"}:
-        return principal
-    raise Forbidden(f"{principal.name!r} is neither reviewer nor operator.")
+def one_of(*roles: Role) -> Callable[[Principal], Awaitable[Principal]]:
+    """A dependency that lets callers with any of these roles pass."""
+
+    async def check(principal: Annotated[Principal, Depends(who)]) -> Principal:
+        if principal.roles & set(roles):
+            return principal
+        raise Forbidden(f"{principal.name!r} has none of the roles {list(roles)}, one of which this needs.")
+
+    return check
 
 
 Anybody = Annotated[Principal, Depends(who)]
 Caller = Annotated[Principal, Depends(may("caller"))]
 Reviewer = Annotated[Principal, Depends(may("reviewer"))]
 Operator = Annotated[Principal, Depends(may("operator"))]
-Reader = Annotated[Principal, Depends(a_reader)]
+Staff = Annotated[Principal, Depends(one_of("reviewer", "operator"))]
+Reader = Annotated[Principal, Depends(one_of("reviewer", "operator", "auditor"))]
+AuthorToo = Annotated[Principal, Depends(one_of("reviewer", "operator", "auditor", "author"))]
+"""Who may read how workflows are made."""
 
 
 class BodyLimit:

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path, Query
 from pydantic import Field
 
 from api.bodies import Body
-from api.door import Reader, TheEngine
+from api.door import Reader, Staff, TheEngine
 from api.pages import Offset
 from engine.gateway.outcomes import Effect, EffectFilter, get_effect, search_effects
 from engine.gateway.payloads import ResolutionBody
@@ -56,7 +56,7 @@ async def get(key: CallKey, engine: TheEngine, principal: Reader) -> dict[str, A
 
 
 @router.post("/{key}/resolve")
-async def resolve(key: CallKey, body: ResolutionBody, engine: TheEngine, principal: Reader) -> dict[str, Any]:
+async def resolve(key: CallKey, body: ResolutionBody, engine: TheEngine, principal: Staff) -> dict[str, Any]:
     """Say what became of an effect: `happened` (with its `result`), `did_not_happen` (it may be tried once more) or
     `abort`.
 

@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from pydantic import Field
 
 from api.bodies import Body
-from api.door import Reader, TheEngine
+from api.door import Staff, TheEngine
 from api.shapes import approval_json
 from contracts.errors import GatehouseError
 from engine.approvals.endings import note_refusal
@@ -24,7 +24,7 @@ class EscalationBody(Body):
 
 
 @router.post("/{request_id}/escalate")
-async def escalate_now(request_id: UUID, body: EscalationBody, engine: TheEngine, principal: Reader) -> dict[str, Any]:
+async def escalate_now(request_id: UUID, body: EscalationBody, engine: TheEngine, principal: Staff) -> dict[str, Any]:
     """Move a request one step up: whoever is there may decide, too, and nobody has claimed it any more.
 
     Operators may, and reviewers who could decide it.

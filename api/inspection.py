@@ -26,7 +26,7 @@ async def list_(
     limit: Annotated[int, Query(ge=1, le=1000)] = 20,
 ) -> list[dict[str, Any]]:
     """Runs over all threads, newest first: all of them for reviewers and operators, for others their own."""
-    requester = None if principal.roles & {"reviewer", "operator"} else principal.name
+    requester = None if principal.watches else principal.name
     async with engine.database.transaction() as conn:
         return await find_runs(
             conn, tenant=principal.tenant, status=status, workflow=workflow, requester=requester, limit=limit

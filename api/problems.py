@@ -42,7 +42,7 @@ def problem(error: GatehouseError) -> JSONResponse:
         "category": error.category,
         "hint": error.hint,
     }
-    headers = {"WWW-Authenticate": "ApiKey"} if isinstance(error, Unauthenticated) else {}
+    headers = {"WWW-Authenticate": "ApiKey, Bearer"} if isinstance(error, Unauthenticated) else {}
     if "retry_after_s" in error.facts:
         headers["Retry-After"] = str(error.facts["retry_after_s"])
     return JSONResponse(error.facts | body, status_code=error.status, media_type=MEDIA_TYPE, headers=headers)

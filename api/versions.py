@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path
 from pydantic import Field
 
 from api.bodies import Body
-from api.door import Operator, Reader, TheEngine
+from api.door import AuthorToo, Operator, TheEngine
 from contracts.errors import InvalidRequest
 from engine.catalog import versions
 from engine.runs.pins import parked_stages
@@ -41,7 +41,7 @@ class MigrationBody(Body):
 
 
 @router.get("")
-async def list_(engine: TheEngine, principal: Reader) -> list[Json]:
+async def list_(engine: TheEngine, principal: AuthorToo) -> list[Json]:
     """Every version seen, the newest first, with how many cases of the caller's tenant stand on each."""
     async with engine.database.transaction() as conn:
         found = await versions.list_versions(conn, engine.catalog, tenant=principal.tenant)
@@ -49,7 +49,7 @@ async def list_(engine: TheEngine, principal: Reader) -> list[Json]:
 
 
 @router.get("/{digest}")
-async def get(digest: Digest, engine: TheEngine, principal: Reader) -> Json:
+async def get(digest: Digest, engine: TheEngine, principal: AuthorToo) -> Json:
     """What a version pins, and where the cases wait that stand on it."""
     async with engine.database.transaction() as conn:
         manifest = await versions.manifest_of(conn, digest)
@@ -58,7 +58,7 @@ async def get(digest: Digest, engine: TheEngine, principal: Reader) -> Json:
 
 
 @router.get("/{before}/diff/{after}")
-async def diff(before: Digest, after: Digest, engine: TheEngine, principal: Reader) -> list[Json]:
+async def diff(before: Digest, after: Digest, engine: TheEngine, principal: AuthorToo) -> list[Json]:
     """The values in which two versions differ."""
     async with engine.database.transaction() as conn:
         return [asdict(difference) for difference in await versions.compare(conn, before, after)]

@@ -26,7 +26,7 @@ from commands.steps import print_step
 from commands.terminal import explained, note, say
 from contracts.context import by_whom
 from contracts.errors import InvalidRequest
-from engine.access.keys import create_key
+from engine.access.keys import KeyLimits, create_key
 from engine.opening import open_database
 from engine.settings import Settings, read_settings
 from evals.worlds.newcomer import open_account
@@ -194,9 +194,10 @@ def _keys(settings: Settings) -> tuple[str, str]:
     async def make() -> tuple[str, str]:
         tomorrow, mark = datetime.now(UTC) + timedelta(days=1), secrets.token_hex(2)
         async with open_database(settings, note) as database, database.transaction() as conn:
-            caller = await create_key(conn, f"demo-caller-{mark}", ["caller"], expires_at=tomorrow)
+            caller = await create_key(conn, f"demo-caller-{mark}", ["caller"], limits=KeyLimits(tomorrow))
             roles = ["finance", "support"]
-            return caller, await create_key(conn, f"demo-finance-{mark}", ["reviewer"], roles, expires_at=tomorrow)
+            finance = await create_key(conn, f"demo-finance-{mark}", ["reviewer"], roles, KeyLimits(tomorrow))
+            return caller, finance
 
     return asyncio.run(make())
 

@@ -8,7 +8,7 @@ import typer
 
 from commands.terminal import explained, note, say, show_json, show_table
 from engine.access import keys
-from engine.access.keys import LOCAL
+from engine.access.keys import LOCAL, KeyLimits
 from engine.opening import open_database
 from engine.settings import read_settings
 
@@ -19,19 +19,24 @@ app = typer.Typer(no_args_is_help=True, help="API keys: who may call, review and
 @explained
 def create(
     name: Annotated[str, typer.Argument(help="Whose key this is; stands in the audit trail.")],
-    role: Annotated[list[str], typer.Option(help="caller, reviewer or operator; may be given again.")],
+    role: Annotated[list[str], typer.Option(help="caller, reviewer, operator, author or auditor; may be given again.")],
     approves: Annotated[
         list[str] | None, typer.Option(help="Role of a policy that a reviewer decides for, such as finance.")
     ] = None,
     tenant: Annotated[str, typer.Option(help="Its tenant; tenants do not see each other.")] = LOCAL.tenant,
     days: Annotated[int | None, typer.Option(help="Days until the key ends; by default it does not.")] = None,
+    scope: Annotated[
+        list[str] | None,
+        typer.Option(help="Scope of tools that calls in its name may use, such as billing:refund or billing:*."),
+    ] = None,
 ) -> None:
     """Make a key and print it. It is shown once and cannot be read back."""
     expires_at = datetime.now(UTC) + timedelta(days=days) if days else None
+    limits = KeyLimits(expires_at, frozenset(scope) if scope else None)
 
     async def run() -> str:
         async with open_database(read_settings(), note) as database, database.transaction() as conn:
-            return await keys.create_key(conn, name, role, approves or [], expires_at, tenant)
+            return await keys.create_key(conn, name, role, approves or [], limits, tenant)
 
     say(asyncio.run(run()))
 

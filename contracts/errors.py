@@ -71,9 +71,21 @@ class NotSupported(GatehouseError):
 
 
 class Unauthenticated(GatehouseError):
-    """The request carries no valid API key."""
+    """The request carries no valid API key or token."""
 
     code, status, category = "unauthenticated", 401, "access"
+
+
+class TooManyAttempts(GatehouseError):
+    """Too many requests carried credentials that are not valid."""
+
+    code, status, category, retryable = "too_many_attempts", 429, "access", True
+
+
+class IssuerUnavailable(GatehouseError):
+    """The identity provider that issued the token does not answer."""
+
+    code, status, category, retryable = "issuer_unavailable", 503, "access", True
 
 
 class Forbidden(GatehouseError):

@@ -4,7 +4,12 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from httpx import AsyncClient
+
 from contracts.errors import SchemaBehind
+from engine.access.attempts import Attempts
+from engine.access.entrance import Entrance
+from engine.access.issuers import Issuers
 from engine.settings import Settings
 from engine.store import embedded
 from engine.store.database import Database, connected
@@ -50,6 +55,16 @@ async def _require_schema(dsn: str) -> None:
             raise SchemaBehind(
                 f"The database lacks {', '.join(missing)}.", hint="Bring it forward with: gatehouse migrate"
             )
+
+
+@asynccontextmanager
+async def open_entrance(settings: Settings, database: Database, http: AsyncClient) -> AsyncIterator[Entrance]:
+    """The way in for API keys, and for tokens of the configured issuers, whose keys are fetched by `http`."""
+    attempts = Attempts(database, at_once=settings.failed_attempts)
+    try:
+        yield Entrance(database, Issuers(settings.oidc, http), attempts)
+    finally:
+        await attempts.close()
 
 
 def sender_of(settings: Settings) -> Sender:

@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from contracts.errors import ConfigurationError
 from contracts.policy import Hours
+from engine.access.issuers import IssuerSettings
 from engine.approvals.hours import problems_of
 from engine.notifications.routes import Route
 from engine.traces.logs import LogFormat, LogLevel
@@ -68,6 +69,17 @@ class Settings(BaseSettings):
     home: Path = Field(
         default_factory=lambda: platformdirs.user_data_path("gatehouse"),
         description="Folder of the embedded Postgres and of generated keys.",
+    )
+    oidc: list[IssuerSettings] = Field(
+        [],
+        description="Identity providers whose access tokens are accepted beside API keys: "
+        '[{"issuer": "https://id.example.org", "audience": "gatehouse", "tenant": "default"}].',
+    )
+    failed_attempts: int = Field(
+        30,
+        ge=1,
+        description="How many requests with wrong credentials an address may send at once, or all who name one key; "
+        "then one every two seconds.",
     )
     registry: Path = Field(Path("langgraph.json"), description="The list of workflows.")
     seal_key: SecretStr = Field(SecretStr(""), description="64 hex digits that seal checkpoints; made if missing.")
@@ -189,6 +201,20 @@ class Settings(BaseSettings):
     def migrates_compatible(self) -> bool:
         """Whether cases move to the loaded version by themselves, where what they wait for is unchanged."""
         return self.version_change == "migrate-compatible"
+
+    @field_validator("oidc")
+    @classmethod
+    def _apart(cls, value: list[IssuerSettings]) -> list[IssuerSettings]:
+        for issuer in value:
+            if bool(issuer.tenant) == bool(issuer.tenant_claim):
+                raise ValueError(f"issuer {issuer.name!r} needs either `tenant` or `tenant_claim`")
+            # One provider could otherwise let people into a tenant that trusts another.
+            if len(value) > 1 and not (issuer.tenant or issuer.tenants):
+                raise ValueError(f"issuer {issuer.name!r} needs `tenants`, as there are others")
+        for field in ("name", "issuer"):
+            if len({getattr(issuer, field) for issuer in value}) < len(value):
+                raise ValueError(f"two issuers have the same `{field}`")
+        return value
 
     def secrets(self) -> set[str]:
         """Every secret value, and the databases' passwords by themselves: none of them belongs in a log line."""

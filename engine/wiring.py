@@ -12,6 +12,7 @@ from langgraph.runtime import RunControl
 
 from contracts.approval import JsonObject
 from contracts.errors import ConfigurationError
+from engine.access.entrance import Entrance
 from engine.audit.notary import Notary
 from engine.catalog.catalog import Catalog, load_catalog
 from engine.catalog.registry import remarks
@@ -21,7 +22,7 @@ from engine.models.asking import ModelSources
 from engine.models.recording import Recordings, read_recordings
 from engine.models.route import Route
 from engine.notifications.routes import register_routes
-from engine.opening import Notify, find_registry, open_database
+from engine.opening import Notify, find_registry, open_database, open_entrance
 from engine.operations.readiness import Vitals
 from engine.runs.dispatch import Dispatcher, WorkingDispatcher
 from engine.runs.events import Notices
@@ -48,6 +49,7 @@ class Engine:
 
     settings: Settings
     database: Database
+    entrance: Entrance
     catalog: Catalog
     dispatcher: Dispatcher
     notices: Notices
@@ -87,8 +89,7 @@ async def open_engine(
             dispatcher = await stack.enter_async_context(open_dispatcher(database, _temporal(settings)))
         systems = await stack.enter_async_context(_systems(settings))
         http = await stack.enter_async_context(httpx.AsyncClient())
-        if recordings is None:
-            recordings = Recordings(read_recordings(settings.recordings))
+        recordings = Recordings(read_recordings(settings.recordings)) if recordings is None else recordings
         key = await asyncio.to_thread(seal_key, settings.seal_key.get_secret_value(), settings.home)
         states = StateReader(database, catalog, key)
         migrator = Migrator(database, catalog, dispatcher, key, automatic=settings.migrates_compatible)
@@ -97,6 +98,7 @@ async def open_engine(
         yield Engine(
             settings=settings,
             database=database,
+            entrance=await stack.enter_async_context(open_entrance(settings, database, http)),
             catalog=catalog,
             dispatcher=dispatcher,
             notices=notices,

@@ -18,8 +18,11 @@ from engine.audit import audit
 from engine.store.database import Connection
 from engine.store.sql import load_queries
 
-Role = Literal["caller", "reviewer", "operator"]
+Role = Literal["caller", "reviewer", "operator", "author", "auditor"]
+"""`caller` starts cases, `reviewer` decides, `operator` runs it all; `author` reads versions, `auditor` everything."""
 ROLES: tuple[Role, ...] = get_args(Role)
+WATCHING: frozenset[str] = frozenset({"reviewer", "operator", "auditor"})
+"""Roles that may look at what others asked for."""
 
 _SQL = load_queries(__file__)
 
@@ -29,11 +32,18 @@ class Principal:
     """Who makes a request."""
 
     name: str
-    """`key:<name>`: what stands in audit records."""
+    """`key:<name>`, or `<issuer>:<subject>` of a token: what stands in audit records."""
     roles: frozenset[str]
     approver_roles: frozenset[str]
     """Roles of approval policies, as in `finance`, that this reviewer holds."""
     tenant: str
+    scopes: frozenset[str] | None = None
+    """Scopes of tools that calls in this name may use, `<system>:*` for all of a system's; None: no limit."""
+
+    @property
+    def watches(self) -> bool:
+        """Whether the principal may look at what others asked for."""
+        return bool(self.roles & WATCHING)
 
     def require(self, role: Role) -> None:
         """Raises `Forbidden` unless the principal has `role`; an operator may also call."""
@@ -46,11 +56,20 @@ class Principal:
 
     def require_party(self, requester: str) -> None:
         """Raises `Forbidden` unless the principal is `requester` or may look at what others asked for."""
-        if self.name != requester and not self.roles & {"reviewer", "operator"}:
+        if self.name != requester and not self.watches:
             raise Forbidden(
-                f"{self.name!r} did not request this and is neither reviewer nor operator.",
+                f"{self.name!r} did not request this and is neither reviewer, operator nor auditor.",
                 hint="Ask whoever requested it, or use a key made with: gatehouse keys create NAME --role operator",
             )
+
+
+@dataclass(frozen=True)
+class KeyLimits:
+    """What a key may not outlive, and what calls in its name may use."""
+
+    expires_at: datetime | None = None
+    scopes: frozenset[str] | None = None
+    """None: no limit."""
 
 
 LOCAL = Principal("local", frozenset({"caller"}), frozenset(), "default")
@@ -62,7 +81,7 @@ async def create_key(
     name: str,
     roles: Iterable[str],
     approver_roles: Iterable[str] = (),
-    expires_at: datetime | None = None,
+    limits: KeyLimits = KeyLimits(),  # it is frozen
     tenant: str = LOCAL.tenant,
 ) -> str:
     """Make a key of a tenant and return it: it is shown once and cannot be read back. Who may do so is on the machine.
@@ -82,8 +101,9 @@ async def create_key(
         "sha": _sha256(secret),
         "roles": roles,
         "approver_roles": approves,
-        "expires_at": expires_at,
+        "expires_at": limits.expires_at,
         "tenant": tenant,
+        "scopes": None if limits.scopes is None else sorted(limits.scopes),
     }
     try:
         await conn.execute(_SQL["insert_key"], row)
@@ -92,7 +112,8 @@ async def create_key(
             f"There is a key named {name!r} already.", hint="Choose another name; revoked names are not used again."
         ) from error
     said: dict[str, JsonValue] = {"name": name, "roles": [*roles], "approves": [*approves], "tenant": tenant}
-    said["expires_at"] = expires_at.isoformat() if expires_at else None
+    said["expires_at"] = limits.expires_at.isoformat() if limits.expires_at else None
+    said["scopes"] = None if limits.scopes is None else [*sorted(limits.scopes)]
     await audit.append_to(conn, f"key:{key_id}", LOCAL.name, Event.KEY_CREATED, said)
     return f"gh_{key_id}_{secret}"
 
@@ -109,21 +130,26 @@ async def authenticate(conn: Connection, key: str) -> Principal:
             "The API key is not valid: unknown, expired or revoked.",
             hint="Send it as the header 'x-api-key'. Make one with: gatehouse keys create NAME --role caller",
         )
-    return Principal(f"key:{row['name']}", frozenset(row["roles"]), frozenset(row["approver_roles"]), row["tenant"])
+    return principal_in(row | {"name": f"key:{row['name']}"})
 
 
 async def principal_of(conn: Connection, name: str, *, tenant: str) -> Principal:
     """What the principal of this name may do now, for work that was asked for earlier.
 
-    Raises `Forbidden` when its key has been revoked or has expired.
+    Raises `Forbidden` when its key has been revoked or has expired, or when it is blocked or has long not signed in.
     """
     if name == LOCAL.name and not await any_keys(conn):
         return LOCAL
-    params = {"name": name.removeprefix("key:"), "tenant": tenant}
-    row = await (await conn.execute(_SQL["key_by_name"], params)).fetchone() if name != LOCAL.name else None
+    row = await (await conn.execute(_SQL["by_name"], {"name": name, "tenant": tenant})).fetchone()
     if row is None:
-        raise Forbidden(f"{name!r} has no valid key any more.")
-    return Principal(name, frozenset(row["roles"]), frozenset(row["approver_roles"]), tenant)
+        raise Forbidden(f"{name!r} has no valid key any more, or may not sign in.")
+    return principal_in(row)
+
+
+def principal_in(row: DictRow) -> Principal:
+    """The principal that a row with its name, tenant and rights is about."""
+    scopes = None if row["scopes"] is None else frozenset(row["scopes"])
+    return Principal(row["name"], frozenset(row["roles"]), frozenset(row["approver_roles"]), row["tenant"], scopes)
 
 
 async def list_keys(conn: Connection) -> list[DictRow]:

@@ -1,21 +1,25 @@
 -- name: insert_key
 -- Keep a new key's hash, never the key.
-INSERT INTO api_key (id, name, secret_sha256, roles, approver_roles, expires_at, tenant)
-VALUES (%(id)s, %(name)s, %(sha)s, %(roles)s, %(approver_roles)s, %(expires_at)s, %(tenant)s);
+INSERT INTO api_key (id, name, secret_sha256, roles, approver_roles, expires_at, tenant, scopes)
+VALUES (%(id)s, %(name)s, %(sha)s, %(roles)s, %(approver_roles)s, %(expires_at)s, %(tenant)s, %(scopes)s);
 
 -- name: key_by_id
 -- A key that still counts.
-SELECT id, name, secret_sha256, roles, approver_roles, tenant FROM api_key
+SELECT id, name, secret_sha256, roles, approver_roles, tenant, scopes FROM api_key
 WHERE id = %(id)s AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now());
 
--- name: key_by_name
--- A key that still counts, by the name that stands in records.
-SELECT roles, approver_roles FROM api_key
-WHERE name = %(name)s AND tenant = %(tenant)s AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now());
+-- name: by_name
+-- Whoever has this name in records and still counts: a key, or somebody whose newest token is not too old.
+SELECT 'key:' || name AS name, tenant, roles, approver_roles, scopes FROM api_key
+WHERE 'key:' || name = %(name)s AND name = substr(%(name)s::text, 5) AND tenant = %(tenant)s
+  AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
+UNION ALL
+SELECT name, tenant, roles, approver_roles, scopes FROM person
+WHERE name = %(name)s AND tenant = %(tenant)s AND blocked_at IS NULL AND seen_at > now() - interval '30 days';
 
 -- name: list_keys
 -- Every key, without its secret.
-SELECT id, name, tenant, roles, approver_roles, created_at, expires_at, revoked_at FROM api_key ORDER BY created_at;
+SELECT id, name, tenant, roles, approver_roles, scopes, created_at, expires_at, revoked_at FROM api_key ORDER BY created_at;
 
 -- name: revoke_key
 -- End a key by id or name.
@@ -24,3 +28,27 @@ UPDATE api_key SET revoked_at = now() WHERE (id = %(key)s OR name = %(key)s) AND
 -- name: count_keys
 -- Are there any keys at all?
 SELECT count(*) AS keys FROM api_key WHERE revoked_at IS NULL;
+
+-- name: person
+-- What is known of somebody who signed in by a token.
+SELECT name, roles, approver_roles, scopes, rights_at, blocked_at, seen_at < now() - interval '5 minutes' AS seen_long_ago
+FROM person WHERE tenant = %(tenant)s AND name = %(name)s;
+
+-- name: keep_person
+-- Keep what the newest token of somebody says; an older one changes nothing.
+INSERT INTO person AS p (tenant, name, roles, approver_roles, scopes, rights_at)
+VALUES (%(tenant)s, %(name)s, %(roles)s, %(approver_roles)s, %(scopes)s, %(rights_at)s)
+ON CONFLICT (tenant, name) DO UPDATE SET roles = excluded.roles, approver_roles = excluded.approver_roles,
+    scopes = excluded.scopes, rights_at = excluded.rights_at, seen_at = now()
+WHERE p.rights_at <= excluded.rights_at
+RETURNING name, roles, approver_roles, scopes, rights_at, blocked_at, false AS seen_long_ago;
+
+-- name: list_people
+-- Everybody of a tenant who signed in by a token.
+SELECT name, roles, approver_roles, scopes, first_seen_at, seen_at, blocked_at, blocked_by FROM person
+WHERE tenant = %(tenant)s ORDER BY name;
+
+-- name: set_blocked
+-- Block somebody, or let them in again where nobody is named.
+UPDATE person SET blocked_by = %(by)s, blocked_at = CASE WHEN %(by)s::text IS NULL THEN NULL ELSE now() END
+WHERE tenant = %(tenant)s AND name = %(name)s RETURNING name;

@@ -117,7 +117,7 @@ async def _take(conn: Connection, row: DictRow, reviewer: Principal, *, seconds:
 
 async def _give(conn: Connection, row: DictRow, name: str, by: Principal, event: Event) -> ApprovalRequest:
     try:
-        receiver = await principal_of(conn, f"key:{name.removeprefix('key:')}", tenant=by.tenant)
+        receiver = await principal_of(conn, name if ":" in name else f"key:{name}", tenant=by.tenant)
     except Forbidden as error:
         raise NotFound(f"There is no reviewer {name!r}.", hint="See: gatehouse keys list") from error
     require_reviewer(ApprovalRequest.of(row), receiver)

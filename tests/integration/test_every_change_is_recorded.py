@@ -36,6 +36,8 @@ READS = {
 BY = "SELECT count(*) FROM audit_record WHERE convert_from(canon, 'UTF8')::jsonb ->> 'actor' = %s"
 UNKNOWN = """UPDATE effect SET state = 'unknown', result = NULL
              WHERE thread_id = %s AND effect_class <> 'read' RETURNING call_key"""
+PERSON = """INSERT INTO person (tenant, name, roles, rights_at) VALUES ('default', %s, '{caller}', now())
+            RETURNING name"""
 DEAD = """INSERT INTO webhook (id, run_id, thread_id, tenant, url, payload, status, due_at)
           SELECT gen_random_uuid(), id, thread_id, tenant, 'https://127.0.0.1/', '{}', 'dead', NULL FROM run
           WHERE id = %s RETURNING id"""
@@ -194,6 +196,11 @@ async def moved(ground: Ground) -> Change:
     return Change({"from": "older", "to": loaded, "reason": "a test", "run_id": run}, thread_id=thread)
 
 
+async def signed_in(ground: Ground) -> Change:
+    name = await ground.value(PERSON, f"oidc:{uuid.uuid4().hex}")
+    return Change(ids=(("name", name),))
+
+
 STARTED = {"id": 1, "method": "run.start", "params": RUN}
 NIGHTLY = RUN | {"schedule": "0 3 1 1 *"}
 ASSISTANT = {"graph_id": "three_stages"}
@@ -242,6 +249,8 @@ WRITES: list[tuple[str, Scene]] = [
     ("post /versions/{digest}/drain", drained),
     ("post /versions/{digest}/drain/end", drain_ended),
     ("post /webhooks/{webhook_id}/retry", sent_again),
+    ("post /people/{name}/block", signed_in),
+    ("post /people/{name}/unblock", signed_in),
 ]
 """In an order in which the later find what the earlier left."""
 

@@ -52,6 +52,7 @@ async def ids(url: str, site: Site, people: People) -> dict[str, str]:
         "assistant_id": (await olu.assistants.create(GRAPH, name="theirs"))["assistant_id"],
         "namespace": "x",
         "webhook_id": str(uuid.uuid4()),
+        "name": "oidc:nobody-of-theirs",
     }
 
 
