@@ -1,16 +1,35 @@
 """The audit trail of a case, with whether its chain is whole."""
 
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
+from pydantic import Field
 
-from api.door import Anybody, TheEngine
+from api.bodies import Body
+from api.door import Anybody, Reader, TheEngine
 from engine.audit.audit import chain, head, stream_of
+from engine.audit.objects import cases_about
 from engine.audit.verify import first_fault
 from engine.runs.runs import get_run
 
 router = APIRouter(prefix="/audit", tags=["audit"])
+
+
+class SearchQuery(Body):
+    """Which business object is asked for."""
+
+    object: str = Field(max_length=300, description="`kind:value` as in `order:1042`, `system:value`, or `case:ID`.")
+    limit: Annotated[int, Field(ge=1, le=500)] = 100
+    after: str = Field("", max_length=300, description="The `stream` of the last case of the page before.")
+
+
+@router.get("/search")
+async def search(engine: TheEngine, principal: Reader, where: Annotated[SearchQuery, Query()]) -> list[dict[str, Any]]:
+    """Cases whose calls named a business object, with the record at which it came up first."""
+    async with engine.database.reading() as conn:
+        tenant = principal.tenant
+        return await cases_about(conn, where.object, tenant=tenant, limit=where.limit, after=where.after)
 
 
 @router.get("/runs/{run_id}")

@@ -8,18 +8,20 @@ import typer
 from rich.markup import escape
 
 from commands.proof import evidence_of, this_signer
-from commands.terminal import explained, say, shorten, show_json
-from commands.where import on_database, own_tenant
+from commands.terminal import explained, minute, say, shorten, show_json, show_table
+from commands.where import Key, Url, Where, on_database, own_tenant
+from contracts.errors import InvalidRequest
 from engine.audit.audit import stream_of
 from engine.audit.evidence import CHECKPOINTS, Finding
 from engine.audit.explain import explain_effect
+from engine.audit.objects import cases_about
 from engine.audit.signing import rotate_key
 from engine.audit.verify import verify as verify_chains
 from engine.runs.runs import get_run
 from engine.settings import read_settings
 from engine.store.database import Connection
 
-app = typer.Typer(no_args_is_help=True, help="The audit trail: verify, explain.")
+app = typer.Typer(no_args_is_help=True, help="The audit trail: verify, explain, search, keys.")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Output for programs.")]
 
@@ -81,6 +83,44 @@ def rotate() -> None:
     """Sign with a new key from the next start of servers and workers on; the old one stays trusted."""
     old, new = rotate_key(read_settings().home)
     say(f"{old} is retired and stays trusted. {new} signs once servers and workers are started again.")
+
+
+@app.command()
+@explained
+def search(
+    query: Annotated[str, typer.Argument(help="object=KIND:VALUE, as in object=order:1042, or object=SYSTEM:VALUE.")],
+    limit: Annotated[int, typer.Option(min=1, max=500, help="How many cases at most.")] = 100,
+    url: Url = "",
+    key: Key = "",
+    as_json: AsJson = False,
+) -> None:
+    """Find the cases whose calls named a business object."""
+    name, _, wanted = query.partition("=")
+    if name != "object":
+        raise InvalidRequest(f"{query!r} is no search.", hint="Write object=KIND:VALUE, as in object=order:1042.")
+    found = Where(url, key).ask(
+        "/audit/search",
+        lambda conn: cases_about(conn, wanted, tenant=own_tenant(), limit=limit),
+        {"object": wanted, "limit": limit},
+    )
+    if as_json:
+        show_json(found)
+        return
+    show_table(
+        ["run", "workflow", "opened (UTC)", "requester", "outcome", "named first at"],
+        [
+            (
+                case["run_id"],
+                case["workflow"],
+                minute(str(case["opened_at"])),
+                case["requester"],
+                case["outcome"] or "",
+                ", ".join(f"{o['system']}:{o['kind']} record {o['first_seq']}" for o in case["objects"]),
+            )
+            for case in found
+        ],
+        spare=("requester", "opened (UTC)"),
+    )
 
 
 @app.command()

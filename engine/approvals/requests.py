@@ -24,6 +24,7 @@ from engine.approvals.model import DECISION_OF, ApprovalRequest, Judged, NormalC
 from engine.approvals.plan import times_of
 from engine.approvals.telling import tell
 from engine.audit import audit
+from engine.audit.objects import objects_of
 from engine.runs.model import Run
 from engine.store.database import Connection
 from engine.store.sql import load_queries
@@ -115,7 +116,8 @@ async def _note_frozen(conn: Connection, run: Run, request: ApprovalRequest, jud
         "policy_version": request.policy_version,
         "facts": judged.verdict.inputs,
     }
-    await audit.append(conn, run.subject(), Event.ACTION_FROZEN, data)
+    about = objects_of(run.tenant, request.tool, request.args, judged.call.target)
+    await audit.append(conn, run.subject(), Event.ACTION_FROZEN, data, objects=about)
     if request.decided_by:  # policy decides as a principal of its own
         decided = request.decision(DECISION_OF[request.status], by=request.decided_by, reason=request.why, message="")
         said = cast(JsonObject, {"decided_request": request.id, "rule": request.rule, **decided})

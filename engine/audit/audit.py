@@ -11,6 +11,7 @@ import rfc8785
 from pydantic import JsonValue
 
 from contracts.event import AuditRecord, Event
+from engine.audit.objects import NO_OBJECTS, Objects
 from engine.store.database import Connection
 from engine.store.sql import load_queries
 
@@ -38,20 +39,29 @@ class Subject:
 
 
 async def append(
-    conn: Connection, subject: Subject, event: Event, data: dict[str, JsonValue], *, high_risk: bool = False
+    conn: Connection,
+    subject: Subject,
+    event: Event,
+    data: dict[str, JsonValue],
+    *,
+    high_risk: bool = False,
+    objects: Objects = NO_OBJECTS,
 ) -> None:
     """Add one record; expects the transaction of the action that it records. Bytes are RFC 8785 form, kept as is.
 
-    What is `high_risk`, a decision or a run's end is noted in a signed checkpoint at the next look of a notary.
+    `objects` are what the record is found by. What is `high_risk`, a decision or a run's end is noted in a signed
+    checkpoint at the next look of a notary.
     """
     haste = 2 if high_risk or event in _AT_ONCE else 1
     params = {"stream": stream_of(subject.thread_id), "canon": _canon(subject, event, data), "haste": haste}
+    params |= {"tenant": objects.tenant, "objects": objects.flat}
     await conn.execute(_SQL["append"], params)
 
 
 async def append_to(conn: Connection, stream: str, actor: str, event: Event, data: dict[str, JsonValue]) -> None:
     """Add one record to the chain of something that is no case, as in `assistant:<id>`; otherwise like `append`."""
     params = {"stream": stream, "canon": _canon(Subject("", "", actor), event, data), "haste": 1}
+    params |= {"tenant": "", "objects": None}
     await conn.execute(_SQL["append"], params)
 
 

@@ -1,6 +1,6 @@
 -- name: append
 -- Add a record to a case's chain, in the transaction of what it records.
-SELECT audit_append(%(stream)s, %(canon)b, %(haste)s);
+SELECT audit_append(%(stream)s, %(canon)b, %(haste)s, %(tenant)s, %(objects)s::text[]);
 
 -- name: append_all
 -- Add several records to a case's chain, in the transaction of what they record.
@@ -70,3 +70,26 @@ WHERE number = (SELECT max(checkpoint) FROM audit_leaf WHERE stream = %(stream)s
 -- name: leaves
 -- The heads that some checkpoints name.
 SELECT checkpoint, stream, seq, hash FROM audit_leaf WHERE checkpoint > %(after)s AND checkpoint <= %(until)s;
+
+-- name: cases_about
+-- The cases whose calls named an object, by its kind or by the system that keeps it, behind one of them.
+SELECT o.stream, max(r.thread_id::text) AS thread_id, max(r.run_id::text) AS run_id, max(r.workflow) AS workflow,
+       max(r.requester) AS requester, max(r.opened_at) AS opened_at, max(r.outcome) AS outcome,
+       jsonb_agg(DISTINCT jsonb_build_object('kind', o.kind, 'system', o.system, 'value', o.value,
+                                             'first_seq', o.first_seq)) AS objects
+FROM audit_object o
+LEFT JOIN LATERAL (SELECT thread_id, id AS run_id, workflow, requester, created_at AS opened_at,
+                          (SELECT l.outcome FROM run l WHERE l.thread_id = first.thread_id ORDER BY l.seq DESC LIMIT 1)
+                   FROM run first WHERE thread_id = substr(o.stream, 6)::uuid ORDER BY seq LIMIT 1) r ON true
+WHERE o.tenant = %(tenant)s AND o.value = %(value)s AND %(kind)s IN (o.kind, o.system) AND o.stream > %(after)s
+GROUP BY o.stream ORDER BY o.stream LIMIT %(limit)s;
+
+-- name: case_itself
+-- A case by the id of its thread, with all objects that its calls named.
+SELECT 'case:' || r.thread_id AS stream, r.thread_id::text, r.id::text AS run_id, r.workflow, r.requester,
+       r.created_at AS opened_at, (SELECT outcome FROM run l WHERE l.thread_id = r.thread_id ORDER BY seq DESC LIMIT 1),
+       (SELECT coalesce(jsonb_agg(jsonb_build_object('kind', o.kind, 'system', o.system, 'value', o.value,
+                                                     'first_seq', o.first_seq)), '[]')
+        FROM audit_object o WHERE o.stream = 'case:' || r.thread_id AND o.tenant = r.tenant) AS objects
+FROM run r WHERE r.thread_id::text = %(value)s AND r.tenant = %(tenant)s AND %(after)s < 'case:' || r.thread_id
+ORDER BY r.seq LIMIT 1;

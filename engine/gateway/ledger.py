@@ -22,6 +22,7 @@ from contracts.tool import AnyTool
 from engine.approvals.requests import require_approved
 from engine.audit import audit
 from engine.audit.audit import Subject
+from engine.audit.objects import objects_of
 from engine.runs.model import Run
 from engine.store.database import Connection
 from engine.store.sql import load_queries
@@ -266,7 +267,8 @@ async def _record_start(conn: Connection, run: Run, intent: Intent, *, attempt: 
         "attempt": attempt,
     }
     risky = intent.tool.reversibility == "irreversible"
-    await audit.append(conn, run.subject(), Event.CALL_STARTED, data, high_risk=risky)
+    about = objects_of(run.tenant, intent.tool.name, intent.args, str(intent.args.get(intent.tool.target, "")))
+    await audit.append(conn, run.subject(), Event.CALL_STARTED, data, high_risk=risky, objects=about)
 
 
 def _row(run: Run, intent: Intent) -> dict[str, Any]:
