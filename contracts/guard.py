@@ -46,14 +46,15 @@ class GuardedCall:
     tools: Mapping[str, AnyTool] = field(default_factory=dict)
     """The contracts of the calls in `past`, by name."""
     stained: frozenset[str] = frozenset()
-    """Of the values in `args`, those that some case has written outside though they came from nowhere trusted."""
+    """Of the values in `args`, folded: those that a case has proposed before though they came from nowhere trusted."""
     used_before: frozenset[str] = frozenset()
-    """Of the recipients and payees in `args`, those to whom an effect of this tool went before."""
+    """Of the recipients and payees in `args`, folded: those to whom an effect of this tool went before."""
 
 
-FindingKind = Literal["untrusted", "unintended", "link", "private", "pair", "first_seen"]
+FindingKind = Literal["trusted", "untrusted", "unintended", "link", "private", "pair", "first_seen"]
 """What a call guard finds.
 
+- `trusted`: no reason for anything: where the value of a sink comes from, for the card.
 - `untrusted`: a sink holds a value that neither the requester nor a trusted field gave.
 - `unintended`: a recipient or payee is known, and nothing that the requester said leads to it.
 - `link`: text for others leads to a place that nobody trusted named.

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import JsonValue
 
-from contracts.guard import Guard
+from contracts.guard import CallGuard, FindingKind, Finished, Guard
 from contracts.tool import AnyTool
 
 VerdictType = Literal["allow", "deny", "require_approval"]
@@ -141,15 +141,6 @@ Measure = Callable[[dict[str, JsonValue], dict[str, JsonValue]], dict[str, JsonV
 """Facts that depend on the arguments: `(arguments, facts of the draft) -> facts`. Pure, and run for edits, too."""
 
 
-@dataclass(frozen=True)
-class Finished:
-    """An earlier call of the same case that was carried out, as the ledger has it."""
-
-    tool: str
-    args: dict[str, JsonValue]
-    result: JsonValue
-
-
 Evidence = Callable[[dict[str, JsonValue], Sequence[Finished]], dict[str, JsonValue]]
 """Facts that the case's own calls show: `(arguments, finished calls, oldest first) -> facts`. Pure.
 
@@ -227,6 +218,45 @@ class Queue:
     """How long after it was done a reviewer may take back what has a compensation; 0: not at all."""
 
 
+GUARD_ASKS, GUARD_DENIES = "host_guard_asks", "host_guard_denies"
+
+
+@dataclass(frozen=True)
+class Guarded:
+    """Who looks at calls of tools that have sinks, and what becomes of a call in which they find something."""
+
+    guards: tuple[CallGuard, ...]
+    says: tuple[str, ...]
+    """Input fields that hold the requester's own words. What stands in the others may be somebody else's."""
+    within_s: int
+    role: str = ""
+    """Who is asked about a tool for which no rule asks anybody; the fewest whom a rule asks are asked otherwise."""
+    denies: tuple[FindingKind, ...] = ("private", "link")
+    """What nobody can agree to."""
+    unchecked: Mapping[str, str] = field(default_factory=dict)
+    """`system.operation.argument`, and why what is found there counts for nothing: what else makes sure of it."""
+
+    def rules(self, tool: AnyTool, beside: tuple[Rule, ...]) -> tuple[Rule, Rule]:
+        """What becomes of a call of `tool`, as rules like those `beside` them."""
+        denied = deny(
+            f"guards-refuse-{tool.name}",
+            tool.name,
+            differs(GUARD_DENIES, False),
+            why="A guard has found what this call must not carry.",
+        )
+        asking = [rule.quorum for rule in beside if rule.tool == tool.name and rule.verdict == "require_approval"]
+        who = min(asking, key=lambda quorum: quorum.needed, default=Quorum((self.role,)))
+        asked = require_approval(
+            f"guards-ask-{tool.name}",
+            tool.name,
+            differs(GUARD_ASKS, False),
+            quorum=who,
+            within_s=self.within_s,
+            why="A guard has found what a person has to look at.",
+        )
+        return denied, asked
+
+
 @dataclass(frozen=True)
 class Policy:
     """Everything a workflow may do and who answers for it."""
@@ -247,6 +277,20 @@ class Policy:
     """By tool: facts that only hand-written Cedar reads, with their types; those of rules and arguments are known."""
     input_guards: tuple[Guard, ...] = ()
     """Applied in this order to every text that comes from outside, before anything of it is stored."""
+    guarded: Guarded | None = None
+    """Required of a workflow whose tools have sinks. Its rules stand among `rules`."""
+
+    def __post_init__(self) -> None:
+        taken = {rule.id for rule in self.rules}
+        tools = [tool for tool in self.tools if tool.sinks] if self.guarded else []
+        found = [
+            rule
+            for tool in tools
+            if self.guarded
+            for rule in self.guarded.rules(tool, self.rules)
+            if rule.id not in taken
+        ]
+        object.__setattr__(self, "rules", (*self.rules, *found))
 
     @property
     def callable_tools(self) -> tuple[AnyTool, ...]:

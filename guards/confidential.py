@@ -5,7 +5,7 @@ import re
 from urllib.parse import quote
 
 from contracts.guard import Finding, GuardedCall
-from guards.values import folded_text, stands_below, texts_below
+from contracts.values import folded_text, stands_below, texts_below
 
 _SHORTEST = 5
 """Shorter values stand in any text by chance."""

@@ -3,9 +3,9 @@
 import re
 
 from contracts.guard import Finding, GuardedCall
+from contracts.values import texts_at
 from guards.amounts import as_read
 from guards.origins import origin_of
-from guards.values import texts_at
 
 _LINK = re.compile(
     r"""[a-z][a-z0-9+.-]*://\S+                                   # any scheme with an authority

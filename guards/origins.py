@@ -7,9 +7,10 @@ from pydantic import JsonValue
 
 from contracts.guard import Finished, GuardedCall
 from contracts.sink import Sink
+from contracts.values import folded_text, stands_below, texts_at, texts_below
 from guards.amounts import find_amounts
 from guards.money import read_amount
-from guards.values import folded_text, is_bare_number, says_number, says_value, stands_below, texts_at, texts_below
+from guards.values import is_bare_number, says_number, says_value
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ def origin_of(call: GuardedCall, argument: str, value: str) -> Origin:
     sink = call.tool.sinks.get(argument, Sink("identifier"))
     if any(_says(text, value, sink, call) for text in call.said):
         return Origin("requester", "the requester said it")
-    if value in call.stained:
+    if folded_text(value) in call.stained:
         return _STAINED
     if any(says_value(text, value) for text in call.told):
         return Origin("untrusted", "it came in with the case, in words that are not the requester's")

@@ -1,21 +1,21 @@
 """Judges where the sinks of a call got their values: only the requester and trusted fields may fill them."""
 
 from contracts.guard import Finding, GuardedCall
+from contracts.values import folded_text, texts_at, texts_below
 from guards.origins import origin_of, records_with
-from guards.values import says_value, texts_at, texts_below
+from guards.values import says_value
 
 _TO_SOMEBODY = ("recipient", "payee")
 
 
 def judge_provenance(call: GuardedCall) -> tuple[Finding, ...]:
-    """Finds every sink value that came from neither, whatever the model says; `content` is judged by its links."""
-    return tuple(
-        Finding("untrusted", argument, f"{argument}: {origin.says}.")
-        for argument, sink in call.tool.sinks.items()
-        if sink.kind != "content"
-        for value in texts_at(call.args, argument)
-        if not (origin := origin_of(call, argument, value)).trusted
-    )
+    """Says of every sink value where it came from, whatever the model says; `content` is judged by its links."""
+    found = []
+    for argument, sink in call.tool.sinks.items():
+        for value in texts_at(call.args, argument) if sink.kind != "content" else ():
+            origin = origin_of(call, argument, value)
+            found.append(Finding("trusted" if origin.trusted else "untrusted", argument, f"{argument}: {origin.says}."))
+    return tuple(found)
 
 
 def judge_intent(call: GuardedCall) -> tuple[Finding, ...]:
@@ -52,7 +52,7 @@ def judge_first_seen(call: GuardedCall) -> tuple[Finding, ...]:
         for argument, sink in call.tool.sinks.items()
         if sink.kind in _TO_SOMEBODY
         for value in texts_at(call.args, argument)
-        if value not in call.used_before
+        if folded_text(value) not in call.used_before
     )
 
 

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue
 
+from contracts.sink import Sink
 from contracts.tool import Call, ToolModel, tool
 from tools.fields import (
     AccountId,
@@ -138,7 +139,18 @@ class CreditReceipt(ToolModel):
     """First day of the invoice that will be lower."""
 
 
-@tool(effect="read", scopes=("billing:read",))
+@tool(
+    effect="read",
+    scopes=("billing:read",),
+    trusted=(
+        "account_id",
+        "account_email",
+        "charges.charge_id",
+        "charges.invoice_id",
+        "charges.amount_cents",
+        "charges.currency",
+    ),
+)
 async def list_charges(request: ChargesRequest, call: Call) -> ChargesReply:
     """List what an account was charged, oldest first, with what of it was already given back.
 
@@ -180,6 +192,12 @@ async def read_charge_version(request: RefundRequest | CreditRequest, call: Call
     amount="amount_cents",
     currency="currency",
     undo="Not possible: the money is on the customer's card. Finance can only ask the customer to pay again.",
+    sinks={
+        "account_id": Sink("identifier"),
+        "charge_id": Sink("identifier"),
+        "invoice_id": Sink("identifier"),
+        "amount_cents": Sink("amount", paired_with="charge_id"),
+    },
 )
 async def issue_refund(request: RefundRequest, call: Call) -> RefundReceipt:
     """Pay `amount_cents` of one posted charge back to the card that paid it.
@@ -203,6 +221,11 @@ async def issue_refund(request: RefundRequest, call: Call) -> RefundReceipt:
     amount="amount_cents",
     currency="currency",
     undo="Void the credit in the billing system before the next invoice is issued.",
+    sinks={
+        "account_id": Sink("identifier"),
+        "charge_id": Sink("identifier"),
+        "amount_cents": Sink("amount", paired_with="charge_id"),
+    },
 )
 async def issue_credit(request: CreditRequest, call: Call) -> CreditReceipt:
     """Lower the account's next invoice by `amount_cents`, to make one posted charge good.

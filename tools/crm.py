@@ -31,7 +31,12 @@ class CustomerReply(ToolModel):
     found: Customer | None
 
 
-@tool(effect="read", scopes=("crm:read",))
+@tool(
+    effect="read",
+    scopes=("crm:read",),
+    trusted=("found.account_id", "found.email"),
+    private=("found.segment", "found.record_updated_on"),
+)
 async def find_customer(request: CustomerRequest, call: Call) -> CustomerReply:
     """Look up the customer who holds an account, as the customer register knows them.
 

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from contracts.sink import Sink
 from contracts.tool import Call, ToolModel, tool
 from tools.fields import AccountId, EmailAddress
 
@@ -32,6 +33,14 @@ class SendReceipt(ToolModel):
     scopes=("mail:send",),
     target="to",
     undo="Not possible: a sent mail cannot be called back. Send a correction.",
+    sinks={
+        "account_id": Sink("identifier"),
+        "to": Sink("recipient"),
+        "subject": Sink("content"),
+        "body": Sink("content"),
+        "case_ref": Sink("identifier"),
+    },
+    reaches="customer",
 )
 async def send_reply(request: SendRequest, call: Call) -> SendReceipt:
     """Send one plain-text mail to a customer.

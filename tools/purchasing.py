@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue
 
+from contracts.sink import Sink
 from contracts.tool import Call, Compensation, ToolModel, tool
 from tools.fields import (
     BankAccount,
@@ -118,13 +119,17 @@ class CancelledOrder(ToolModel):
     cancelled_on: IsoDate
 
 
-@tool(effect="read", scopes=("purchasing:read",))
+@tool(
+    effect="read",
+    scopes=("purchasing:read",),
+    trusted=("offers.offer_id", "offers.supplier_id", "offers.unit_price_cents", "offers.currency"),
+)
 async def list_offers(request: OffersRequest, call: Call) -> OffersReply:
     """List what a supplier offers, expired offers included."""
     return OffersReply.model_validate(await call.send("GET", "/offers", query={"supplier_id": request.supplier_id}))
 
 
-@tool(effect="read", scopes=("purchasing:read",))
+@tool(effect="read", scopes=("purchasing:read",), trusted=("orders.order_id", "orders.supplier_id"))
 async def list_orders(request: OrdersRequest, call: Call) -> OrdersReply:
     """List the orders of a cost centre from a day on, cancelled ones included."""
     query = {"cost_centre": request.cost_centre, "since": request.since}
@@ -173,6 +178,13 @@ def _cancellation(request: PlaceRequest, placed: PlacedOrder) -> CancelRequest:
     amount="amount_cents",
     currency="currency",
     compensation=Compensation(cancel_order, _cancellation),
+    sinks={
+        "cost_centre": Sink("identifier"),
+        "supplier_id": Sink("payee"),
+        "offer_id": Sink("identifier"),
+        "amount_cents": Sink("amount", paired_with="offer_id"),
+        "bank_account": Sink("payee"),
+    },
 )
 async def place_order(request: PlaceRequest, call: Call) -> PlacedOrder:
     """Order `quantity` of one offer from its supplier.

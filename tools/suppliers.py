@@ -43,7 +43,7 @@ class SuppliersReply(ToolModel):
     """Every supplier that the name may mean, by name or by any other name that the register knows."""
 
 
-@tool(effect="read", scopes=("suppliers:read",))
+@tool(effect="read", scopes=("suppliers:read",), trusted=("found.supplier_id", "found.bank_account"))
 async def find_suppliers(request: SuppliersRequest, call: Call) -> SuppliersReply:
     """Look up which suppliers a name may mean.
 

@@ -24,6 +24,7 @@ def check(workflow: Workflow) -> None:
         *_ownership(workflow),
         *_tools(workflow),
         *_rules(workflow),
+        *_guards(workflow),
         *_queue(workflow),
         *_stages(workflow),
     ]
@@ -123,6 +124,22 @@ def _asking(rule: Rule, roles: tuple[str, ...]) -> Iterator[str]:
         yield f"asks for the role {unknown[0]!r}, which its POLICY does not list"
     if Counter(quorum.always) - Counter(quorum.roles) or len(quorum.always) > quorum.needed:
         yield "always wants somebody for whom its quorum has no seat"
+
+
+def _guards(workflow: Workflow) -> Iterator[str]:
+    """A tool that can do harm by an argument is looked at by somebody."""
+    policy = workflow.policy
+    sinks = [f"{tool.name}.{argument}" for tool in policy.tools for argument in tool.sinks]
+    if policy.guarded is None:
+        if sinks:
+            yield f"{sinks[0]!r} is a sink, and its POLICY names no guards over calls (guarded)"
+        return
+    if not policy.guarded.guards:
+        yield "its POLICY guards calls with no guard"
+    for unknown in sorted({*policy.guarded.unchecked} - {*sinks}):
+        yield f"its POLICY leaves {unknown!r} unchecked, which is no sink of its tools"
+    for unknown in sorted({*policy.guarded.says} - workflow.inputs):
+        yield f"its POLICY says that the input {unknown!r} holds the requester's words, and there is no such input"
 
 
 def _queue(workflow: Workflow) -> Iterator[str]:

@@ -11,9 +11,13 @@ _RESERVED = (HOST, SEEN)
 
 def policy_version(policy: Policy, handwritten: str = "") -> str:
     """First 12 hex digits of SHA-256 over the policy's values; functions count by name, their code by the version."""
-    tools = [(tool.name, tool.version) for tool in policy.tools]
-    functions = [*policy.input_guards, *policy.measures.values(), *policy.evidence.values()]
-    values = replace(policy, tools=(), input_guards=(), measures={}, evidence={})
+    flows = [(dict(tool.sinks), tool.trusted, tool.private, tool.reaches) for tool in policy.tools]
+    tools = [(tool.name, tool.version, *flow) for tool, flow in zip(policy.tools, flows, strict=True)]
+    guarded = policy.guarded
+    call_guards = guarded.guards if guarded else ()
+    functions = [*policy.input_guards, *policy.measures.values(), *policy.evidence.values(), *call_guards]
+    bare = replace(guarded, guards=()) if guarded else None
+    values = replace(policy, tools=(), input_guards=(), measures={}, evidence={}, guarded=bare)
     said = (tools, [f.__qualname__ for f in functions], values, handwritten)
     return hashlib.sha256(repr(said).encode()).hexdigest()[:12]
 

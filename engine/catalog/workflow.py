@@ -55,7 +55,8 @@ class Workflow:
         return TypeAdapter(self.graph.builder.input_schema)
 
     @cached_property
-    def _inputs(self) -> set[str]:
+    def inputs(self) -> set[str]:
+        """The names of its input's fields."""
         return set(get_type_hints(self.graph.builder.input_schema))
 
     @cached_property
@@ -86,7 +87,7 @@ class Workflow:
     def require_input(self, value: JsonObject) -> None:
         """Raises `InvalidRequest`, with the schema, for an input that the graph's input type does not allow."""
         expected = self._input
-        problems = [f"{name}: is not an input of this workflow" for name in sorted(set(value) - self._inputs)]
+        problems = [f"{name}: is not an input of this workflow" for name in sorted(set(value) - self.inputs)]
         try:
             expected.validate_python(value, strict=True)
         except ValidationError as error:

@@ -25,6 +25,7 @@ from engine.gateway import ledger
 from engine.gateway.announcing import announced
 from engine.gateway.controls import CONTROLS, Asked, Control
 from engine.gateway.drift import require_unchanged
+from engine.gateway.guarding import remember_parties
 from engine.gateway.ledger import Ending, Entry, Intent, Step
 from engine.gateway.place import Place, here
 from engine.gateway.records import FoundRecords
@@ -129,6 +130,8 @@ class RunTools:
     async def _begin(self, call: _Call[Request, Reply]) -> Entry:
         async with self._journal.transaction() as conn:
             entry = await ledger.begin(conn, self._run, call.intent)
+            if entry.opened and call.tool.writes:
+                await remember_parties(conn, self._run, call.tool, call.intent.args, call.intent.call_key)
             if entry.opened or entry.step is Step.SEND:
                 for control in self._gateway.controls:
                     await control.within(conn, self._asked(call.intent))

@@ -1,19 +1,22 @@
 """What a reviewer is shown of an action: the draft's words, and what its contract says of the risk."""
 
+from collections.abc import Sequence
 from typing import cast
 
 from contracts.approval import Draft, JsonObject
+from contracts.guard import Finding
 from contracts.tool import AnyTool
 
 
-def card_of(tool: AnyTool, draft: Draft) -> JsonObject:
-    """A draft as a card: what will happen, why, on what evidence, how risky it is, how it is undone."""
+def card_of(tool: AnyTool, draft: Draft, findings: Sequence[Finding]) -> JsonObject:
+    """A draft as a card: what will happen, why, on what evidence, what guards found, how risky, how it is undone."""
     card = {
         "summary": draft["summary"],
         "reason": draft["reason"],
         "evidence": draft["evidence"],
         "diff": draft["diff"],
         "opinion": draft.get("opinion", ""),
+        "guards": [{"kind": found.kind, "argument": found.argument, "says": found.says} for found in findings],
         "risk": risk_of(tool),
         "undo": tool.undo,
     }

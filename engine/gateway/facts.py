@@ -3,20 +3,27 @@
 from collections.abc import Sequence
 
 from contracts.approval import JsonObject
-from contracts.policy import SEEN, Evidence, Finished
+from contracts.guard import Finished
+from contracts.policy import SEEN, Evidence
 from engine.catalog.workflow import Workflow
 from engine.gateway import ledger
+from engine.gateway.guarding import Found, look_at
 from engine.runs.model import Run
 from engine.store.database import Connection
 
 
-async def host_facts(conn: Connection, run: Run, workflow: Workflow, tool: str, args: JsonObject) -> JsonObject:
+async def host_facts(
+    conn: Connection, run: Run, workflow: Workflow, tool: str, args: JsonObject, *, found: Found | None = None
+) -> JsonObject:
     """Facts of the host for calling `tool` with `args`; policy reads them over everything that anybody else states.
 
-    The case's own calls are looked up only where the policy declares evidence for the tool.
+    What the guards find, unless they were asked before and that is `found`, and what the case's own calls show where
+    the policy declares evidence for the tool.
     """
+    found = found or await look_at(conn, run, workflow, workflow.tool(tool), args)
     evidence = workflow.policy.evidence.get(tool)
-    return seen(evidence, args, await ledger.finished_calls(conn, run)) if evidence else {}
+    shown = seen(evidence, args, await ledger.finished_calls(conn, run)) if evidence else {}
+    return found.facts | shown
 
 
 def seen(evidence: Evidence, args: JsonObject, history: Sequence[Finished]) -> JsonObject:

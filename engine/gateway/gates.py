@@ -14,6 +14,7 @@ from engine.approvals.payloads import dialects, response_schema
 from engine.catalog.workflow import Workflow
 from engine.gateway.cards import card_of
 from engine.gateway.facts import host_facts
+from engine.gateway.guarding import look_at, remember_untrusted
 from engine.gateway.outcomes import Found, effect_of_approval
 from engine.gateway.place import here
 from engine.runs.model import Run
@@ -47,15 +48,17 @@ class RunGates:
         place = here()
         key = f"{self._run.id}:{place.task_id}:{self._ordinals[place.task_id]}"
         self._ordinals[place.task_id] += 1
-        card = card_of(tool, draft)
         queue = self._workflow.policy.queue.name
         args = self._workflow.normalise(tool.name, draft["args"]).args
         async with self._journal.transaction() as conn:
-            host = await host_facts(conn, self._run, self._workflow, tool.name, args)
+            found = await look_at(conn, self._run, self._workflow, tool, args)
+            host = await host_facts(conn, self._run, self._workflow, tool.name, args, found=found)
             judged = self._workflow.judge(tool.name, args, draft["facts"], host)
             if not self._run.acts:
                 judged = replace(judged, verdict=replace(_EDITED, inputs=judged.verdict.inputs))
+            card = card_of(tool, draft, found.findings)
             request = await requests.freeze(conn, self._run, judged, draft, freeze_key=key, queue=queue, card=card)
+            await remember_untrusted(conn, self._run, tool, args, found)
         return request.proposal()
 
     async def card(self, request_id: str) -> JsonObject:

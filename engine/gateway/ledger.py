@@ -17,7 +17,7 @@ from contracts.errors import (
     ToolRefused,
 )
 from contracts.event import Event
-from contracts.policy import Finished
+from contracts.guard import Finished
 from contracts.tool import AnyTool
 from engine.approvals.requests import require_approved
 from engine.audit import audit

@@ -176,3 +176,21 @@ SELECT count(*) AS effects FROM effect WHERE thread_id = %(thread_id)s AND state
 SELECT 'effect' AS kind, call_key AS id, run_id, interrupt_id, stage, 'what became of ' || tool AS asks, '' AS role,
        '' AS queue, started_at AS since, NULL::timestamptz AS due_at, NULL::timestamptz AS expires_at
 FROM effect WHERE thread_id = %(thread_id)s AND state = 'unknown' AND interrupt_id IS NOT NULL ORDER BY started_at;
+
+-- name: seen_before
+-- Which of these values a case has proposed though they came from nowhere trusted, and to which the tool has acted.
+SELECT mark, 'untrusted' AS how FROM untrusted_value WHERE tenant = %(tenant)s AND mark = ANY (%(marks)s)
+UNION ALL
+SELECT DISTINCT party.mark, 'party' FROM effect_party AS party JOIN effect USING (call_key)
+WHERE party.tenant = %(tenant)s AND party.tool = %(tool)s AND party.mark = ANY (%(parties)s)
+  AND effect.state IN ('done', 'resolved_done');
+
+-- name: remember_untrusted
+-- Keep values that came from nowhere trusted.
+INSERT INTO untrusted_value (tenant, mark, tool, thread_id)
+SELECT %(tenant)s, mark, %(tool)s, %(thread_id)s FROM unnest(%(marks)s::text[]) AS mark ON CONFLICT DO NOTHING;
+
+-- name: remember_parties
+-- Keep to whom a call goes.
+INSERT INTO effect_party (call_key, tenant, tool, mark)
+SELECT %(call_key)s, %(tenant)s, %(tool)s, mark FROM unnest(%(marks)s::text[]) AS mark ON CONFLICT DO NOTHING;

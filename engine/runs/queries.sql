@@ -121,6 +121,10 @@ SELECT * FROM run WHERE thread_id = %(thread_id)s AND status IN ('pending', 'run
 -- Runs of a thread that have not ended, held until the transaction ends.
 SELECT * FROM run WHERE thread_id = %(thread_id)s AND status IN ('pending', 'running') ORDER BY seq FOR NO KEY UPDATE;
 
+-- name: input_of_case
+-- What a case was opened with.
+SELECT input FROM run WHERE id = %(case_id)s;
+
 -- name: runs_of_case
 -- Every run of a case.
 SELECT id FROM run WHERE case_id = %(case_id)s;

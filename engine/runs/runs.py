@@ -142,6 +142,12 @@ async def active_runs(conn: Connection, thread_id: str, *, lock: bool = False) -
     return [Run.of(row) for row in await (await conn.execute(query, {"thread_id": thread_id})).fetchall()]
 
 
+async def input_of_case(conn: Connection, run: Run) -> dict[str, JsonValue]:
+    """What the case was opened with; empty where it went on from where its thread stood."""
+    row = await (await conn.execute(_SQL["input_of_case"], {"case_id": run.case_id})).fetchone()
+    return dict(row["input"] or {}) if row else {}
+
+
 async def runs_of_case(conn: Connection, run: Run) -> list[str]:
     """The ids of all runs of the case that `run` belongs to."""
     rows = await (await conn.execute(_SQL["runs_of_case"], {"case_id": run.case_id})).fetchall()

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from contracts.approval import JsonObject
 from contracts.errors import InvalidRequest
+from contracts.policy import GUARD_ASKS, GUARD_DENIES
 from contracts.tool import AnyTool
 from engine.approvals.canaries import keep_canary, sources
 from engine.approvals.model import ApprovalRequest
@@ -47,6 +48,10 @@ class Lures:
         return None
 
 
+_AS_IF_GUARDED: JsonObject = {GUARD_ASKS: False, GUARD_DENIES: False}
+"""It is a rule over the facts that must deny a wrong copy: a canary comes from no case that guards could look at."""
+
+
 def wrong_copy(
     workflow: Workflow, source: ApprovalRequest, others: Sequence[ApprovalRequest]
 ) -> tuple[JsonObject, str] | None:
@@ -59,7 +64,7 @@ def wrong_copy(
         return None
     for args, wrong in _changed(tool, source, others):
         try:
-            judged = workflow.judge(source.tool, args, source.facts)
+            judged = workflow.judge(source.tool, args, source.facts, _AS_IF_GUARDED)
         except InvalidRequest:
             continue
         if judged.verdict.type == "deny":

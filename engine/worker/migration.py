@@ -15,12 +15,13 @@ from engine.audit import audit
 from engine.catalog.catalog import Catalog
 from engine.catalog.versions import manifest_of, require_not_stopped
 from engine.catalog.workflow import Workflow
+from engine.gateway.facts import host_facts
 from engine.gateway.ledger import consumed_approvals
 from engine.runs import pins
 from engine.runs.dispatch import Dispatcher
 from engine.runs.model import Run
 from engine.runs.runs import get_run
-from engine.store.database import Database
+from engine.store.database import Connection, Database
 from engine.store.seal import SealedSerializer
 from engine.worker.rehearsal import ForgetfulSaver, ask_again, waits_for
 from engine.worker.resume import require_stages
@@ -186,19 +187,20 @@ class Migrator:
     async def _require_same_actions(self, run: Run, workflow: Workflow) -> None:
         async with self.database.transaction() as conn:
             live, consumed = await live_of_thread(conn, run.thread_id), await consumed_approvals(conn, run.thread_id)
-        for request in live:
-            if request.id not in consumed:
-                _require_same_action(run, workflow, request)
+            for request in live:
+                if request.id not in consumed:
+                    await _require_same_action(conn, run, workflow, request)
 
     def _saver(self, run: Run) -> ForgetfulSaver:
         serde = SealedSerializer(self.seal_key, tenant=run.tenant, thread_id=run.thread_id)
         return ForgetfulSaver(self.database, serde)
 
 
-def _require_same_action(run: Run, workflow: Workflow, request: ApprovalRequest) -> None:
+async def _require_same_action(conn: Connection, run: Run, workflow: Workflow, request: ApprovalRequest) -> None:
     """An approval covers what was seen: the same call in the same form, which the loaded policy would not forbid."""
     try:
-        judged = workflow.judge(request.tool, request.args, request.facts)
+        host = await host_facts(conn, run, workflow, request.tool, request.args)
+        judged = workflow.judge(request.tool, request.args, request.facts, host)
     except (InvalidRequest, ToolNotGranted) as error:
         raise NotCompatible(f"The call of {request.tool!r} in request {request.id} is not one any more.") from error
     if action_of(run, judged.call, version=request.version).digest() != request.action_digest:

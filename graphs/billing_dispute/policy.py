@@ -2,6 +2,7 @@
 
 from contracts.policy import (
     Budget,
+    Guarded,
     Policy,
     Queue,
     above,
@@ -13,6 +14,7 @@ from contracts.policy import (
     require_approval,
 )
 from graphs.billing_dispute.measures import measure_credit, measure_refund, measure_reply
+from guards.calls import STANDARD
 from guards.card_numbers import redact_card_numbers
 from tools import billing, crm, mail
 
@@ -94,4 +96,15 @@ POLICY = Policy(
     roles=("finance", "support"),
     measures={REFUND: measure_refund, CREDIT: measure_credit, REPLY: measure_reply},
     input_guards=(redact_card_numbers,),
+    guarded=Guarded(
+        guards=STANDARD,
+        says=("complaint", "account_id"),
+        role="finance",
+        within_s=24 * HOUR_S,
+        unchecked={
+            f"{REFUND}.amount_cents": "What is owed is computed from the bill, and refund-over-owed denies more.",
+            f"{CREDIT}.amount_cents": "A person gives every credit, and never more than its charge.",
+            f"{REPLY}.case_ref": "It is quoted to the customer and leads nowhere.",
+        },
+    ),
 )

@@ -2,6 +2,7 @@
 
 from contracts.policy import (
     Budget,
+    Guarded,
     Level,
     Policy,
     Queue,
@@ -16,6 +17,7 @@ from contracts.policy import (
     require_approval,
 )
 from graphs.procurement.measures import measure_booking, measure_order
+from guards.calls import STANDARD
 from guards.card_numbers import redact_card_numbers
 from tools import accounting, budgets, purchasing, suppliers
 
@@ -203,4 +205,11 @@ POLICY = Policy(
     roles=("manager", "finance", "director"),
     measures={ORDER: measure_order, RESERVE: measure_booking, SETTLE: measure_booking},
     input_guards=(redact_card_numbers,),
+    guarded=Guarded(
+        guards=STANDARD,
+        says=("request", "cost_centre"),
+        role="finance",
+        within_s=THREE_DAYS_S,
+        unchecked={f"{ORDER}.amount_cents": "order-at-another-price denies all but quantity times the offered price."},
+    ),
 )

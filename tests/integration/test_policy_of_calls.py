@@ -11,7 +11,8 @@ from pydantic import JsonValue
 
 from contracts.approval import Draft
 from contracts.context import Context
-from contracts.policy import Finished, Policy, deny, differs, equals
+from contracts.guard import Finished
+from contracts.policy import Policy, deny, differs, equals
 from nodes.waiting import proposes
 from tests.engines import POLICY, Bench, Pay, fresh_bench, in_line, refund_draft, refused, stage
 from tools import billing

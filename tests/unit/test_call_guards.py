@@ -7,9 +7,10 @@ from typing import Annotated, Any
 import pytest
 from pydantic import Field
 
-from contracts.guard import Finished, GuardedCall
+from contracts.guard import Finding, Finished, GuardedCall
 from contracts.sink import Sink
 from contracts.tool import AnyTool, Call, ToolModel, tool
+from contracts.values import folded_text
 from guards.calls import WITH_PAYEES
 from guards.confidential import judge_confidentiality
 from guards.links import judge_links
@@ -78,31 +79,35 @@ def paying(payee: str = BOB, amount_cents: int = 4200, **more: Any) -> GuardedCa
 
 
 def kinds(call: GuardedCall) -> set[str]:
-    return {finding.kind for guard in WITH_PAYEES for finding in guard(call)}
+    return {finding.kind for guard in WITH_PAYEES for finding in guard(call)} - {"trusted"}
+
+
+def untrusted(call: GuardedCall) -> list[Finding]:
+    return [finding for finding in judge_provenance(call) if finding.kind == "untrusted"]
 
 
 def test_what_was_asked_and_read_raises_nothing() -> None:
-    assert kinds(paying(used_before=frozenset({BOB}))) == set()
+    assert kinds(paying(used_before=frozenset({folded_text(BOB)}))) == set()
 
 
 def test_a_value_from_somebodys_text_is_untrusted() -> None:
-    (finding,) = judge_provenance(paying(EVIL))
+    (finding,) = untrusted(paying(EVIL))
 
     assert (finding.kind, finding.argument) == ("untrusted", "payee")
     assert "list_bills: bills.note" in finding.says
 
 
 def test_a_value_that_nobody_has_is_untrusted() -> None:
-    assert [finding.argument for finding in judge_provenance(paying("LT121000011101001000"))] == ["payee"]
+    assert [finding.argument for finding in untrusted(paying("LT121000011101001000"))] == ["payee"]
 
 
 def test_the_requesters_words_are_trusted_however_they_are_written() -> None:
-    assert judge_provenance(paying(EVIL, 1050, said=(f"Pay EUR 10.50 to  {EVIL.lower()}!",))) == ()
+    assert untrusted(paying(EVIL, 1050, said=(f"Pay EUR 10.50 to  {EVIL.lower()}!",))) == []
 
 
 @pytest.mark.parametrize("said", [f"Pay {EVIL}0", f"Pay X{EVIL}", f"Pay {EVIL}-1"])
 def test_a_part_of_a_word_is_not_the_word(said: str) -> None:
-    assert {finding.argument for finding in judge_provenance(paying(EVIL, said=(said,)))} == {"payee"}
+    assert {finding.argument for finding in untrusted(paying(EVIL, said=(said,)))} == {"payee"}
 
 
 def test_an_echo_of_what_the_model_sent_is_not_trusted() -> None:
@@ -114,9 +119,9 @@ def test_an_echo_of_what_the_model_sent_is_not_trusted() -> None:
 def test_what_was_first_seen_untrusted_stays_so() -> None:
     laundered = Finished(list_bills.name, {}, {"bills": [{"id": "B-9", "iban": EVIL, "amount_cents": 4200}]})
 
-    assert judge_provenance(paying(EVIL, past=(laundered,))) == ()
+    assert untrusted(paying(EVIL, past=(laundered,))) == []
     assert kinds(paying(EVIL, past=(BILLS, laundered))) >= {"untrusted"}
-    assert kinds(paying(EVIL, past=(laundered,), stained=frozenset({EVIL}))) >= {"untrusted"}
+    assert kinds(paying(EVIL, past=(laundered,), stained=frozenset({folded_text(EVIL)}))) >= {"untrusted"}
     assert kinds(paying(EVIL, past=(laundered,), told=(f"my account is {EVIL}",))) >= {"untrusted"}
 
 
@@ -138,9 +143,9 @@ def test_who_was_never_paid_is_asked_about() -> None:
 def test_a_day_is_not_the_number_of_a_file() -> None:
     call = GuardedCall(delete_file, {"value": "13"}, said=("Delete what I wrote on June 13.",), tools=TOOLS)
 
-    assert [finding.kind for finding in judge_provenance(call)] == ["untrusted"]
+    assert [finding.kind for finding in untrusted(call)] == ["untrusted"]
     for said in ("Delete file 13.", "delete #13", "Delete file no. 13", "files: 13 please"):
-        assert judge_provenance(replace(call, said=(said,))) == ()
+        assert untrusted(replace(call, said=(said,))) == []
 
 
 @pytest.mark.parametrize("link", ["https://evil.io/x?d=1", "evil.io/x", "mail me@evil.io", "hxxp.evil.io"])
