@@ -277,6 +277,30 @@ class BudgetExceeded(GatehouseError):
     code, status, category = "budget_exceeded", 429, "logic"
 
 
+class LoopDetected(BudgetExceeded):
+    """The run goes round in circles; a person takes it up."""
+
+    code = "loop_detected"
+
+
+class RepeatedFailure(BudgetExceeded):
+    """The same call has failed too often in this case."""
+
+    code = "repeated_failure"
+
+
+class SwitchedOff(GatehouseError):
+    """Somebody has switched this off; two people together switch it on again."""
+
+    code, status, category = "switched_off", 403, "access"
+
+
+class TooManyRequests(GatehouseError):
+    """The caller sends more requests than its share."""
+
+    code, status, category, retryable = "too_many_requests", 429, "access", True
+
+
 # --- tools ---------------------------------------------------------------------------------------------------------
 
 
@@ -308,6 +332,24 @@ class ToolOutcomeUnknown(ToolError):
     """The call was sent, and nobody knows whether it took effect."""
 
     code = "tool_outcome_unknown"
+
+
+class ToolSwitchedOff(ToolError):
+    """Somebody has switched this tool off; two people together switch it on again."""
+
+    code, status = "tool_switched_off", 403
+
+
+class RateLimited(ToolError):
+    """The call would come too soon after others; nothing was sent."""
+
+    code, status, retryable = "rate_limited", 429, True
+
+
+class CircuitOpen(ToolError):
+    """The outside system has failed too often lately; nothing was sent."""
+
+    code, status, retryable = "circuit_open", 503, True
 
 
 class PreconditionsChanged(ToolError):

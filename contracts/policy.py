@@ -161,12 +161,51 @@ class Verdict:
 
 
 @dataclass(frozen=True)
+class Cap:
+    """What may be used at most; 0, or no currency: as much as anybody likes. What is under way counts as used."""
+
+    tool_calls: int = 0
+    model_calls: int = 0
+    tokens: int = 0
+    """Of models, read and written."""
+    seconds: int = 0
+    """That calls of tools and models take, all together."""
+    money: Mapping[str, int] = field(default_factory=dict)
+    """Minor units by currency, of what tools name as their sum. No currency counts for another; where one is named, the
+    others may not be used at all."""
+    model_cost: Mapping[str, int] = field(default_factory=dict)
+    """Millionths of a unit by currency, of what models cost where their route names a price in it."""
+
+
+NO_CAP = Cap()
+
+
+@dataclass(frozen=True)
 class Budget:
-    """Hard limits of one run."""
+    """Hard limits of one case, and of all cases of the workflow together."""
 
     tool_calls: int
     model_calls: int
     seconds: int
+    """That one run may work."""
+    case: Cap = NO_CAP
+    """What else one case may use."""
+    day: Cap = NO_CAP
+    """What all cases of the workflow in a tenant may use in a day."""
+    tools: Mapping[str, Cap] = field(default_factory=dict)
+    """By tool: what one case may use of it."""
+    tools_day: Mapping[str, Cap] = field(default_factory=dict)
+    """By tool: what all cases may use of it in a day."""
+    timezone: str = "UTC"
+    """IANA name: where the day begins."""
+    per_minute: int = 0
+    """Calls of tools and models by all cases together in any minute; 0: any number."""
+    iterations: int = 10
+    """How often one run may come back to the same model stage without an end."""
+    same_failure: int = 3
+    """How often the same call may fail in a case."""
+    same_call: int = 10
+    """How often the same read may be made in a case."""
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,9 @@ class ModelSettings(BaseModel):
     base_url: str | None = None
     api_key: SecretStr = SecretStr("none")
     temperature: float = 0.0
+    currency: str = Field("", pattern=r"^([A-Z]{3})?$", description="Of its price; empty: nobody knows it.")
+    read_price: float = Field(0, ge=0, description="Units of the currency for a million tokens that it reads.")
+    written_price: float = Field(0, ge=0, description="The same for those that it writes.")
 
 
 class QueueSettings(BaseModel):
@@ -120,6 +123,15 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(1_000_000, gt=0, description="Largest request body.")
     systems: dict[str, str] = Field({}, description='Outside systems and their addresses: {"<system>": "https://…"}.')
     system_tokens: dict[str, SecretStr] = Field({}, description="Bearer tokens by system.")
+    tenant_calls_per_minute: int = Field(
+        0, ge=0, description="Calls of tools and models of one tenant in a minute; 0: any number."
+    )
+    system_calls_per_minute: dict[str, int] = Field(
+        {}, description='Calls in a minute by outside system, of all tenants together: {"<system>": 60}.'
+    )
+    breaker_failures: int = Field(5, ge=1, description="Failures one after another that open a tool's circuit breaker.")
+    breaker_window_s: float = Field(60.0, gt=0, description="Seconds within which they come.")
+    breaker_open_s: float = Field(30.0, gt=0, description="Seconds for which it is left alone, then tried by one call.")
     model: str = Field("", description="Model that answers for every alias; empty: recordings and stand-ins.")
     model_base_url: str | None = Field(None, description="Address of an OpenAI-compatible endpoint.")
     model_api_key: SecretStr = Field(SecretStr("none"), description="Its key.")

@@ -10,17 +10,17 @@ from dataclasses import dataclass, field
 import httpx
 from langgraph.runtime import RunControl
 
-from contracts.approval import JsonObject
 from contracts.errors import ConfigurationError
 from engine.access.entrance import Entrance
 from engine.audit.notary import Notary
 from engine.catalog.catalog import Catalog, load_catalog
 from engine.catalog.registry import remarks
 from engine.catalog.versions import left_behind, register_versions, require_standing_stages
+from engine.configured import public_routes, routes_of, terms_of
+from engine.gateway.limits import controls_with
 from engine.gateway.systems import Systems
 from engine.models.asking import ModelSources
 from engine.models.recording import Recordings, read_recordings
-from engine.models.route import Route
 from engine.notifications.routes import register_routes
 from engine.opening import Notify, find_registry, open_database, open_entrance
 from engine.operations.readiness import Vitals
@@ -80,15 +80,14 @@ async def open_engine(
 
     Raises `ConfigurationError`, `StageGone`, `StoreUnavailable`, `MigrationRefused`, `DataFolderRefused`.
     """
-    catalog = load_catalog(find_registry(settings), routes=_public_routes(settings), queues=settings.queue_overrides())
+    catalog = load_catalog(find_registry(settings), routes=public_routes(settings), queues=settings.queue_overrides())
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(open_database(settings, notify, migrates=serves))
         if serves:
             await _take_up(settings, database, catalog, notify)
         if dispatcher is None:
             dispatcher = await stack.enter_async_context(open_dispatcher(database, _temporal(settings)))
-        systems = await stack.enter_async_context(_systems(settings))
-        http = await stack.enter_async_context(httpx.AsyncClient())
+        http, terms = await stack.enter_async_context(httpx.AsyncClient()), terms_of(settings)
         recordings = Recordings(read_recordings(settings.recordings)) if recordings is None else recordings
         key = await asyncio.to_thread(seal_key, settings.seal_key.get_secret_value(), settings.home)
         states = StateReader(database, catalog, key)
@@ -116,8 +115,9 @@ async def open_engine(
                 catalog=catalog,
                 intake=intake,
                 migrator=migrator,
-                systems=systems,
-                models=ModelSources(_routes(settings), recordings, settings.stand_ins, http),
+                systems=await stack.enter_async_context(_systems(settings)),
+                models=ModelSources(routes_of(settings), recordings, settings.stand_ins, http, terms),
+                controls=controls_with(terms),
                 seal_key=key,
                 lease=Lease(settings.lease_s),
                 hold_s=settings.hold_s,
@@ -186,11 +186,3 @@ def _temporal(settings: Settings) -> TemporalAt | None:
     key = settings.temporal_api_key.get_secret_value()
     place = (settings.temporal_address, settings.temporal_namespace, settings.temporal_queue)
     return TemporalAt(*place, key, lease_s=settings.lease_s)
-
-
-def _routes(settings: Settings) -> dict[str, Route]:
-    return {alias: Route(m.model, m.api_key, m.base_url, m.temperature) for alias, m in settings.all_models().items()}
-
-
-def _public_routes(settings: Settings) -> dict[str, JsonObject]:
-    return {alias: route.public() for alias, route in _routes(settings).items()}

@@ -90,11 +90,18 @@ class Site:
         ours = {"DATABASE_URL": self.dsn, "GATEHOUSE_HOME": str(self.home), "GATEHOUSE_SEAL_KEY": SEAL_KEY}
         offered = {"GATEHOUSE_REGISTRY": str(self.registry), "GATEHOUSE_SYSTEMS": json.dumps(dict(self.systems))}
         quick = {"GATEHOUSE_LEASE_S": "3", "GATEHOUSE_SWEEP_EVERY_S": "0.3", "GATEHOUSE_FAILED_ATTEMPTS": "1000000"}
-        return dict(os.environ) | ours | offered | quick | more
+        patient = {"GATEHOUSE_BREAKER_FAILURES": "1000"}
+        return dict(os.environ) | ours | offered | quick | patient | more
 
     def settings(self, **more: Any) -> Settings:
         """The same for an engine in this process."""
-        ours = {"DATABASE_URL": self.dsn, "home": self.home, "seal_key": SEAL_KEY, "lease_s": 3.0}
+        ours = {
+            "DATABASE_URL": self.dsn,
+            "home": self.home,
+            "seal_key": SEAL_KEY,
+            "lease_s": 3.0,
+            "breaker_failures": 1000,
+        }
         return read_settings(**ours | {"registry": self.registry, "systems": dict(self.systems)} | more)
 
 

@@ -23,6 +23,8 @@ ON CONFLICT DO NOTHING;
 DELETE FROM version_drain WHERE digest = %(digest)s AND tenant = %(tenant)s;
 
 -- name: stopped
--- Who lets no new run of a tenant start under a version, or for the queue where it is reviewed, if anybody.
-SELECT version, queue, by, reason FROM intake_stop
-WHERE tenant = %(tenant)s AND (version = %(digest)s OR queue = %(queue)s) ORDER BY version LIMIT 1;
+-- Who lets no new run of a tenant start under a version, of a workflow, or for the queue where it is reviewed.
+SELECT version, queue, by, reason, scope, name FROM intake_stop
+WHERE tenant = %(tenant)s
+  AND (version = %(digest)s OR queue = %(queue)s OR scope = 'tenant' OR (scope = 'workflow' AND name = %(workflow)s))
+ORDER BY scope, version LIMIT 1;

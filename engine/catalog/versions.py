@@ -8,7 +8,7 @@ from psycopg.types.json import Jsonb
 from pydantic import JsonValue
 
 from contracts.approval import JsonObject
-from contracts.errors import NotFound, QueueFull, StageGone, VersionDrained
+from contracts.errors import NotFound, QueueFull, StageGone, SwitchedOff, VersionDrained
 from contracts.event import Event
 from engine.access.keys import Principal
 from engine.audit import audit
@@ -100,9 +100,15 @@ async def end_drain(conn: Connection, digest: str, principal: Principal, *, reas
 
 
 async def require_not_stopped(conn: Connection, workflow: Workflow, *, tenant: str, queue: str = "") -> None:
-    """Raises `VersionDrained` or, for a paused queue, `QueueFull` when no new run of the workflow may start."""
-    params = {"digest": workflow.version, "tenant": tenant, "queue": queue}
+    """Raises `SwitchedOff`, `VersionDrained` or, for a paused queue, `QueueFull` when no new run may start."""
+    params = {"digest": workflow.version, "tenant": tenant, "queue": queue, "workflow": workflow.name}
     row = await (await conn.execute(_SQL["stopped"], params)).fetchone()
+    if row and row["scope"]:
+        raise SwitchedOff(
+            f"The {row['scope']} {row['name']!r} was switched off by {row['by']!r}: {row['reason']}",
+            hint="Two operators switch it on again: gatehouse switches on.",
+            facts={"scope": row["scope"], "name": row["name"]},
+        )
     if row and row["queue"]:
         raise QueueFull(
             f"{row['by']!r} has paused the queue {queue!r}: {row['reason']}",

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections import Counter
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Generic, Literal
 
 from contracts.approval import JsonObject
@@ -32,6 +33,7 @@ from engine.gateway.records import FoundRecords
 from engine.gateway.sending import Sending, as_json, look_up, send
 from engine.gateway.systems import Systems
 from engine.gateway.transacting import act
+from engine.limits.turns import in_turn
 from engine.runs.model import Run
 from engine.store.database import Connection, Database
 from engine.store.journal import Journal
@@ -46,7 +48,11 @@ class _Call(Generic[Request, Reply]):
 
     tool: Tool[Request, Reply]
     request: Request
-    intent: Intent
+    asked: Asked
+
+    @property
+    def intent(self) -> Intent:
+        return self.asked.intent
 
 
 @dataclass(frozen=True)
@@ -76,10 +82,9 @@ class RunTools:
         try:
             intent = self._intent(tool, request, request_id, place)
             self._require_allowed(intent)
-            call = _Call(tool, request, await self._as_frozen(intent))
+            call = _Call(tool, request, self._asked(await self._as_frozen(intent)))
             await self._require_unchanged(call)
-            send_by = time.monotonic() + self._gateway.send_within_s
-            entry = await self._begin(call)
+            entry, send_by = await in_turn(partial(self._begin, call), ends_at=self._ends_at)
         except GatehouseError as error:
             await self._record_refusal(tool, place, error)
             raise
@@ -127,17 +132,23 @@ class RunTools:
                 await supersede(conn, self._run, intent.approval_id, error)
             raise
 
-    async def _begin(self, call: _Call[Request, Reply]) -> Entry:
+    async def _begin(self, call: _Call[Request, Reply]) -> tuple[Entry, float]:
+        """The entry, and until when a write may be sent, in monotonic seconds."""
+        send_by = time.monotonic() + self._gateway.send_within_s
         async with self._journal.transaction() as conn:
             entry = await ledger.begin(conn, self._run, call.intent)
             if entry.opened and call.tool.writes:
                 await remember_parties(conn, self._run, call.tool, call.intent.args, call.intent.call_key)
             if entry.opened or entry.step is Step.SEND:
-                for control in self._gateway.controls:
-                    await control.within(conn, self._asked(call.intent))
+                await self._ask_controls(conn, call)
             if call.tool.effect == "transactional" and entry.step is Step.SEND:
-                return await self._act(conn, call, entry)
-            return entry
+                return await self._act(conn, call, entry), send_by
+            return entry, send_by
+
+    async def _ask_controls(self, conn: Connection, call: _Call[Request, Reply]) -> None:
+        call.asked.seen.clear()
+        for control in self._gateway.controls:
+            await control.within(conn, call.asked)
 
     async def _act(self, conn: Connection, call: _Call[Request, Reply], entry: Entry) -> Entry:
         """The whole of a transactional call: its ledger row is never seen unfinished."""
@@ -214,7 +225,10 @@ class RunTools:
     async def _begin_anew(self, call: _Call[Request, Reply], entry: Entry) -> Entry:
         async with self._journal.transaction() as conn:
             if entry.attempt < _MOST_ATTEMPTS:
-                return await ledger.begin_anew(conn, self._run, call.intent, entry.attempt)
+                anew = await ledger.begin_anew(conn, self._run, call.intent, entry.attempt)
+                if anew.step is Step.SEND:
+                    await self._ask_controls(conn, call)
+                return anew
             lost: JsonObject = {"detail": f"sent {entry.attempt} times, and the system has never heard of it"}
             attempt = call.intent.attempt(entry.attempt)
             await ledger.close(conn, self._run.subject(), attempt, Ending("unknown", error=lost))
@@ -222,7 +236,9 @@ class RunTools:
 
     async def _close(self, call: _Call[Request, Reply], entry: Entry, ending: Ending) -> None:
         async with self._gateway.database.transaction() as conn:
-            await ledger.close(conn, self._run.subject(), call.intent.attempt(entry.attempt), ending)
+            if await ledger.close(conn, self._run.subject(), call.intent.attempt(entry.attempt), ending):
+                for control in self._gateway.controls:
+                    await control.after(conn, call.asked, ending)
 
     async def _record_refusal(self, tool: AnyTool, place: Place, error: GatehouseError) -> None:
         data: JsonObject = {"stage": place.stage, "tool": tool.name, **as_json(error)}

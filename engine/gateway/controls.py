@@ -1,14 +1,14 @@
 """The controls of the gateway: each may refuse a call, before anything is done or where its ledger row is opened."""
 
 import time
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
 from contracts.errors import BudgetExceeded, BypassRefused, PolicyDenied, ToolNotGranted
 from engine.catalog.workflow import Workflow
 from engine.gateway import ledger
 from engine.gateway.facts import host_facts
-from engine.gateway.ledger import Intent
+from engine.gateway.ledger import Counted, Ending, Intent
 from engine.runs.model import Run
 from engine.store.database import Connection
 
@@ -22,6 +22,8 @@ class Asked:
     intent: Intent
     ends_at: float
     """When the run's time is over, in monotonic seconds."""
+    seen: dict[str, Any] = field(default_factory=dict)
+    """What controls found out about this call and others want to know, too."""
 
 
 class Control:
@@ -37,6 +39,9 @@ class Control:
 
         Asked before each attempt, and not about a call that has ended: what was done is not refused afterwards.
         """
+
+    async def after(self, conn: Connection, call: Asked, ending: Ending) -> None:
+        """Hears what became of the call, in the transaction that records it."""
 
 
 class GrantedToStage(Control):
@@ -96,7 +101,7 @@ class CallsOfCase(Control):
 
     async def within(self, conn: Connection, call: Asked) -> None:
         limit = call.workflow.policy.budget.tool_calls
-        if await ledger.count_calls(conn, call.run) > limit:  # this one counts
+        if (await counted(conn, call)).calls > limit:  # this one counts
             raise BudgetExceeded(f"The case has made {limit} tool calls, its budget.")
 
 
@@ -115,6 +120,14 @@ class PolicyOfReads(Control):
             raise PolicyDenied(
                 f"Policy does not allow {tool.name!r} ({verdict.rule}): {verdict.why}", facts={"rule": verdict.rule}
             )
+
+
+async def counted(conn: Connection, call: Asked) -> Counted:
+    """The calls of the case, this one included; counted once for whoever wants to know."""
+    found = call.seen.get("counted")
+    if not isinstance(found, Counted):
+        found = call.seen["counted"] = await ledger.count_calls(conn, call.run, call.intent)
+    return found
 
 
 CONTROLS: tuple[Control, ...] = (

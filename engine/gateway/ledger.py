@@ -111,6 +111,18 @@ class Entry:
     """Whether the row is new."""
 
 
+@dataclass(frozen=True)
+class Counted:
+    """How many calls a case has opened."""
+
+    calls: int
+    same: int
+    """Of the same tool with the same arguments."""
+    same_failed: int
+    """Those of them that were refused or failed."""
+    last_failure: str
+
+
 async def begin(conn: Connection, run: Run, intent: Intent) -> Entry:
     """Open or find the row of a call; expects the run's fence before it in the same transaction.
 
@@ -177,10 +189,11 @@ async def abandon(conn: Connection, run: Run) -> None:
         await audit.append(conn, run.subject(), Event.CALL_FINISHED, data)
 
 
-async def count_calls(conn: Connection, run: Run) -> int:
-    """Calls that the case has opened over all its runs."""
-    row = await (await conn.execute(_SQL["count_calls"], {"case_id": run.case_id})).fetchone()
-    return int(row["calls"]) if row else 0
+async def count_calls(conn: Connection, run: Run, intent: Intent) -> Counted:
+    """Calls that the case has opened over all its runs, and those among them that are the same as this one."""
+    params = {"case_id": run.case_id, "tool": intent.tool.name, "args_hash": intent.args_hash}
+    (row,) = await (await conn.execute(_SQL["count_calls"], params)).fetchall()
+    return Counted(**row)
 
 
 async def finished_calls(conn: Connection, run: Run) -> list[Finished]:

@@ -20,7 +20,8 @@ from engine.gateway import ledger
 from engine.gateway.ledger import Attempt, Ending
 from engine.gateway.sending import Sending, as_json, try_once
 from engine.gateway.systems import Systems
-from engine.store.database import Database
+from engine.limits.switches import Scope, which_is_off
+from engine.store.database import Connection, Database
 from engine.store.sql import load_queries
 
 _SQL = load_queries(__file__)
@@ -29,6 +30,7 @@ _AT_ONCE = 10
 _SILENCE_S = 5.0
 """How long after its tool's time an attempt counts as dead with its worker."""
 _LONGEST_PAUSE_S = 300.0
+_WHILE_OFF = timedelta(seconds=30)
 
 
 @dataclass(frozen=True)
@@ -86,11 +88,24 @@ class Outbox:
             contracts = self._contracts()
             params = {"limit": _AT_ONCE, "contracts": [*contracts]}
             rows = await (await conn.execute(_SQL["due"], params)).fetchall()
-            letters = [_Letter(row, contracts[_contract(row)], row["attempt"] + 1) for row in rows]
+            letters = [
+                _Letter(row, contracts[_contract(row)], row["attempt"] + 1)
+                for row in rows
+                if not await self._wait_while_off(conn, row)
+            ]
             for letter in letters:
                 silent_until = timedelta(seconds=letter.tool.timeout_s + _SILENCE_S)
                 await conn.execute(_SQL["take"], {"call_key": letter.row["call_key"], "pause": silent_until})
         return letters
+
+    async def _wait_while_off(self, conn: Connection, row: DictRow) -> bool:
+        """What somebody has switched off is not sent; it is looked at again, and no attempt is counted."""
+        names: list[tuple[Scope, str]] = [("workflow", row["workflow"]), ("tool", row["tool"])]
+        runs: list[tuple[Scope, str]] = [("run", str(row["run_id"])), ("run", str(row["case_id"]))]
+        off = await which_is_off(conn, [*names, *runs], tenant=row["tenant"])
+        if off:
+            await conn.execute(_SQL["postpone"], {"call_key": row["call_key"], "pause": _WHILE_OFF})
+        return off is not None
 
     def _contracts(self) -> dict[str, AnyTool]:
         """Tools that can be sent from here, by name and version: others are another deployment's."""

@@ -41,8 +41,13 @@ WHERE run_id = %(run_id)s AND state = 'started' AND effect_class <> 'read' AND d
 RETURNING call_key, tool, attempt;
 
 -- name: count_calls
--- How many calls a case has made over all its runs.
-SELECT count(*) AS calls FROM effect WHERE case_id = %(case_id)s;
+-- How many calls a case has made over all its runs, and what became of those that were the same as one.
+SELECT count(*) AS calls, count(*) FILTER (WHERE same) AS same,
+       count(*) FILTER (WHERE same AND state = 'refused') AS same_failed,
+       coalesce((array_agg(error ->> 'detail' ORDER BY started_at DESC) FILTER (WHERE same AND state = 'refused'))[1], '')
+           AS last_failure
+FROM (SELECT state, error, started_at, tool = %(tool)s AND args_hash = %(args_hash)s AS same
+      FROM effect WHERE case_id = %(case_id)s) AS made;
 
 -- name: finished
 -- The calls of a case that were carried out, in the order in which they ended.
@@ -98,6 +103,10 @@ ORDER BY due_at LIMIT 100 FOR UPDATE SKIP LOCKED;
 UPDATE effect SET attempt = attempt + 1, error = NULL, due_at = now() + %(pause)s,
                   started_at = CASE WHEN attempt = 0 THEN now() ELSE started_at END
 WHERE call_key = %(call_key)s;
+
+-- name: postpone
+-- Look at an outbox call later, as if it had not been due yet.
+UPDATE effect SET due_at = now() + %(pause)s WHERE call_key = %(call_key)s;
 
 -- name: keep_trying
 -- Remember why an outbox call was not delivered this time, and when it is sent next.

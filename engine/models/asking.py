@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 import httpx
@@ -25,10 +25,14 @@ from contracts.event import Event
 from engine.audit import audit
 from engine.catalog.prompt import Prompt
 from engine.catalog.workflow import Workflow
+from engine.limits.admission import CONTROLS, admit
+from engine.limits.terms import LimitTerms
+from engine.limits.turns import in_turn
 from engine.models.failures import failure_of, require_whole
 from engine.models.recorded import RecordedChatModel
 from engine.models.recording import Recordings
 from engine.models.route import Route, chat_model
+from engine.models.spending import Place, Spending, Wanted
 from engine.runs.model import Run
 from engine.runs.runs import count_model_call
 from engine.store.database import Database
@@ -50,6 +54,9 @@ class ModelSources:
     recordings: Recordings
     stand_ins: bool
     http: httpx.AsyncClient
+    limits: LimitTerms = field(default_factory=LimitTerms)
+    controls: tuple[str, ...] = CONTROLS
+    """Which limits count; tests leave some out."""
 
 
 class RunModels:
@@ -63,10 +70,11 @@ class RunModels:
         self._sources = sources
         self._workflow = workflow
         self._run = run
+        self._ends_at = time.monotonic() + workflow.policy.budget.seconds
 
     async def ask(self, prompt: str, returns: type[Typed], **values: JsonValue) -> ModelReply[Typed]:
         asked = self._workflow.prompts[prompt]
-        route = self._sources.routes.get(asked.alias) or self._sources.routes.get("*")
+        route = self._route(asked)
         if route is not None:
             live = chat_model(route, self._sources.http, max_tokens=asked.max_tokens)
             return await self._converse(asked, live, route.model, returns, values)
@@ -75,6 +83,9 @@ class RunModels:
             return await self._converse(asked, recorded, "recorded", returns, values)
         except RecordingMissing as missing:
             return await self._stand_in(asked, returns, values, missing)
+
+    def _route(self, prompt: Prompt) -> Route | None:
+        return self._sources.routes.get(prompt.alias) or self._sources.routes.get("*")
 
     async def _stand_in(
         self, prompt: Prompt, returns: type[Typed], values: JsonObject, missing: RecordingMissing
@@ -101,50 +112,72 @@ class RunModels:
         messages: list[BaseMessage] = [SystemMessage(prompt.system), HumanMessage(data)]
         ends_at = time.monotonic() + self._workflow.policy.budget.seconds
         for attempt in range(_REPAIRS + 1):
-            reply = await self._invoke(prompt, model, name, messages, shape)
+            reply, call = await self._invoke(prompt, model, name, messages, shape)
             answered_by = str(reply.response_metadata.get("model_name") or name)
             source = cast(ModelSource, reply.response_metadata.get("source", "live"))
             try:
                 value = returns.model_validate_json(str(reply.text))
             except ValidationError as error:
                 problems = _problems(error)
-                await self._record(prompt, answered_by, source, str(reply.text), "; ".join(problems))
+                await self._record(prompt, answered_by, source, str(reply.text), "; ".join(problems), call)
                 if attempt == _REPAIRS or time.monotonic() > ends_at:
                     raise ModelReplyInvalid(
                         f"Model {answered_by!r} did not give a {returns.__name__} in {attempt + 1} tries: {problems[0]}"
                     ) from error
                 messages += [AIMessage(str(reply.text)), HumanMessage(_correction(problems))]
             else:
-                await self._record(prompt, answered_by, source, str(reply.text), "")
+                await self._record(prompt, answered_by, source, str(reply.text), "", call)
                 return ModelReply(value, answered_by, source)
         raise AssertionError("unreachable")
 
     async def _invoke(
         self, prompt: Prompt, model: BaseChatModel, name: str, messages: list[BaseMessage], shape: JsonObject
-    ) -> AIMessage:
-        """One reply; what may pass is tried again, at most three times."""
+    ) -> tuple[AIMessage, Spending]:
+        """One reply and what it took; what may pass is tried again, at most three times."""
+        size = sum(len(str(message.content)) for message in messages)
         for attempt in range(1, _TRIES + 1):
-            await self._spend()
+            call = await self._spend(prompt, size)
             try:
                 with counted(MODEL_CALLS, MODEL_SECONDS, prompt.alias, name):
-                    return await _reply(model, name, messages, shape)
+                    reply = await _reply(model, name, messages, shape)
             except RecordingMissing:
+                await self._release(call)
                 raise
             except ModelError as error:
                 failure = error
-            await self._record(prompt, name, "live", "", failure.detail)
-            if not failure.retryable or attempt == _TRIES:
+            else:
+                return reply, call.ended(reply)
+            last = not failure.retryable or attempt == _TRIES
+            await self._record(prompt, name, "live", "", failure.detail, call.failed(failure, last=last))
+            if last:
                 raise failure
             await asyncio.sleep(_PAUSE_S * 2**attempt)
         raise AssertionError("unreachable")
 
-    async def _spend(self) -> None:
-        limit = self._workflow.policy.budget.model_calls
-        async with self._journal.transaction() as conn:
-            if await count_model_call(conn, self._run) > limit:
-                raise BudgetExceeded(f"The case has made {limit} model calls, its budget.")
+    async def _spend(self, prompt: Prompt, size: int) -> Spending:
+        """Count and reserve a call before it is made."""
+        budget, wanted, place = self._workflow.policy.budget, Wanted(prompt, self._route(prompt), size), Place.here()
+        rates = self._sources.limits.rates_of(self._run.tenant, self._run.workflow, budget.per_minute)
 
-    async def _record(self, prompt: Prompt, model: str, source: ModelSource, reply: str, problem: str) -> None:
+        async def begin() -> Spending:
+            call = Spending.of(self._run, budget, wanted, place)
+            async with self._journal.transaction() as conn:
+                if await count_model_call(conn, self._run) > budget.model_calls:
+                    raise BudgetExceeded(f"The case has made {budget.model_calls} model calls, its budget.")
+                standing = await admit(conn, replace(call.ask, rates=rates), self._sources.controls)
+            return replace(call, shaky=standing.broken is not None)
+
+        return await in_turn(begin, ends_at=self._ends_at)
+
+    async def _release(self, call: Spending) -> None:
+        """A call that nobody was there to take."""
+        if call.ask.shares:
+            async with self._database.transaction() as conn:
+                await call.settle(conn, self._sources.limits.breaker)
+
+    async def _record(
+        self, prompt: Prompt, model: str, source: ModelSource, reply: str, problem: str, call: Spending | None = None
+    ) -> None:
         data: JsonObject = {
             "prompt": prompt.name,
             "prompt_sha256": prompt.sha256,
@@ -156,6 +189,8 @@ class RunModels:
         }
         async with self._database.transaction() as conn:
             await audit.append(conn, self._run.subject(), Event.MODEL_CALLED, data)
+            if call:
+                await call.settle(conn, self._sources.limits.breaker)
 
 
 async def _reply(model: BaseChatModel, name: str, messages: list[BaseMessage], shape: JsonObject) -> AIMessage:

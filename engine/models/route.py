@@ -1,6 +1,7 @@
 """Which model answers for an alias, by configuration."""
 
 from dataclasses import dataclass
+from math import ceil
 from urllib.parse import urlsplit, urlunsplit
 
 import httpx
@@ -12,6 +13,19 @@ from contracts.approval import JsonObject
 
 
 @dataclass(frozen=True)
+class Price:
+    """What a model costs: units of the currency for a million tokens, which is millionths of it for one."""
+
+    currency: str
+    read: float
+    written: float
+
+    def cost(self, *, read: int, written: int) -> int:
+        """In millionths of a unit, rounded up."""
+        return ceil(read * self.read + written * self.written)
+
+
+@dataclass(frozen=True)
 class Route:
     """One OpenAI-compatible model. `timeout_s` covers one attempt."""
 
@@ -20,6 +34,7 @@ class Route:
     base_url: str | None = None
     temperature: float = 0.0
     timeout_s: float = 60.0
+    price: Price | None = None
 
     def public(self) -> JsonObject:
         """What is part of a workflow's version: no key, and of the address nothing that may hold one."""

@@ -56,6 +56,11 @@ MODEL_SECONDS = Histogram(
     "gatehouse_model_call_seconds", "How long models took to answer.", ("alias", "model"), buckets=_SHORT
 )
 
+BREAKER_CHANGES = Counter(
+    "gatehouse_breaker_changes", "Circuit breakers that this process saw open or close.", ("name", "state")
+)
+LIMITED = Counter("gatehouse_limited", "Calls that a limit refused, by the error's code.", ("name", "code"))
+
 _BROKEN_OFF = "broken_off"
 """Result of a call whose task was cancelled, or that failed with an error that is none of ours."""
 

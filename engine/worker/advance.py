@@ -32,11 +32,13 @@ from engine.audit import audit
 from engine.catalog.catalog import Catalog
 from engine.catalog.workflow import Workflow
 from engine.gateway.calls import Gateway, RunTools
-from engine.gateway.controls import CONTROLS, Control
+from engine.gateway.controls import Control
 from engine.gateway.gates import RunGates
 from engine.gateway.ledger import abandon
+from engine.gateway.limits import controls_with
 from engine.gateway.outcomes import go_on_if_known, park
 from engine.gateway.systems import Systems
+from engine.limits.terms import LimitTerms
 from engine.models.asking import ModelSources, RunModels
 from engine.runs import pins, runs
 from engine.runs.dispatch import Dispatcher
@@ -81,7 +83,7 @@ class Carrier:
     """Asked to drain when the worker stops: runs stop at the next stage boundary."""
     hold_s: float = HOLD_S
     """How long what a stage computed may wait to be written."""
-    controls: tuple[Control, ...] = CONTROLS
+    controls: tuple[Control, ...] = controls_with(LimitTerms())
     """What may refuse a tool call."""
     opened_on: str = ""
     """Evals set the day on which their cases were opened, so that no case changes its meaning as time passes."""

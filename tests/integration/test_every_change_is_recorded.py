@@ -176,6 +176,17 @@ async def of_the_queue(ground: Ground) -> Change:
     return Change({"reason": "a test"}, ids=(("name", "trials"),))
 
 
+async def switched_off(ground: Ground) -> Change:
+    thread, run = await ground.run()
+    return Change({"scope": "run", "name": run, "reason": "a test"}, thread_id=thread)
+
+
+async def switched_on(ground: Ground) -> Change:
+    change = await switched_off(ground)
+    made = await ground.made("/switches", "id", change.body)
+    return Change({"reason": "a test"}, thread_id=change.thread_id, ids=(("switch_id", made),))
+
+
 async def drained(ground: Ground) -> Change:
     _, run = await ground.run()
     digest = await ground.value("SELECT version FROM run WHERE id = %s", run)
@@ -246,6 +257,8 @@ WRITES: list[tuple[str, Scene]] = [
     ("post /versions/migrations", moved),
     ("post /queues/{name}/pause", of_the_queue),
     ("post /queues/{name}/resume", of_the_queue),
+    ("post /switches", switched_off),
+    ("post /switches/{switch_id}/on", switched_on),
     ("post /versions/{digest}/drain", drained),
     ("post /versions/{digest}/drain/end", drain_ended),
     ("post /webhooks/{webhook_id}/retry", sent_again),

@@ -17,8 +17,8 @@ import pytest
 from tests.conftest import ROOT, People
 
 EXAMPLES = 2
-LEFT_OUT = ("/threads/{thread_id}/stream", "/threads/{thread_id}/stream/events", "/health/ready")
-"""Streams that end when the reader leaves, and what says 503 where a machine is too busy."""
+LEFT_OUT = ("/threads/{thread_id}/stream", "/threads/{thread_id}/stream/events", "/health/ready", "/switches")
+"""Streams that end when the reader leaves, what says 503 on a busy machine, and what would stop this tenant."""
 CHECKS = (
     "not_a_server_error",
     "status_code_conformance",

@@ -26,6 +26,7 @@ BODIES: dict[str, Any] = {
     "/delegate": {"to": "fin"},
     "/escalate": {"reason": "x"},
     "/resolve": {"outcome": "abort"},
+    "/on": {"reason": "x"},
     "/stream/events": {"channels": ["values"]},
     "/commands": {"id": 1, "method": "run.start", "params": RUN},
 }
@@ -53,7 +54,15 @@ async def ids(url: str, site: Site, people: People) -> dict[str, str]:
         "namespace": "x",
         "webhook_id": str(uuid.uuid4()),
         "name": "oidc:nobody-of-theirs",
+        "switch_id": str(await switched_off(url, people.olu, (await ada.runs.list(thread))[0]["run_id"])),
     }
+
+
+async def switched_off(url: str, key: str, run_id: str) -> int:
+    """A switch that stops a run which is over."""
+    body = {"scope": "run", "name": run_id, "reason": "a test"}
+    async with httpx.AsyncClient(base_url=url, headers={"x-api-key": key}) as http:
+        return int((await http.post("/switches", json=body)).json()["id"])
 
 
 async def calls(http: httpx.AsyncClient) -> list[tuple[str, str]]:

@@ -1,0 +1,129 @@
+-- name: admit
+-- Everything that limits one call, in one statement: what is switched off, whether its system fails, how far its rates
+-- are behind, and what is used with this call included. Who refuses rolls all of it back.
+WITH wanted AS (
+    SELECT scope, unit, n,
+           CASE period WHEN 'day' THEN to_char(now() AT TIME ZONE %(timezone)s, 'YYYY-MM-DD') ELSE period END AS period
+    FROM unnest(%(scopes)s::text[], %(periods)s::text[], %(units)s::text[], %(numbers)s::bigint[])
+        AS w(scope, period, unit, n)
+    WHERE NOT EXISTS (SELECT 1 FROM held_call WHERE call_key = %(call_key)s)
+), taken AS (
+    INSERT INTO limit_use AS u (tenant, scope, period, unit, used)
+    SELECT %(tenant)s, scope, period, unit, n FROM wanted ORDER BY scope, period, unit
+    ON CONFLICT (tenant, scope, period, unit) DO UPDATE SET used = u.used + excluded.used, updated_at = now()
+    RETURNING scope, period, unit, used
+), kept AS (
+    INSERT INTO held_call (call_key, tenant, run_id, kind, stage, step, items)
+    SELECT %(call_key)s, %(tenant)s, %(run_id)s, %(kind)s, %(stage)s, %(step)s,
+           (SELECT coalesce(jsonb_agg(to_jsonb(wanted)), '[]') FROM wanted)
+    WHERE %(kind)s = 'model' OR EXISTS (SELECT 1 FROM wanted)
+), paced AS (
+    INSERT INTO rate_limit AS r (tenant, name, every_s, free_at)
+    SELECT p.tenant, p.name, p.every_s, clock_timestamp() + make_interval(secs => p.every_s)
+    FROM unnest(%(rate_tenants)s::text[], %(rates)s::text[], %(every_s)s::float8[]) AS p(tenant, name, every_s)
+    ORDER BY p.tenant, p.name
+    ON CONFLICT (tenant, name) DO UPDATE SET
+        every_s = excluded.every_s,
+        free_at = greatest(r.free_at, clock_timestamp()) + make_interval(secs => excluded.every_s)
+    RETURNING name, extract(epoch FROM free_at - clock_timestamp())::float8 AS ahead_s
+)
+SELECT (SELECT to_jsonb(k) FROM kill_switch k
+        JOIN unnest(%(switch_scopes)s::text[], %(switch_names)s::text[]) AS s(scope, name) USING (scope, name)
+        WHERE k.tenant = %(tenant)s AND k.on_at IS NULL LIMIT 1) AS off,
+       (SELECT jsonb_build_object('state', state, 'for_s', extract(epoch FROM open_until - clock_timestamp()))
+        FROM breaker WHERE tenant = %(tenant)s AND name = %(breaker)s) AS broken,
+       (SELECT jsonb_object_agg(name, ahead_s) FROM paced) AS paced,
+       (SELECT jsonb_agg(to_jsonb(taken)) FROM taken) AS used,
+       (SELECT count(DISTINCT step) FROM held_call
+        WHERE %(kind)s = 'model' AND run_id = %(run_id)s AND kind = 'model' AND stage = %(stage)s
+          AND step <> %(step)s) AS iterations;
+
+-- name: settle
+-- Replace what a model call held by what it came to.
+SELECT settle_call(%(call_key)s, %(state)s, %(actual)s);
+
+-- name: take
+-- Take a place of a rate if there is one now.
+INSERT INTO rate_limit AS r (tenant, name, every_s, free_at)
+VALUES (%(tenant)s, %(name)s, %(every_s)s, clock_timestamp() + make_interval(secs => %(every_s)s))
+ON CONFLICT (tenant, name) DO UPDATE SET
+    every_s = excluded.every_s,
+    free_at = greatest(r.free_at, clock_timestamp()) + make_interval(secs => excluded.every_s)
+WHERE greatest(r.free_at, clock_timestamp()) + make_interval(secs => excluded.every_s)
+      <= clock_timestamp() + make_interval(secs => %(burst)s)
+RETURNING name;
+
+-- name: ahead
+-- How many seconds of a rate are taken.
+SELECT extract(epoch FROM free_at - clock_timestamp())::float8 AS ahead_s FROM rate_limit
+WHERE tenant = %(tenant)s AND name = %(name)s;
+
+-- name: probe
+-- Be the one call that tries whether a system is back; whoever comes later waits for what it finds.
+UPDATE breaker SET state = 'half_open', open_until = clock_timestamp() + make_interval(secs => %(probe_s)s)
+WHERE tenant = %(tenant)s AND name = %(name)s AND state <> 'closed' AND open_until <= clock_timestamp() RETURNING name;
+
+-- name: failed
+-- Count a failure, and open the breaker with the last that it bears, or with a probe that failed.
+INSERT INTO breaker AS b (tenant, name, state, opened_at, open_until)
+SELECT %(tenant)s, %(name)s, s.state, CASE WHEN s.state = 'open' THEN now() END,
+       CASE WHEN s.state = 'open' THEN clock_timestamp() + make_interval(secs => %(open_s)s) END
+FROM (SELECT CASE WHEN %(failures)s <= 1 THEN 'open' ELSE 'closed' END AS state) AS s
+ON CONFLICT (tenant, name) DO UPDATE SET
+    failures = CASE WHEN b.failing_since < now() - make_interval(secs => %(window_s)s) THEN 1 ELSE b.failures + 1 END,
+    failing_since = CASE WHEN b.failing_since < now() - make_interval(secs => %(window_s)s) THEN now()
+                         ELSE b.failing_since END,
+    state = CASE WHEN b.state <> 'closed' THEN 'open'
+                 WHEN b.failing_since >= now() - make_interval(secs => %(window_s)s)
+                      AND b.failures + 1 >= %(failures)s THEN 'open' ELSE 'closed' END,
+    opened_at = CASE WHEN b.state <> 'closed' THEN b.opened_at ELSE now() END,
+    open_until = CASE
+        WHEN b.state = 'open' THEN b.open_until
+        WHEN b.state = 'half_open' OR (b.failing_since >= now() - make_interval(secs => %(window_s)s)
+             AND b.failures + 1 >= %(failures)s) THEN clock_timestamp() + make_interval(secs => %(open_s)s) END
+RETURNING state, failures, opened_at = now() AND state = 'open' AS opened_now;
+
+-- name: well
+-- Forget what failed: a call came through.
+DELETE FROM breaker WHERE tenant = %(tenant)s AND name = %(name)s RETURNING state;
+
+-- name: breakers
+-- What has failed lately, of a tenant.
+SELECT name, state, failures, failing_since, opened_at, open_until FROM breaker WHERE tenant = %(tenant)s ORDER BY name;
+
+-- name: switch_off
+-- Stop something, or hear that it is stopped: a wish to have it on again ends.
+INSERT INTO kill_switch (tenant, scope, name, reason, off_by)
+VALUES (%(tenant)s, %(scope)s, %(name)s, %(reason)s, %(by)s)
+ON CONFLICT (tenant, scope, name) WHERE on_at IS NULL DO UPDATE SET on_asked_by = NULL, on_asked_at = NULL
+RETURNING *;
+
+-- name: held_switch
+-- A switch that is off, held until the transaction ends.
+SELECT id, on_asked_by FROM kill_switch WHERE id = %(id)s AND tenant = %(tenant)s AND on_at IS NULL FOR UPDATE;
+
+-- name: ask_for_on
+-- The first of two wants it on again.
+UPDATE kill_switch SET on_asked_by = %(by)s, on_asked_at = now() WHERE id = %(id)s AND tenant = %(tenant)s RETURNING *;
+
+-- name: switch_on
+-- The second of two wants it on again.
+UPDATE kill_switch SET on_by = %(by)s, on_at = now() WHERE id = %(id)s AND tenant = %(tenant)s RETURNING *;
+
+-- name: switches
+-- What a tenant has switched off, newest first.
+SELECT * FROM kill_switch WHERE tenant = %(tenant)s AND (%(all)s OR on_at IS NULL) ORDER BY id DESC LIMIT 500;
+
+-- name: which_is_off
+-- One of these switches that is off.
+SELECT k.* FROM kill_switch k JOIN unnest(%(scopes)s::text[], %(names)s::text[]) AS s(scope, name) USING (scope, name)
+WHERE k.tenant = %(tenant)s AND k.on_at IS NULL LIMIT 1;
+
+-- name: used
+-- What a workflow has used in a day or a case, and what of it is held by calls under way; one row at least.
+SELECT asked.period, u.scope, u.unit, u.used, coalesce(h.n, 0)::bigint AS held
+FROM (SELECT CASE WHEN %(case_id)s = '' THEN to_char(now() AT TIME ZONE %(timezone)s, 'YYYY-MM-DD')
+                  ELSE 'case:' || %(case_id)s END AS period) AS asked
+LEFT JOIN limit_use u ON u.tenant = %(tenant)s AND u.period = asked.period
+                      AND (u.scope = %(scope)s OR starts_with(u.scope, %(scope)s || '/'))
+LEFT JOIN held_now h ON h.tenant = u.tenant AND h.scope = u.scope AND h.period = u.period AND h.unit = u.unit;

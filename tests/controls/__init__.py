@@ -1,0 +1,1 @@
+"""Each control: with it the attack fails, and without exactly it the attack succeeds."""
