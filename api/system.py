@@ -17,6 +17,13 @@ async def ok(engine: TheEngine) -> dict[str, bool]:
     return {"ok": True}
 
 
+@router.get("/.well-known/jwks.json", tags=["system"])
+async def keys(engine: TheEngine) -> dict[str, Any]:
+    """Public keys by which outside systems check the token of each call."""
+    credentials = engine.carrier.systems.credentials
+    return credentials.mint.published() if credentials else {"keys": []}
+
+
 @router.get("/info", tags=["system"])
 async def info() -> dict[str, Any]:
     """Version of the server and what clients may expect of it."""

@@ -94,6 +94,12 @@ class Forbidden(GatehouseError):
     code, status, category = "forbidden", 403, "access"
 
 
+class RightsMissing(GatehouseError):
+    """Whoever asked for this may not have it done, or not any more."""
+
+    code, status, category = "rights_missing", 403, "access"
+
+
 class BypassRefused(GatehouseError):
     """The call would move a governed run past its gate."""
 

@@ -10,6 +10,9 @@ from contracts.errors import SchemaBehind
 from engine.access.attempts import Attempts
 from engine.access.entrance import Entrance
 from engine.access.issuers import Issuers
+from engine.gateway.capability import mint_of
+from engine.gateway.credentials import Credentials
+from engine.gateway.exchange import Exchanger
 from engine.settings import Settings
 from engine.store import embedded
 from engine.store.database import Database, connected
@@ -65,6 +68,13 @@ async def open_entrance(settings: Settings, database: Database, http: AsyncClien
         yield Entrance(database, Issuers(settings.oidc, http), attempts)
     finally:
         await attempts.close()
+
+
+def credentials_of(settings: Settings, http: AsyncClient) -> Credentials:
+    """What is put on every request to an outside system. Raises `ConfigurationError`."""
+    seed, issuer = settings.capability_key.get_secret_value(), settings.public_url or "gatehouse"
+    mint = mint_of(seed, settings.home, issuer, settings.capability_old_keys)
+    return Credentials(mint, Exchanger(settings.exchanges, mint, http), settings.capabilities)
 
 
 def sender_of(settings: Settings) -> Sender:

@@ -16,6 +16,8 @@ from contracts.errors import ConfigurationError
 from contracts.policy import Hours
 from engine.access.issuers import IssuerSettings
 from engine.approvals.hours import problems_of
+from engine.gateway.credentials import Placing
+from engine.gateway.exchange import ExchangeSettings
 from engine.notifications.routes import Route
 from engine.traces.logs import LogFormat, LogLevel
 
@@ -122,6 +124,18 @@ class Settings(BaseSettings):
     )
     max_body_bytes: int = Field(1_000_000, gt=0, description="Largest request body.")
     systems: dict[str, str] = Field({}, description='Outside systems and their addresses: {"<system>": "https://…"}.')
+    exchanges: dict[str, ExchangeSettings] = Field(
+        {}, description="Token endpoints (RFC 8693) by system, where a token of its own is had for each requester."
+    )
+    capability_key: SecretStr = Field(
+        SecretStr(""), description="64 hex digits that sign the token of each call; made if missing."
+    )
+    capability_old_keys: list[str] = Field([], description="Public keys, in hex, that signed them before.")
+    capabilities: dict[str, Placing] = Field(
+        {},
+        description="Where the token of a call is put, by system: `authorization`, `header` or `off`. By default it is "
+        "the bearer token where the system has no other, else a header of its own.",
+    )
     system_tokens: dict[str, SecretStr] = Field({}, description="Bearer tokens by system.")
     tenant_calls_per_minute: int = Field(
         0, ge=0, description="Calls of tools and models of one tenant in a minute; 0: any number."
@@ -236,6 +250,7 @@ class Settings(BaseSettings):
         models = self.all_models().values()
         keys = (*self.system_tokens.values(), *(m.api_key for m in models), *(r.url for r in self.notify or ()))
         addresses = [address for address in (self.database_url, self.pool_url) if address]
+        keys = (*keys, self.capability_key, *(each.client_secret for each in self.exchanges.values()))
         given = (*addresses, self.seal_key, self.audit_key, self.webhook_secret, self.temporal_api_key, *keys)
         yield from (secret.get_secret_value() for secret in given)
         for address in addresses:

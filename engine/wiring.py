@@ -22,7 +22,7 @@ from engine.gateway.systems import Systems
 from engine.models.asking import ModelSources
 from engine.models.recording import Recordings, read_recordings
 from engine.notifications.routes import register_routes
-from engine.opening import Notify, find_registry, open_database, open_entrance
+from engine.opening import Notify, credentials_of, find_registry, open_database, open_entrance
 from engine.operations.readiness import Vitals
 from engine.runs.dispatch import Dispatcher, WorkingDispatcher
 from engine.runs.events import Notices
@@ -115,7 +115,7 @@ async def open_engine(
                 catalog=catalog,
                 intake=intake,
                 migrator=migrator,
-                systems=await stack.enter_async_context(_systems(settings)),
+                systems=await stack.enter_async_context(_systems(settings, http)),
                 models=ModelSources(routes_of(settings), recordings, settings.stand_ins, http, terms),
                 controls=controls_with(terms),
                 seal_key=key,
@@ -161,9 +161,9 @@ async def running_worker(engine: Engine) -> AsyncIterator[Worker]:
 
 
 @asynccontextmanager
-async def _systems(settings: Settings) -> AsyncIterator[Systems]:
+async def _systems(settings: Settings, http: httpx.AsyncClient) -> AsyncIterator[Systems]:
     tokens = {name: token.get_secret_value() for name, token in settings.system_tokens.items()}
-    systems = Systems(settings.systems, tokens)
+    systems = Systems(settings.systems, tokens, credentials_of(settings, http))
     try:
         yield systems
     finally:

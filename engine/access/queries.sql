@@ -52,3 +52,14 @@ WHERE tenant = %(tenant)s ORDER BY name;
 -- Block somebody, or let them in again where nobody is named.
 UPDATE person SET blocked_by = %(by)s, blocked_at = CASE WHEN %(by)s::text IS NULL THEN NULL ELSE now() END
 WHERE tenant = %(tenant)s AND name = %(name)s RETURNING name;
+
+-- name: rights_now
+-- Whoever has this name and still counts, or nobody; and whether anybody ever had to say who they are.
+SELECT found.*, EXISTS (SELECT FROM api_key) OR EXISTS (SELECT FROM person) AS guarded FROM (SELECT 1) AS one LEFT JOIN (
+    SELECT 'key:' || name AS name, tenant, roles, approver_roles, scopes FROM api_key
+    WHERE 'key:' || name = %(name)s AND name = substr(%(name)s::text, 5) AND tenant = %(tenant)s
+      AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
+    UNION ALL
+    SELECT name, tenant, roles, approver_roles, scopes FROM person
+    WHERE name = %(name)s AND tenant = %(tenant)s AND blocked_at IS NULL AND seen_at > now() - interval '30 days'
+) AS found ON true;

@@ -1,6 +1,7 @@
 """The tools of one run: each call is judged, entered in the ledger, sent with a deadline, validated and recorded."""
 
 import asyncio
+import math
 import time
 from collections import Counter
 from dataclasses import dataclass, replace
@@ -126,11 +127,15 @@ class RunTools:
             if await ledger.has_begun(conn, intent):
                 return
         try:
-            await require_unchanged(tool, call.request, intent.idempotency_key, self._gateway.systems)
+            await require_unchanged(tool, call.request, self._asking(intent), self._gateway.systems)
         except PreconditionsChanged as error:
             async with self._journal.transaction() as conn:
                 await supersede(conn, self._run, intent.approval_id, error)
             raise
+
+    def _asking(self, intent: Intent) -> Sending:
+        """A question about a call, which changes nothing and has all the time."""
+        return Sending(intent.idempotency_key, math.inf, behalf=intent.on_behalf(self._run))
 
     async def _begin(self, call: _Call[Request, Reply]) -> tuple[Entry, float]:
         """The entry, and until when a write may be sent, in monotonic seconds."""
@@ -184,7 +189,8 @@ class RunTools:
     async def _send(self, call: _Call[Request, Reply], entry: Entry, send_by: float) -> Reply:
         tool = call.tool
         records = NO_RECORDS if tool.writes else FoundRecords(self._gateway.database, self._run.tenant, tool.system)
-        sending = Sending(call.intent.idempotency_key, send_by, doubtful=entry.doubtful, records=records)
+        behalf = call.intent.on_behalf(self._run)
+        sending = Sending(call.intent.idempotency_key, send_by, doubtful=entry.doubtful, records=records, behalf=behalf)
         try:
             reply = await send(tool, call.request, sending, self._gateway.systems)
         except ToolOutcomeUnknown as error:
@@ -209,7 +215,7 @@ class RunTools:
     async def _find_out(self, call: _Call[Request, Reply], entry: Entry) -> Reply:
         """Ask the system what became of an attempt; one that it did not take is sent again."""
         try:
-            reply = await look_up(call.tool, call.request, call.intent.idempotency_key, self._gateway.systems)
+            reply = await look_up(call.tool, call.request, self._asking(call.intent), self._gateway.systems)
         except ToolRefused as error:
             await self._close(call, entry, Ending("refused", error=as_json(error)))
             raise

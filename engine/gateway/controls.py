@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from contracts.errors import BudgetExceeded, BypassRefused, PolicyDenied, ToolNotGranted
+from engine.access.rights import require_rights
 from engine.catalog.workflow import Workflow
 from engine.gateway import ledger
 from engine.gateway.facts import host_facts
@@ -130,6 +131,16 @@ async def counted(conn: Connection, call: Asked) -> Counted:
     return found
 
 
+class RightsOfRequester(Control):
+    """A call is made for somebody, who may have it made now: what they might when they asked is not enough."""
+
+    name = "rights-of-requester"
+
+    async def within(self, conn: Connection, call: Asked) -> None:
+        run, needed = call.run, call.intent.tool.scopes
+        await require_rights(conn, run.requester, tenant=run.tenant, scopes=needed)
+
+
 CONTROLS: tuple[Control, ...] = (
     GrantedToStage(),
     OnlyEffectsWrite(),
@@ -137,5 +148,6 @@ CONTROLS: tuple[Control, ...] = (
     SecondsOfRun(),
     CallsOfCase(),
     PolicyOfReads(),
+    RightsOfRequester(),
 )
 """Asked in this order; the first that refuses is heard."""

@@ -6,14 +6,14 @@ from pydantic import JsonValue
 
 from contracts.errors import PreconditionsChanged, ToolUnavailable
 from contracts.tool import Call, Reply, Request, Tool
-from engine.gateway.sending import PAUSES_S
+from engine.gateway.sending import PAUSES_S, Sending
 from engine.gateway.systems import Systems
 from engine.gateway.transport import HttpTransport
 
 
-async def require_unchanged(tool: Tool[Request, Reply], request: Request, key: str, systems: Systems) -> None:
+async def require_unchanged(tool: Tool[Request, Reply], request: Request, sending: Sending, systems: Systems) -> None:
     """Raises `PreconditionsChanged` naming what has changed, `ToolUnavailable` when nobody can say, `ToolRefused`."""
-    now = await _reread(tool, request, key, systems)
+    now = await _reread(tool, request, sending, systems)
     shown: dict[str, JsonValue] = request.model_dump(mode="json")
     differing = (name for name in tool.preconditions if name in now and now[name] != shown[name])
     changed = {name: {"approved": shown[name], "now": now[name]} for name in differing}
@@ -26,15 +26,17 @@ async def require_unchanged(tool: Tool[Request, Reply], request: Request, key: s
         )
 
 
-async def _reread(tool: Tool[Request, Reply], request: Request, key: str, systems: Systems) -> dict[str, JsonValue]:
+async def _reread(
+    tool: Tool[Request, Reply], request: Request, sending: Sending, systems: Systems
+) -> dict[str, JsonValue]:
     if tool.reread is None:
         return {}
     pauses = iter(PAUSES_S)
     while True:
-        transport = HttpTransport(systems, tool, key, writes=False)
+        transport = HttpTransport(systems, tool, sending.key, writes=False, behalf=sending.behalf)
         try:
             async with asyncio.timeout(tool.timeout_s):
-                return dict(await tool.reread(request, Call(key, transport)))
+                return dict(await tool.reread(request, Call(sending.key, transport)))
         except (ToolUnavailable, TimeoutError) as error:
             pause = next(pauses, None)
             if pause is None:

@@ -23,6 +23,7 @@ from engine.approvals.requests import require_approved
 from engine.audit import audit
 from engine.audit.audit import Subject
 from engine.audit.objects import objects_of
+from engine.gateway.capability import OnBehalf, token_family
 from engine.runs.model import Run
 from engine.store.database import Connection
 from engine.store.sql import load_queries
@@ -57,6 +58,11 @@ class Intent:
         """For an effect: digest and request, so that the outside system, too, sees one approval as one call."""
         text = f"{self.action_digest}:{self.approval_id}" if self.approval_id else self.call_key
         return hashlib.sha256(text.encode()).hexdigest()
+
+    def on_behalf(self, run: Run) -> OnBehalf:
+        """What the outside system is told of this call."""
+        who = (run.requester, run.tenant, run.actor, run.version, run.id)
+        return OnBehalf(*who, self.call_key, self.action_digest or self.args_hash)
 
     def attempt(self, number: int) -> "Attempt":
         return Attempt(self.call_key, self.tool.name, number)
@@ -278,6 +284,7 @@ async def _record_start(conn: Connection, run: Run, intent: Intent, *, attempt: 
         "approval_id": intent.approval_id,
         "action_digest": intent.action_digest,
         "attempt": attempt,
+        "jti": token_family(intent.call_key),
     }
     risky = intent.tool.reversibility == "irreversible"
     about = objects_of(run.tenant, intent.tool.name, intent.args, str(intent.args.get(intent.tool.target, "")))

@@ -17,6 +17,7 @@ from contracts.tool import AnyTool
 from engine.audit.audit import Subject
 from engine.catalog.catalog import Catalog
 from engine.gateway import ledger
+from engine.gateway.capability import OnBehalf
 from engine.gateway.ledger import Attempt, Ending
 from engine.gateway.sending import Sending, as_json, try_once
 from engine.gateway.systems import Systems
@@ -117,7 +118,7 @@ class Outbox:
             said = f"not delivered within {tool.key_retention_s:g} s, for which repeats of its key are dropped"
             await self._close(letter, Ending("unknown", error={"detail": said}))
             return
-        sending = Sending(row["idempotency_key"], send_by=math.inf)
+        sending = Sending(row["idempotency_key"], send_by=math.inf, behalf=_behalf(row))
         try:
             reply = await try_once(tool, tool.request.model_validate(row["args"]), sending, self.systems)
         except ToolRefused as error:
@@ -138,6 +139,11 @@ class Outbox:
     async def _close(self, letter: _Letter, ending: Ending) -> None:
         async with self.database.transaction() as conn:
             await ledger.close(conn, _subject(letter.row), letter.attempt, ending)
+
+
+def _behalf(row: DictRow) -> OnBehalf:
+    who = (row["requester"], row["tenant"], row["actor"], row["version"], str(row["run_id"]))
+    return OnBehalf(*who, row["call_key"], row["action_digest"] or row["args_hash"])
 
 
 def _contract(row: DictRow) -> str:

@@ -89,9 +89,11 @@ RETURNING key;
 
 -- name: due
 -- Outbox calls by these tools whose time has come, with the seconds since their first attempt, held while being taken.
-SELECT *, extract(epoch FROM now() - started_at)::float8 AS attempt_age_s FROM effect
-WHERE due_at <= now() AND concat(tool, '@', tool_version) = ANY(%(contracts)s)
-ORDER BY due_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED;
+SELECT effect.*, extract(epoch FROM now() - effect.started_at)::float8 AS attempt_age_s,
+       run.requester, run.actor, run.version
+FROM effect JOIN run ON run.id = effect.run_id
+WHERE effect.due_at <= now() AND concat(effect.tool, '@', effect.tool_version) = ANY(%(contracts)s)
+ORDER BY effect.due_at LIMIT %(limit)s FOR UPDATE OF effect SKIP LOCKED;
 
 -- name: orphans
 -- Outbox calls that have waited for a day and that no tool known here can send.

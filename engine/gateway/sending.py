@@ -12,6 +12,7 @@ from contracts.correction import failure_of
 from contracts.errors import GatehouseError, HeldUp, ToolError, ToolOutcomeUnknown, ToolReplyInvalid, ToolUnavailable
 from contracts.records import NO_RECORDS, Records
 from contracts.tool import AnyTool, Call, Reply, Request, Tool
+from engine.gateway.capability import OnBehalf
 from engine.gateway.systems import Systems
 from engine.gateway.transport import HttpTransport
 from engine.traces.metrics import TOOL_CALLS, TOOL_SECONDS, counted
@@ -31,6 +32,8 @@ class Sending:
     failed_tries: list[JsonObject] = field(default_factory=list)
     """Errors of the tries that were followed by another."""
     records: Records = NO_RECORDS
+    behalf: OnBehalf | None = None
+    """For whom; None: the system is not told."""
 
 
 async def send(tool: Tool[Request, Reply], request: Request, sending: Sending, systems: Systems) -> Reply:
@@ -66,7 +69,7 @@ async def try_once(tool: Tool[Request, Reply], request: Request, sending: Sendin
 
 
 async def _try(tool: Tool[Request, Reply], request: Request, sending: Sending, systems: Systems) -> Reply:
-    transport = HttpTransport(systems, tool, sending.key, writes=tool.writes)
+    transport = HttpTransport(systems, tool, sending.key, writes=tool.writes, behalf=sending.behalf)
     lost = ToolOutcomeUnknown if tool.writes else ToolUnavailable
     try:
         async with asyncio.timeout(tool.timeout_s):
@@ -79,7 +82,7 @@ async def _try(tool: Tool[Request, Reply], request: Request, sending: Sending, s
         raise reply_invalid(tool, error) from error
 
 
-async def look_up(tool: Tool[Request, Reply], request: Request, key: str, systems: Systems) -> Reply | None:
+async def look_up(tool: Tool[Request, Reply], request: Request, sending: Sending, systems: Systems) -> Reply | None:
     """What the system says became of the key; None when it took no such call.
 
     Raises `ToolRefused` when it says that it refused the call, another `ToolError` when it cannot be heard.
@@ -88,10 +91,10 @@ async def look_up(tool: Tool[Request, Reply], request: Request, key: str, system
         raise ToolUnavailable(f"{tool.name!r} has no way to look up what became of a call.")
     pauses = iter(PAUSES_S)
     while True:
-        transport = HttpTransport(systems, tool, key, writes=False)
+        transport = HttpTransport(systems, tool, sending.key, writes=False, behalf=sending.behalf)
         try:
             async with asyncio.timeout(tool.timeout_s):
-                return await tool.look_up(request, Call(key, transport))
+                return await tool.look_up(request, Call(sending.key, transport))
         except ValidationError as error:
             raise reply_invalid(tool, error) from error
         except (ToolUnavailable, TimeoutError) as error:

@@ -6,12 +6,17 @@ from collections.abc import Mapping
 import httpx
 
 from contracts.errors import ToolUnavailable
+from engine.gateway.credentials import Credentials
 
 
 class Systems:
     """Clients by system name, made from `addresses` (`https://…`) at first use."""
 
-    def __init__(self, addresses: Mapping[str, str], tokens: Mapping[str, str]) -> None:
+    def __init__(
+        self, addresses: Mapping[str, str], tokens: Mapping[str, str], credentials: Credentials | None = None
+    ) -> None:
+        """`credentials` are put on every request; without them a system hears nothing of who asks."""
+        self.credentials = credentials
         self._addresses = dict(addresses)
         self._tokens = dict(tokens)
         self._clients: dict[str, httpx.AsyncClient] = {}

@@ -9,6 +9,8 @@ from pydantic import JsonValue
 
 from contracts.errors import ToolError, ToolOutcomeUnknown, ToolRefused, ToolUnavailable
 from contracts.tool import AnyTool
+from engine.gateway.capability import OnBehalf
+from engine.gateway.credentials import secrets_of
 from engine.gateway.systems import Systems
 
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
@@ -23,6 +25,8 @@ class HttpTransport:
     idempotency_key: str
     writes: bool
     """Whether what is sent changes something: a look-up of a write does not."""
+    behalf: OnBehalf | None = None
+    """For whom; None: nobody is told."""
 
     async def __call__(
         self,
@@ -35,19 +39,22 @@ class HttpTransport:
         headers = {"Idempotency-Key": self.idempotency_key} if self.writes else {}
         try:
             client = self.systems.client(self.tool.system)
-            reply = await client.request(
+            request = client.build_request(
                 method, path, json=body, params=query, headers=headers, timeout=self.tool.timeout_s
             )
+            if self.systems.credentials and self.behalf:
+                await self.systems.credentials.put_on(request, self.behalf, self.tool, writes=self.writes)
+            reply = await client.send(request)
         except _NOT_SENT as error:
             raise ToolUnavailable(f"{self.tool.system!r} cannot be reached: {type(error).__name__}.") from error
         except httpx.HTTPError as error:
             raise self._lost(f"{self.tool.name!r} got no answer: {type(error).__name__}.") from error
-        return self._decoded(reply, client)
+        return self._decoded(reply)
 
-    def _decoded(self, reply: httpx.Response, client: httpx.AsyncClient) -> JsonValue:
+    def _decoded(self, reply: httpx.Response) -> JsonValue:
         if reply.status_code >= 500:
             raise self._lost(f"{self.tool.name!r} was answered {reply.status_code}.")
-        content = _without_token(reply.content, client)
+        content = _without_tokens(reply)
         if reply.status_code >= 400:
             said = content.decode(errors="replace")[:300]
             raise ToolRefused(
@@ -65,7 +72,9 @@ class HttpTransport:
         return ToolOutcomeUnknown(detail) if self.writes else ToolUnavailable(detail)
 
 
-def _without_token(content: bytes, client: httpx.AsyncClient) -> bytes:
-    """A system may repeat the credential that it was sent, and what it says is kept."""
-    token = client.headers.get("authorization", "").removeprefix("Bearer ").encode()
-    return content.replace(token, b"[token]") if token else content
+def _without_tokens(reply: httpx.Response) -> bytes:
+    """A system may repeat the credentials that it was sent, and what it says is kept."""
+    content = reply.content
+    for secret in secrets_of(reply.request):
+        content = content.replace(secret, b"[token]")
+    return content

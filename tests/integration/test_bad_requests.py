@@ -80,7 +80,7 @@ async def test_only_health_and_documents_are_open(http: httpx.AsyncClient, peopl
             if reply.status_code not in (401, 422):
                 opened.append(path)
 
-    assert sorted(opened) == ["/health/live", "/health/ready", "/info", "/metrics", "/ok"]
+    assert sorted(opened) == ["/.well-known/jwks.json", "/health/live", "/health/ready", "/info", "/metrics", "/ok"]
 
 
 async def test_input_the_workflow_cannot_use_is_refused(http: httpx.AsyncClient, people: People) -> None:

@@ -11,7 +11,7 @@ from tests.conftest import Site
 from tests.integration.test_every_change_is_recorded import READS
 from tests.integration.test_tenants import answer, ids
 
-OPEN = {"/health/live", "/health/ready", "/info", "/metrics", "/ok"}
+OPEN = {"/.well-known/jwks.json", "/health/live", "/health/ready", "/info", "/metrics", "/ok"}
 QUIET = {"/threads/{thread_id}/stream", "/threads/{thread_id}/stream/events"}
 """Streams that end when the reader leaves."""
 __all__ = ["ids"]
