@@ -27,9 +27,13 @@ TheEngine = Annotated[Engine, Depends(engine_of)]
 
 
 async def who(request: Request, engine: TheEngine) -> Principal:
-    """The caller. Raises `Unauthenticated`; while no key exists at all, a caller on this machine is `local`."""
+    """The caller; while there is no key at all, who is on this machine is `local`.
+
+    Raises `Unauthenticated`, and `TooManyRequests` for who sends more than its share.
+    """
     principal = await _identify(request, engine)
     also_about(tenant=principal.tenant, principal=principal.name, **_ids_in_path(request))
+    await engine.callers.require_share(principal)
     return principal
 
 

@@ -1,6 +1,7 @@
 """What the configuration says, as the rooms take it: which models answer, and what the installation limits."""
 
 from contracts.approval import JsonObject
+from engine.limits.alarms import AlarmTerms
 from engine.limits.breakers import Terms
 from engine.limits.terms import LimitTerms
 from engine.models.route import Price, Route
@@ -23,7 +24,8 @@ def public_routes(settings: Settings) -> dict[str, JsonObject]:
 def terms_of(settings: Settings) -> LimitTerms:
     """What this installation limits."""
     breaker = Terms(settings.breaker_failures, settings.breaker_window_s, settings.breaker_open_s)
-    return LimitTerms(settings.tenant_calls_per_minute, settings.system_calls_per_minute, breaker)
+    alarms = AlarmTerms(settings.alarm_refusals, settings.alarm_quarantine)
+    return LimitTerms(settings.tenant_calls_per_minute, settings.system_calls_per_minute, breaker, alarms)
 
 
 def _price(model: ModelSettings) -> Price | None:

@@ -137,6 +137,12 @@ class Settings(BaseSettings):
         "the bearer token where the system has no other, else a header of its own.",
     )
     system_tokens: dict[str, SecretStr] = Field({}, description="Bearer tokens by system.")
+    requests_per_minute: int = Field(0, ge=0, description="Requests of one caller in a minute; 0: any number.")
+    tenant_requests_per_minute: int = Field(0, ge=0, description="Requests of one tenant in a minute; 0: any number.")
+    alarm_refusals: int = Field(
+        20, ge=0, description="Refused calls of a workflow in ten minutes that raise an alarm; 0: none does."
+    )
+    alarm_quarantine: bool = Field(False, description="Whether an alarm switches the workflow off that raised it.")
     tenant_calls_per_minute: int = Field(
         0, ge=0, description="Calls of tools and models of one tenant in a minute; 0: any number."
     )

@@ -6,6 +6,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import httpx
 from langgraph.runtime import RunControl
@@ -19,6 +20,7 @@ from engine.catalog.versions import left_behind, register_versions, require_stan
 from engine.configured import public_routes, routes_of, terms_of
 from engine.gateway.limits import controls_with
 from engine.gateway.systems import Systems
+from engine.limits.callers import Callers
 from engine.models.asking import ModelSources
 from engine.models.recording import Recordings, read_recordings
 from engine.notifications.routes import register_routes
@@ -62,6 +64,11 @@ class Engine:
     carrier: Carrier
     notary: Notary
     vitals: Vitals = field(default_factory=Vitals)
+
+    @cached_property
+    def callers(self) -> Callers:
+        """Who may send how many requests."""
+        return Callers(self.database, self.settings.requests_per_minute, self.settings.tenant_requests_per_minute)
 
 
 @asynccontextmanager

@@ -250,6 +250,8 @@ class RunTools:
         data: JsonObject = {"stage": place.stage, "tool": tool.name, **as_json(error)}
         async with self._gateway.database.transaction() as conn:
             await audit.append(conn, self._run.subject(), Event.CALL_REFUSED, data)
+            for control in self._gateway.controls:
+                await control.refused(conn, self._run)
 
 
 def _failed(state: Literal["unknown", "refused"], error: ToolError, sending: Sending) -> Ending:

@@ -41,6 +41,9 @@ class Control:
         Asked before each attempt, and not about a call that has ended: what was done is not refused afterwards.
         """
 
+    async def refused(self, conn: Connection, run: Run) -> None:
+        """Hears that a call of the run was refused, in the transaction that records that."""
+
     async def after(self, conn: Connection, call: Asked, ending: Ending) -> None:
         """Hears what became of the call, in the transaction that records it."""
 

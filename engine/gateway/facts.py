@@ -8,6 +8,7 @@ from contracts.policy import SEEN, Evidence
 from engine.catalog.workflow import Workflow
 from engine.gateway import ledger
 from engine.gateway.guarding import Found, look_at
+from engine.limits.facts import spent_facts
 from engine.runs.model import Run
 from engine.store.database import Connection
 
@@ -17,13 +18,15 @@ async def host_facts(
 ) -> JsonObject:
     """Facts of the host for calling `tool` with `args`; policy reads them over everything that anybody else states.
 
-    What the guards find, unless they were asked before and that is `found`, and what the case's own calls show where
-    the policy declares evidence for the tool.
+    What the guards find, unless they were asked before and that is `found`; what the case's own calls show where the
+    policy declares evidence for the tool; and what is spent, calls under way included, where a cap is set.
     """
     found = found or await look_at(conn, run, workflow, workflow.tool(tool), args)
     evidence = workflow.policy.evidence.get(tool)
     shown = seen(evidence, args, await ledger.finished_calls(conn, run)) if evidence else {}
-    return found.facts | shown
+    budget, tenant = workflow.policy.budget, run.tenant
+    spent = await spent_facts(conn, budget, run.workflow, tool, run.case_id, tenant=tenant)
+    return found.facts | shown | spent
 
 
 def seen(evidence: Evidence, args: JsonObject, history: Sequence[Finished]) -> JsonObject:

@@ -6,15 +6,17 @@ from typing import ClassVar
 
 from pydantic import JsonValue
 
+from contracts.approval import JsonObject
 from contracts.errors import LoopDetected, RepeatedFailure
 from contracts.tool import AnyTool
 from engine.gateway.controls import CONTROLS, Asked, Control, counted
 from engine.gateway.ledger import Ending
-from engine.limits import admission, breakers
+from engine.limits import admission, alarms, breakers
 from engine.limits.model import Ask, Share, Standing
 from engine.limits.rates import Rate
 from engine.limits.shares import MONEY, merged, shares_of
 from engine.limits.terms import LimitTerms
+from engine.runs.model import Run
 from engine.store.database import Connection
 
 
@@ -75,6 +77,21 @@ class BudgetCaps(Limit):
         admission.require_budget(*await self.standing(conn, call))
 
 
+class Alarms(Limit):
+    """A workflow that behaves as it never did is told of and, where that is wanted, stopped."""
+
+    name: ClassVar[str] = "alarms"
+
+    async def within(self, conn: Connection, call: Asked) -> None:
+        ask, standing = await self.standing(conn, call)
+        if standing.novel:
+            said: JsonObject = {"stage": ask.stage, "tool": ask.name}
+            await alarms.raise_alarm(conn, "novelty", ask.workflow, said, self.terms.alarms, tenant=ask.tenant)
+
+    async def refused(self, conn: Connection, run: Run) -> None:
+        await alarms.refused(conn, run.workflow, self.terms.alarms, tenant=run.tenant)
+
+
 class Repeats(Control):
     """The same call is not made again and again: neither one that fails, nor one that finds nothing new."""
 
@@ -100,7 +117,7 @@ class Repeats(Control):
 
 def controls_with(terms: LimitTerms) -> tuple[Control, ...]:
     """Every control of an installation. Those that limit come last: they hold rows that many calls share."""
-    limits = (KillSwitches(terms), Breakers(terms), RateLimits(terms), BudgetCaps(terms))
+    limits = (KillSwitches(terms), Breakers(terms), RateLimits(terms), BudgetCaps(terms), Alarms(terms))
     return (*CONTROLS, Repeats(), *limits)
 
 

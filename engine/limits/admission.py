@@ -27,7 +27,8 @@ async def stand(conn: Connection, ask: Ask) -> Standing:
     Holds the rows of the limits until then, so it comes last in a transaction, behind the audit trail.
     """
     (row,) = await (await conn.execute(_SQL["admit"], ask.row())).fetchall()
-    return Standing(row["off"], row["broken"], row["paced"] or {}, tuple(row["used"] or ()), row["iterations"])
+    used = tuple(row["used"] or ())
+    return Standing(row["off"], row["broken"], row["paced"] or {}, used, row["iterations"], row["novel"])
 
 
 def require_on(ask: Ask, standing: Standing) -> None:

@@ -58,6 +58,8 @@ class Ask:
         return {
             "call_key": self.call_key,
             "kind": self.kind,
+            "name": self.name,
+            "workflow": self.workflow,
             "tenant": self.tenant,
             "run_id": self.run_id,
             "stage": self.stage,
@@ -87,3 +89,5 @@ class Standing:
     used: tuple[dict[str, Any], ...] = ()
     iterations: int = 0
     """Earlier steps of the run at which the same stage has asked a model."""
+    novel: bool = False
+    """Whether the stage has never called this tool, in a workflow that has worked for a day."""

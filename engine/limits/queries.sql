@@ -17,6 +17,10 @@ WITH wanted AS (
     SELECT %(call_key)s, %(tenant)s, %(run_id)s, %(kind)s, %(stage)s, %(step)s,
            (SELECT coalesce(jsonb_agg(to_jsonb(wanted)), '[]') FROM wanted)
     WHERE %(kind)s = 'model' OR EXISTS (SELECT 1 FROM wanted)
+), fresh AS (
+    INSERT INTO known_use (tenant, workflow, stage, tool)
+    SELECT %(tenant)s, %(workflow)s, %(stage)s, %(name)s WHERE %(kind)s = 'tool'
+    ON CONFLICT DO NOTHING RETURNING tool
 ), paced AS (
     INSERT INTO rate_limit AS r (tenant, name, every_s, free_at)
     SELECT p.tenant, p.name, p.every_s, clock_timestamp() + make_interval(secs => p.every_s)
@@ -33,6 +37,9 @@ SELECT (SELECT to_jsonb(k) FROM kill_switch k
        (SELECT jsonb_build_object('state', state, 'for_s', extract(epoch FROM open_until - clock_timestamp()))
         FROM breaker WHERE tenant = %(tenant)s AND name = %(breaker)s) AS broken,
        (SELECT jsonb_object_agg(name, ahead_s) FROM paced) AS paced,
+       (SELECT EXISTS (SELECT 1 FROM fresh) AND EXISTS (
+            SELECT 1 FROM known_use WHERE tenant = %(tenant)s AND workflow = %(workflow)s
+                                      AND first_at < now() - interval '1 day')) AS novel,
        (SELECT jsonb_agg(to_jsonb(taken)) FROM taken) AS used,
        (SELECT count(DISTINCT step) FROM held_call
         WHERE %(kind)s = 'model' AND run_id = %(run_id)s AND kind = 'model' AND stage = %(stage)s
@@ -127,3 +134,23 @@ FROM (SELECT CASE WHEN %(case_id)s = '' THEN to_char(now() AT TIME ZONE %(timezo
 LEFT JOIN limit_use u ON u.tenant = %(tenant)s AND u.period = asked.period
                       AND (u.scope = %(scope)s OR starts_with(u.scope, %(scope)s || '/'))
 LEFT JOIN held_now h ON h.tenant = u.tenant AND h.scope = u.scope AND h.period = u.period AND h.unit = u.unit;
+
+-- name: refused
+-- Count a refused call, and say how many there usually are in ten minutes.
+INSERT INTO refusal_count AS c (tenant, workflow, since)
+VALUES (%(tenant)s, %(workflow)s, date_bin('10 minutes', now(), 'epoch'))
+ON CONFLICT (tenant, workflow, since) DO UPDATE SET refused = c.refused + 1
+RETURNING refused, (
+    SELECT coalesce(sum(b.refused), 0) / 144.0 FROM refusal_count b
+    WHERE b.tenant = c.tenant AND b.workflow = c.workflow AND b.since < c.since
+      AND b.since > now() - interval '1 day')::float8 AS usual;
+
+-- name: forget_refusals
+-- Forget how often calls were refused longer ago than anybody compares with.
+DELETE FROM refusal_count WHERE tenant = %(tenant)s AND since < now() - interval '2 days';
+
+-- name: spent
+-- What a workflow has used today and in a case, in the scopes named.
+SELECT scope, period LIKE 'case:%%' AS of_case, unit, used FROM limit_use
+WHERE tenant = %(tenant)s AND scope = ANY (%(scopes)s)
+  AND period IN (to_char(now() AT TIME ZONE %(timezone)s, 'YYYY-MM-DD'), 'case:' || %(case_id)s);

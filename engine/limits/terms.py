@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from engine.limits.alarms import AlarmTerms
 from engine.limits.breakers import Terms
 from engine.limits.rates import Rate
 
@@ -16,6 +17,7 @@ class LimitTerms:
     systems_per_minute: Mapping[str, int] = field(default_factory=dict)
     """By outside system, of all tenants together."""
     breaker: Terms = field(default_factory=Terms)
+    alarms: AlarmTerms = field(default_factory=AlarmTerms)
 
     def rates_of(self, tenant: str, workflow: str, per_minute: int) -> tuple[Rate, ...]:
         """Those of every call of a workflow, whatever it calls; `per_minute` is the workflow's own."""

@@ -59,7 +59,9 @@ MODEL_SECONDS = Histogram(
 BREAKER_CHANGES = Counter(
     "gatehouse_breaker_changes", "Circuit breakers that this process saw open or close.", ("name", "state")
 )
-LIMITED = Counter("gatehouse_limited", "Calls that a limit refused, by the error's code.", ("name", "code"))
+REQUESTS_LIMITED = Counter("gatehouse_requests_limited", "Requests refused because callers sent more than their share.")
+
+ALARMS = Counter("gatehouse_alarms", "Workflows that behaved as they never did.", ("kind", "workflow"))
 
 _BROKEN_OFF = "broken_off"
 """Result of a call whose task was cancelled, or that failed with an error that is none of ours."""
