@@ -28,7 +28,7 @@ _COMMANDS = {
     "policy": "commands.policy:app",
     "versions": "commands.versions:app",
     "conform": "commands.conform:app",
-    "workflows": "commands.workflows:workflows",
+    "workflows": "commands.workflows:app",
     "tools": "commands.tools:app",
     "check": "commands.check:check",
     "version": "commands.version:version",

@@ -13,6 +13,7 @@ from api import (
     approvals,
     assistants,
     audit,
+    autonomy,
     crons,
     effects,
     escalation,
@@ -70,6 +71,7 @@ ROOMS = (
     effects,
     stats,
     versions,
+    autonomy,
     webhooks,
     people,
 )

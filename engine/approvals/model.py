@@ -106,6 +106,8 @@ class ApprovalRequest:
     """The steps of its queue's escalation when it was asked: `to` whom, and with which `role`."""
     warned_at: datetime | None
     breached_at: datetime | None
+    host: JsonObject
+    """What the engine itself knew when policy judged."""
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> Self:

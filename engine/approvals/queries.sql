@@ -2,12 +2,16 @@
 -- Keep a frozen action once for each execution of its stage.
 INSERT INTO approval (id, freeze_key, tenant, thread_id, run_id, workflow, version, requester, queue, tool, tool_version,
                       args, facts, action_digest, verdict, rule, why, role, quorum, policy_version, card, status,
-                      decided_at, decided_by, reason)
+                      decided_at, decided_by, reason, host)
 VALUES (%(id)s, %(freeze_key)s, %(tenant)s, %(thread_id)s, %(run_id)s, %(workflow)s, %(version)s, %(requester)s,
         %(queue)s, %(tool)s, %(tool_version)s, %(args)s, %(facts)s, %(action_digest)s, %(verdict)s, %(rule)s, %(why)s,
         %(role)s, %(quorum)s, %(policy_version)s, %(card)s, %(status)s,
-        CASE WHEN %(status)s = 'frozen' THEN NULL ELSE now() END, %(decided_by)s, %(reason)s)
+        CASE WHEN %(status)s = 'frozen' THEN NULL ELSE now() END, %(decided_by)s, %(reason)s, %(host)s)
 ON CONFLICT (freeze_key) DO NOTHING RETURNING *;
+
+-- name: decided_by
+-- Who decided a request.
+SELECT decided_by FROM approval WHERE id = %(id)s;
 
 -- name: by_freeze_key
 -- The action that this execution of a stage froze.

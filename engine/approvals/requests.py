@@ -70,6 +70,7 @@ def request_row(run: Run, judged: Judged, *, freeze_key: str, queue: str, card: 
         "tool_version": judged.call.tool_version,
         "args": Jsonb(judged.call.args),
         "facts": Jsonb(judged.facts),
+        "host": Jsonb(judged.host),
         "action_digest": action_of(run, judged.call).digest(),
         "verdict": verdict.type,
         "rule": verdict.rule,
@@ -234,6 +235,12 @@ async def require_approved(
         raise DigestMismatch(f"The approval covers another call of {tool!r} than the one that was tried.")
     if row["status"] != "approved":
         raise ApprovalRequired(f"The request for {tool!r} is {row['status']!r}, not approved.")
+
+
+async def decided_by_a_person(conn: Connection, request_id: str | None) -> bool:
+    """Whether somebody approved it, and not policy by itself."""
+    row = await (await conn.execute(_SQL["decided_by"], {"id": request_id})).fetchone()
+    return bool(row and row["decided_by"] and not row["decided_by"].startswith("policy:"))
 
 
 async def supersede(conn: Connection, run: Run, request_id: str, error: PreconditionsChanged) -> None:

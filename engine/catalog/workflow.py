@@ -1,7 +1,7 @@
 """One loaded workflow: its graph, policy, prompts, stand-ins and the digest that pins them."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, get_type_hints
 
@@ -11,13 +11,14 @@ from pydantic import TypeAdapter, ValidationError
 from contracts.approval import JsonObject
 from contracts.correction import read_arguments
 from contracts.errors import InvalidRequest, ToolNotGranted
-from contracts.policy import Policy
+from contracts.policy import HOST, Policy, Verdict
 from contracts.tool import AnyTool
 from engine.approvals.model import Judged, NormalCall
 from engine.catalog.policy import facts_of, policy_version
 from engine.catalog.prompt import Prompt
-from engine.policies.cedar import CedarPolicies
+from engine.policies.cedar import USUAL_MODE, CedarPolicies
 from engine.policies.deciding import decide
+from engine.policies.kinds import MODE
 
 StandIn = Callable[[JsonObject], JsonObject]
 """Deterministic rules in place of a model: a prompt's values in, the reply out."""
@@ -112,7 +113,17 @@ class Workflow:
         call = self.normalise(name, args)
         known = facts_of(self.policy, name, call.args, facts, host)
         verdict = decide(self.policies, name, call.target, known)
+        if known.get(MODE) == "shadow":
+            otherwise = decide(self.policies, name, call.target, known | {MODE: USUAL_MODE})
+            verdict = _in_the_shadow(verdict, otherwise)
         return Judged(call, facts, verdict, self.policy_version, host or {})
+
+
+def _in_the_shadow(verdict: Verdict, otherwise: Verdict) -> Verdict:
+    """Nothing is done, and what would have been is told."""
+    would = f"It would have said: {otherwise.type} {otherwise.quorum.said()} ({otherwise.rule})."
+    said: JsonObject = {f"{HOST}otherwise": otherwise.type, f"{HOST}otherwise_rule": otherwise.rule}
+    return replace(verdict, why=f"{verdict.why} {would}", inputs=verdict.inputs | said)
 
 
 def stages_of(graph: Graph) -> dict[str, Stage]:

@@ -6,10 +6,13 @@ from typing import Any, ClassVar
 
 from contracts.errors import BudgetExceeded, BypassRefused, PolicyDenied, ToolNotGranted
 from engine.access.rights import require_rights
+from engine.approvals.requests import decided_by_a_person
 from engine.catalog.workflow import Workflow
 from engine.gateway import ledger
 from engine.gateway.facts import host_facts
 from engine.gateway.ledger import Counted, Ending, Intent
+from engine.policies.generation import ACTING_MODES
+from engine.policies.modes import mode_of
 from engine.runs.model import Run
 from engine.store.database import Connection
 
@@ -144,6 +147,29 @@ class RightsOfRequester(Control):
         await require_rights(conn, run.requester, tenant=run.tenant, scopes=needed)
 
 
+class ModeOfWorkflow(Control):
+    """What was frozen under a higher mode is not done under a lower one."""
+
+    name = "mode-of-workflow"
+
+    async def within(self, conn: Connection, call: Asked) -> None:
+        if not call.intent.tool.writes:
+            return
+        mode = await mode_of(conn, call.workflow.name, tenant=call.run.tenant)
+        if mode not in ACTING_MODES:
+            raise PolicyDenied(
+                f"{call.workflow.name!r} works in the mode {mode!r} now, in which it changes nothing.",
+                facts={"mode": mode},
+            )
+        if mode == "approve_all" and not await decided_by_a_person(conn, call.intent.approval_id):
+            raise PolicyDenied(
+                f"{call.workflow.name!r} works in the mode {mode!r} now: a person agrees to every change, and policy"
+                " alone allowed this one.",
+                hint="Start the case again: it will ask.",
+                facts={"mode": mode},
+            )
+
+
 CONTROLS: tuple[Control, ...] = (
     GrantedToStage(),
     OnlyEffectsWrite(),
@@ -152,5 +178,6 @@ CONTROLS: tuple[Control, ...] = (
     CallsOfCase(),
     PolicyOfReads(),
     RightsOfRequester(),
+    ModeOfWorkflow(),
 )
 """Asked in this order; the first that refuses is heard."""

@@ -64,7 +64,7 @@ def wrong_copy(
         return None
     for args, wrong in _changed(tool, source, others):
         try:
-            judged = workflow.judge(source.tool, args, source.facts, _AS_IF_GUARDED)
+            judged = workflow.judge(source.tool, args, source.facts, source.host | _AS_IF_GUARDED)
         except InvalidRequest:
             continue
         if judged.verdict.type == "deny":

@@ -17,6 +17,8 @@ from engine.catalog.versions import manifest_of, require_not_stopped
 from engine.catalog.workflow import Workflow
 from engine.gateway.facts import host_facts
 from engine.gateway.ledger import consumed_approvals
+from engine.policies.cedar import USUAL_MODE
+from engine.policies.kinds import MODE
 from engine.runs import pins
 from engine.runs.dispatch import Dispatcher
 from engine.runs.model import Run
@@ -200,6 +202,7 @@ async def _require_same_action(conn: Connection, run: Run, workflow: Workflow, r
     """An approval covers what was seen: the same call in the same form, which the loaded policy would not forbid."""
     try:
         host = await host_facts(conn, run, workflow, request.tool, request.args)
+        host |= {MODE: request.host.get(MODE, USUAL_MODE)}  # a lower mode is no other policy
         judged = workflow.judge(request.tool, request.args, request.facts, host)
     except (InvalidRequest, ToolNotGranted) as error:
         raise NotCompatible(f"The call of {request.tool!r} in request {request.id} is not one any more.") from error

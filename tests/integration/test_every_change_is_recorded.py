@@ -212,6 +212,17 @@ async def signed_in(ground: Ground) -> Change:
     return Change(ids=(("name", name),))
 
 
+async def wished(ground: Ground) -> Change:
+    wish = {"mode": "auto", "reason": "a test"}
+    found = (await ground.send("post", "/workflows/gate/mode", wish)).json()["wish"]
+    body = {"type": "reject", "request_id": found["id"], "reason": "a test"}
+    return Change(body, "fin", ids=(("name", "gate"),))
+
+
+async def of_a_workflow(ground: Ground) -> Change:
+    return Change({"mode": "auto", "reason": "a test"}, ids=(("name", "gate"),))
+
+
 STARTED = {"id": 1, "method": "run.start", "params": RUN}
 NIGHTLY = RUN | {"schedule": "0 3 1 1 *"}
 ASSISTANT = {"graph_id": "three_stages"}
@@ -264,6 +275,8 @@ WRITES: list[tuple[str, Scene]] = [
     ("post /webhooks/{webhook_id}/retry", sent_again),
     ("post /people/{name}/block", signed_in),
     ("post /people/{name}/unblock", signed_in),
+    ("post /workflows/{name}/mode", of_a_workflow),
+    ("post /workflows/{name}/mode/decision", wished),
 ]
 """In an order in which the later find what the earlier left."""
 

@@ -31,7 +31,7 @@ BODIES: dict[str, Any] = {
     "/commands": {"id": 1, "method": "run.start", "params": RUN},
 }
 """What fits a route, by how its path ends."""
-SHARED = ("/versions/", "/queues/")
+SHARED = ("/versions/", "/queues/", "/workflows/")
 """What no tenant owns."""
 
 
