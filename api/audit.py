@@ -1,5 +1,6 @@
 """The audit trail of a case, with whether its chain is whole."""
 
+from dataclasses import asdict
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -7,8 +8,9 @@ from fastapi import APIRouter, Query
 from pydantic import Field
 
 from api.bodies import Body
-from api.door import Anybody, Reader, TheEngine
+from api.door import Anybody, Operator, Reader, TheEngine
 from engine.audit.audit import chain, head, stream_of
+from engine.audit.erasure import erase
 from engine.audit.objects import cases_about
 from engine.audit.verify import first_fault
 from engine.runs.runs import get_run
@@ -30,6 +32,26 @@ async def search(engine: TheEngine, principal: Reader, where: Annotated[SearchQu
     async with engine.database.reading() as conn:
         tenant = principal.tenant
         return await cases_about(conn, where.object, tenant=tenant, limit=where.limit, after=where.after)
+
+
+class ErasureBody(Body):
+    """Of whom the trail is to forget what it says, and why."""
+
+    subject: str = Field(max_length=300, description="`case:ID`, `requester:NAME`, or an object as in `customer:AC-1`.")
+    reason: str = Field(min_length=1, max_length=1000, description="Kept on record: names nobody.")
+    dry_run: bool = False
+
+
+@router.post("/erase")
+async def erase_(body: ErasureBody, engine: TheEngine, principal: Operator) -> dict[str, Any]:
+    """Make what the trail says of a subject's ended cases unreadable for good. The chains stay whole, and say so.
+
+    Cases that are `under_way` are left alone; where there is `more`, ask again.
+    """
+    by, tenant = principal.name, principal.tenant
+    async with engine.database.transaction() as conn:
+        erased = await erase(conn, body.subject, body.reason, by=by, tenant=tenant, dry_run=body.dry_run)
+    return {**asdict(erased), "dry_run": body.dry_run}
 
 
 @router.get("/runs/{run_id}")

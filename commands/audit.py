@@ -21,7 +21,7 @@ from engine.runs.runs import get_run
 from engine.settings import read_settings
 from engine.store.database import Connection
 
-app = typer.Typer(no_args_is_help=True, help="The audit trail: verify, explain, search, keys.")
+app = typer.Typer(no_args_is_help=True, help="The audit trail: verify, explain, search, erase, keys.")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Output for programs.")]
 
@@ -121,6 +121,29 @@ def search(
         ],
         spare=("requester", "opened (UTC)"),
     )
+
+
+@app.command()
+@explained
+def erase(
+    subject: Annotated[str, typer.Option(help="case:ID, requester:NAME, or a business object as in customer:AC-1.")],
+    reason: Annotated[str, typer.Option(help="Why; kept on record, so name nobody.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be erased.")] = False,
+    url: Url = "",
+    key: Key = "",
+    as_json: AsJson = False,
+) -> None:
+    """Make what the trail says of a subject's ended cases unreadable for good; the chains stay whole."""
+    body = {"subject": subject, "reason": reason, "dry_run": dry_run}
+    erased = Where(url, key).send("POST", "/audit/erase", body)
+    if as_json:
+        show_json(erased)
+        return
+    say(f"{erased['cases']} case(s) {'would be' if dry_run else 'are'} unreadable.")
+    for thread_id in erased["under_way"]:
+        say(f"  left alone, its case has not ended: {thread_id}")
+    if erased["more"]:
+        say("There are more: call this again.")
 
 
 @app.command()

@@ -45,6 +45,7 @@ class Event(StrEnum):
     CANARY_DECIDED = "canary.decided"
     QUESTION_ASKED = "question.asked"
     QUESTION_ANSWERED = "question.answered"
+    CASE_ERASED = "case.erased"
     CALL_STARTED = "call.started"
     CALL_FINISHED = "call.finished"
     CALL_REFUSED = "call.refused"

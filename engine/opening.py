@@ -1,5 +1,6 @@
 """Finds and opens what the configuration names: the database, brought to the present schema, the registry, a sender."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,9 +15,10 @@ from engine.gateway.capability import mint_of
 from engine.gateway.credentials import Credentials
 from engine.gateway.exchange import Exchanger
 from engine.settings import Settings
-from engine.store import embedded
+from engine.store import embedded, vault
 from engine.store.database import Database, connected
 from engine.store.migrate import migrate, missing_migrations
+from engine.store.seal import existing_seal_key, seal_key
 from engine.webhooks.sending import Sender
 from engine.webhooks.signing import webhook_secret
 from engine.webhooks.targets import Targets
@@ -38,12 +40,21 @@ async def open_database(settings: Settings, notify: Notify, *, migrates: bool = 
     dsn = find_dsn(settings, notify)
     await (migrate(dsn) if migrates else _require_schema(dsn))
     pooler = settings.pool_url.get_secret_value() if settings.pool_url else ""
+    if key := await asyncio.to_thread(existing_seal_key, settings.seal_key.get_secret_value(), settings.home):
+        vault.install(key)
     database = Database(dsn, size=settings.pool_size, pooler=pooler)
     await database.open()
     try:
         yield database
     finally:
         await database.close()
+
+
+async def sealing_key(settings: Settings) -> bytes:
+    """The key that seals checkpoints and, from now on, what audit records say of people; made at first use."""
+    key = await asyncio.to_thread(seal_key, settings.seal_key.get_secret_value(), settings.home)
+    vault.install(key)
+    return key
 
 
 async def find_missing_migrations(settings: Settings, notify: Notify) -> list[str]:

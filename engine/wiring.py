@@ -24,13 +24,12 @@ from engine.limits.callers import Callers
 from engine.models.asking import ModelSources
 from engine.models.recording import Recordings, read_recordings
 from engine.notifications.routes import register_routes
-from engine.opening import Notify, credentials_of, find_registry, open_database, open_entrance
+from engine.opening import Notify, credentials_of, find_registry, open_database, open_entrance, sealing_key
 from engine.operations.readiness import Vitals
 from engine.runs.dispatch import Dispatcher, WorkingDispatcher
 from engine.runs.events import Notices
 from engine.settings import Settings
 from engine.store.database import Database
-from engine.store.seal import seal_key
 from engine.upkeep import errands_of, notary_of
 from engine.webhooks.targets import Targets
 from engine.worker.advance import Carrier
@@ -96,7 +95,7 @@ async def open_engine(
             dispatcher = await stack.enter_async_context(open_dispatcher(database, _temporal(settings)))
         http, terms = await stack.enter_async_context(httpx.AsyncClient()), terms_of(settings)
         recordings = Recordings(read_recordings(settings.recordings)) if recordings is None else recordings
-        key = await asyncio.to_thread(seal_key, settings.seal_key.get_secret_value(), settings.home)
+        key = await sealing_key(settings)
         states = StateReader(database, catalog, key)
         migrator = Migrator(database, catalog, dispatcher, key, automatic=settings.migrates_compatible)
         intake = Intake(database, catalog, dispatcher, states, migrator, Targets.of(settings.webhook_allow))

@@ -12,6 +12,7 @@ from pydantic import JsonValue
 
 from contracts.event import AuditRecord, Event
 from engine.audit.objects import NO_OBJECTS, Objects
+from engine.audit.payloads import opened, sealed
 from engine.store.database import Connection
 from engine.store.sql import load_queries
 
@@ -49,19 +50,22 @@ async def append(
 ) -> None:
     """Add one record; expects the transaction of the action that it records. Bytes are RFC 8785 form, kept as is.
 
+    What may tell of people is sealed beside the record, which holds its digest: see `engine.audit.payloads`.
     `objects` are what the record is found by. What is `high_risk`, a decision or a run's end is noted in a signed
     checkpoint at the next look of a notary.
     """
     haste = 2 if high_risk or event in _AT_ONCE else 1
-    params = {"stream": stream_of(subject.thread_id), "canon": _canon(subject, event, data), "haste": haste}
-    params |= {"tenant": objects.tenant, "objects": objects.flat}
+    stream = stream_of(subject.thread_id)
+    kept = sealed(stream, data)
+    params = {"stream": stream, "canon": _canon(subject, event, kept.data), "haste": haste}
+    params |= {"tenant": objects.tenant, "objects": objects.flat, "payload": kept.payload, "salt": kept.salt}
     await conn.execute(_SQL["append"], params)
 
 
 async def append_to(conn: Connection, stream: str, actor: str, event: Event, data: dict[str, JsonValue]) -> None:
     """Add one record to the chain of something that is no case, as in `assistant:<id>`; otherwise like `append`."""
     params = {"stream": stream, "canon": _canon(Subject("", "", actor), event, data), "haste": 1}
-    params |= {"tenant": "", "objects": None}
+    params |= {"tenant": "", "objects": None, "payload": None, "salt": None}
     await conn.execute(_SQL["append"], params)
 
 
@@ -114,16 +118,32 @@ class Link:
     prev: bytes
     hash: bytes
     canon: bytes
+    payload: bytes | None = None
+    salt: bytes | None = None
+    stream: str = ""
 
     @property
     def record(self) -> AuditRecord:
-        return cast(AuditRecord, json.loads(self.canon))
+        """The record with what lies sealed beside it; what was erased, or cannot be read, says so."""
+        record = cast(AuditRecord, json.loads(self.canon))
+        return {**record, "data": opened(self.stream, record["data"], self.payload, self.salt)}
 
 
 async def chain(conn: Connection, stream: str, *, after: int = 0) -> list[Link]:
     """The links of one chain in order of `seq`, those behind the one numbered `after`."""
     rows = await (await conn.execute(_SQL["chain"], {"stream": stream, "after": after})).fetchall()
-    return [Link(row["seq"], bytes(row["prev"]), bytes(row["hash"]), bytes(row["canon"])) for row in rows]
+    return [
+        Link(
+            row["seq"],
+            bytes(row["prev"]),
+            bytes(row["hash"]),
+            bytes(row["canon"]),
+            bytes(row["payload"]) if row["payload"] is not None else None,
+            bytes(row["salt"]) if row["salt"] is not None else None,
+            stream,
+        )
+        for row in rows
+    ]
 
 
 async def head(conn: Connection, stream: str) -> tuple[int, bytes] | None:

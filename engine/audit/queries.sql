@@ -1,6 +1,6 @@
 -- name: append
 -- Add a record to a case's chain, in the transaction of what it records.
-SELECT audit_append(%(stream)s, %(canon)b, %(haste)s, %(tenant)s, %(objects)s::text[]);
+SELECT audit_append(%(stream)s, %(canon)b, %(haste)s, %(tenant)s, %(objects)s::text[], %(payload)b, %(salt)b);
 
 -- name: append_all
 -- Add several records to a case's chain, in the transaction of what they record.
@@ -8,7 +8,9 @@ SELECT audit_append_all(%(stream)s, %(canons)b, %(haste)s);
 
 -- name: chain
 -- A case's chain in order, as stored, behind one record.
-SELECT seq, prev, hash, canon FROM audit_record WHERE stream = %(stream)s AND seq > %(after)s ORDER BY seq;
+SELECT r.seq, r.prev, r.hash, r.canon, r.payload, s.salt
+FROM audit_record r LEFT JOIN audit_salt s ON s.id = substr(r.payload, 1, 16) AND s.stream = r.stream
+WHERE r.stream = %(stream)s AND r.seq > %(after)s ORDER BY r.seq;
 
 -- name: head
 -- Where a case's chain ends.
@@ -93,3 +95,27 @@ SELECT 'case:' || r.thread_id AS stream, r.thread_id::text, r.id::text AS run_id
         FROM audit_object o WHERE o.stream = 'case:' || r.thread_id AND o.tenant = r.tenant) AS objects
 FROM run r WHERE r.thread_id::text = %(value)s AND r.tenant = %(tenant)s AND %(after)s < 'case:' || r.thread_id
 ORDER BY r.seq LIMIT 1;
+
+-- name: of_a_case
+-- A case, and whether it is under way.
+SELECT id AS thread_id, status <> 'idle' AS under_way FROM thread WHERE id::text = %(value)s AND tenant = %(tenant)s
+LIMIT %(most)s;
+
+-- name: of_a_requester
+-- Cases of which somebody asked for a run, if there is still something to erase.
+SELECT t.id AS thread_id, t.status <> 'idle' AS under_way FROM thread t
+WHERE t.tenant = %(tenant)s AND EXISTS (SELECT FROM run r WHERE r.thread_id = t.id AND r.requester = %(value)s)
+  AND EXISTS (SELECT FROM audit_salt s WHERE s.stream = 'case:' || t.id AND s.salt IS NOT NULL)
+ORDER BY t.id LIMIT %(most)s;
+
+-- name: of_an_object
+-- Cases whose calls named a business object.
+SELECT t.id AS thread_id, t.status <> 'idle' AS under_way FROM thread t
+WHERE t.tenant = %(tenant)s AND t.id IN (
+    SELECT substr(o.stream, 6)::uuid FROM audit_object o
+    WHERE o.tenant = %(tenant)s AND o.value = %(value)s AND %(kind)s IN (o.kind, o.system))
+ORDER BY t.id LIMIT %(most)s;
+
+-- name: erase
+-- Forget what the payloads of these chains are read with.
+SELECT audit_erase(%(streams)s) AS keys;

@@ -172,6 +172,11 @@ async def sent_again(ground: Ground) -> Change:
     return Change(thread_id=thread, ids=(("webhook_id", str(await ground.value(DEAD, run))),))
 
 
+async def erased(ground: Ground) -> Change:
+    thread, _ = await ground.over()
+    return Change({"subject": f"case:{thread}", "reason": "a test"}, thread_id=thread)
+
+
 async def of_the_queue(ground: Ground) -> Change:
     return Change({"reason": "a test"}, ids=(("name", "trials"),))
 
@@ -266,6 +271,7 @@ WRITES: list[tuple[str, Scene]] = [
     ("post /threads/{thread_id}/runs/{run_id}/cancel", on_a_run()),
     ("post /threads/{thread_id}/state", on_a_thread({"values": {"words": 1}, "as_node": "__start__"}, over=True)),
     ("post /versions/migrations", moved),
+    ("post /audit/erase", erased),
     ("post /queues/{name}/pause", of_the_queue),
     ("post /queues/{name}/resume", of_the_queue),
     ("post /switches", switched_off),

@@ -25,6 +25,7 @@ _OF_THE_CASE = {
     "tool_record": "position(%(thread)s in value::text) > 0",
     "audit_record": "stream = 'case:' || %(thread)s",
     "audit_head": "stream = 'case:' || %(thread)s",
+    "audit_salt": "stream = 'case:' || %(thread)s",
     "checkpoints": "thread_id = %(thread)s",
     "checkpoint_blobs": "thread_id = %(thread)s",
     "checkpoint_writes": "thread_id = %(thread)s",
