@@ -93,3 +93,8 @@ class Answer(TypedDict):
 
     text: str
     by: str
+
+
+def says_yes(answer: str) -> bool:
+    """Whether an answer confirms what it was asked about: the one word and nothing else, however it is written."""
+    return answer.strip().rstrip(".!").casefold() == "yes"

@@ -81,8 +81,12 @@ class Gates(Protocol):
         """What the reviewer is shown, as the interrupt's value."""
         ...
 
-    async def question(self, text: str) -> JsonObject:
-        """What the requester is asked, as the interrupt's value."""
+    async def question(self, text: str, *, confirms: str = "") -> JsonObject:
+        """What the requester is asked, as the interrupt's value.
+
+        `confirms`: the frozen request whose action they are asked to confirm, which is shown as it was frozen. Where
+        the policy wants a tool's calls confirmed, an answer of `yes` to exactly that is what counts.
+        """
         ...
 
     async def doubt(self, request_id: str) -> JsonObject:

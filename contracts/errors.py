@@ -241,6 +241,12 @@ class ApprovalRequired(GatehouseError):
     code, status, category = "approval_required", 403, "logic"
 
 
+class NotConfirmed(GatehouseError):
+    """The requester has not confirmed exactly this action."""
+
+    code, status, category = "not_confirmed", 403, "logic"
+
+
 class PolicyDenied(GatehouseError):
     """Policy does not allow this action, approved or not."""
 

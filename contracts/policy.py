@@ -314,6 +314,8 @@ class Policy:
     """By tool: what policy has to know of what the case has done before."""
     facts: Mapping[str, Mapping[str, FactType]] = field(default_factory=dict)
     """By tool: facts that only hand-written Cedar reads, with their types; those of rules and arguments are known."""
+    confirmed: tuple[str, ...] = ()
+    """Tools whose calls the requester must have confirmed: they were shown exactly that action, and answered `yes`."""
     input_guards: tuple[Guard, ...] = ()
     """Applied in this order to every text that comes from outside, before anything of it is stored."""
     guarded: Guarded | None = None

@@ -21,14 +21,13 @@ class Drift(TypedDict):
 
 
 def carries_out(
-    tool: AnyTool,
-    *,
+    *tools: AnyTool,
     into: str,
     proposal: str = "proposal",
     unknown: Literal["hand_off", "park"] = "hand_off",
     drift: str = "",
 ) -> Node:
-    """A stage that calls `tool` with the arguments of the decided `proposal` and keeps the reply in `into`.
+    """A stage that calls the one of `tools` that was decided about, as `proposal` says, and keeps the reply in `into`.
 
     The gateway consumes the approval. A call that failed leaves a `problem`. So does one whose outcome nobody knows
     under `hand_off`; under `park` the case waits until a person has found out, and goes on with what they found.
@@ -38,6 +37,8 @@ def carries_out(
 
     async def carry_out(state: Mapping[str, Any], runtime: Runtime[Context]) -> dict[str, object]:
         decided, context = state[proposal], runtime.context
+        # Another tool's name in the state gets the first one's request refused, or its digest: it calls nothing else.
+        tool = next((one for one in tools if one.name == decided["tool"]), tools[0])
         request = tool.request.model_validate(decided["args"])
         while True:
             try:
@@ -55,4 +56,4 @@ def carries_out(
             else:
                 return {into: receipt.model_dump(mode="json")} | ({drift: None} if drift else {})
 
-    return {"action": or_hand_off(carry_out), **says("effect", tool)}
+    return {"action": or_hand_off(carry_out), **says("effect", *tools)}

@@ -9,7 +9,7 @@ from langgraph.runtime import Runtime
 from typing_extensions import TypedDict
 
 from contracts.context import Context
-from contracts.errors import BudgetExceeded, DigestMismatch, ModelError, PolicyDenied, ToolError
+from contracts.errors import BudgetExceeded, DigestMismatch, ModelError, NotConfirmed, PolicyDenied, ToolError
 from nodes.kinds import Stage
 
 State = TypeVar("State")
@@ -41,7 +41,7 @@ def or_hand_off(stage: Stage[State, Update]) -> Stage[State, Update | Stuck]:
     async def run(state: State, runtime: Runtime[Context]) -> Update | Stuck:
         try:
             return await stage(state, runtime)
-        except (ModelError, ToolError, BudgetExceeded, DigestMismatch, PolicyDenied) as error:
+        except (ModelError, ToolError, BudgetExceeded, DigestMismatch, NotConfirmed, PolicyDenied) as error:
             name = str(get_config()["metadata"]["langgraph_node"])
             return {"problem": Problem(stage=name, code=error.code, category=error.category, detail=error.detail)}
 

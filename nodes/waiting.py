@@ -22,8 +22,8 @@ def proposes(tool: AnyTool, draft: Callable[[Any], Draft], *, into: str = "propo
     return {"action": propose, **says("proposal", tool)}
 
 
-def approval_gate(tool: AnyTool, *, proposal: str = "proposal", decision: str = "decision") -> Node:
-    """A stage that waits until the frozen `proposal` to call `tool` is decided, and keeps the `decision`.
+def approval_gate(*tools: AnyTool, proposal: str = "proposal", decision: str = "decision") -> Node:
+    """A stage that waits until the frozen `proposal` to call one of `tools` is decided, and keeps the `decision`.
 
     It only waits: LangGraph runs it again from its top when the run resumes. What it was resumed with is a wake-up
     and nothing more; the decision is read from its own row. After an edit, `proposal` is the edited action.
@@ -39,7 +39,7 @@ def approval_gate(tool: AnyTool, *, proposal: str = "proposal", decision: str = 
         covered = {name: decided[name] for name in ("request_id", "args", "action_digest")}
         return {decision: decided, proposal: {**frozen, **covered}}
 
-    return {"action": wait, **says("gate", tool)}
+    return {"action": wait, **says("gate", *tools)}
 
 
 def clarification(question: Callable[[Any], str], *, into: str) -> Node:

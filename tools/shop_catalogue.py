@@ -25,9 +25,16 @@ class ProductRequest(ToolModel):
     product_id: ProductId
 
 
+class Option(ToolModel):
+    """One thing in which variants differ, as in `colour: green`."""
+
+    name: str
+    value: str
+
+
 class Variant(ToolModel):
     item_id: ItemId
-    options: dict[str, str]
+    options: tuple[Option, ...]
     available: bool
     price: Money
 

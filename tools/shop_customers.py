@@ -18,7 +18,7 @@ class Address(ToolModel):
     city: _Filled
     state: _Filled
     country: _Filled
-    zip: Annotated[str, Field(pattern=r"^[0-9A-Z -]{3,10}$")]
+    zip: Annotated[str, Field(pattern=r"^[0-9A-Z -]{3,10}$", max_length=10)]
 
 
 class Person(ToolModel):

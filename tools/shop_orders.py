@@ -7,6 +7,7 @@ from pydantic import Field
 from contracts.sink import Sink
 from contracts.tool import Call, ToolModel, tool
 from tools.fields import ItemId, Money, PaymentMethodId, ProductId, ShopCustomerId, ShopOrderId, SignedMoney
+from tools.shop_catalogue import Option
 from tools.shop_customers import Address
 
 OrderVersion = Annotated[int, Field(ge=1)]
@@ -19,6 +20,7 @@ Status = Literal[
     "return requested",
     "exchange requested",
 ]
+CancelReason = Literal["no longer needed", "ordered by mistake"]
 _Items = Annotated[tuple[ItemId, ...], Field(min_length=1, max_length=50)]
 
 
@@ -51,7 +53,7 @@ class OrderItem(ToolModel):
     product_id: ProductId
     name: str
     price: Money
-    options: dict[str, str]
+    options: tuple[Option, ...]
 
 
 class Shipment(ToolModel):
@@ -99,7 +101,7 @@ class _Change(ToolModel):
 
 
 class CancelRequest(_Change):
-    reason: Literal["no longer needed", "ordered by mistake"]
+    reason: CancelReason
     refund: Money
     """Everything that was paid for it: goes back the way it came."""
 

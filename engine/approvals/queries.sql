@@ -152,8 +152,9 @@ WHERE thread_id = %(thread_id)s AND run_id = ANY (%(run_ids)s::uuid[]) AND statu
 
 -- name: ask_question
 -- Register a question, in the transaction that saves the interrupt.
-INSERT INTO question (id, tenant, thread_id, run_id, workflow, stage, interrupt_id, question)
-VALUES (%(id)s, %(tenant)s, %(thread_id)s, %(run_id)s, %(workflow)s, %(stage)s, %(interrupt_id)s, %(question)s)
+INSERT INTO question (id, tenant, thread_id, run_id, workflow, stage, interrupt_id, question, confirms, action_digest)
+VALUES (%(id)s, %(tenant)s, %(thread_id)s, %(run_id)s, %(workflow)s, %(stage)s, %(interrupt_id)s, %(question)s,
+        %(confirms)s, %(action_digest)s)
 ON CONFLICT (thread_id, interrupt_id) DO NOTHING RETURNING id;
 
 -- name: questions_of_thread
@@ -169,6 +170,12 @@ WHERE run.case_id = %(case_id)s AND question.status = 'answered' ORDER BY questi
 -- Keep the answer to an open question.
 UPDATE question SET status = 'answered', answer = %(answer)s, answered_by = %(by)s, answered_at = now()
 WHERE id = %(id)s AND status = 'open' RETURNING id;
+
+-- name: answers_confirming
+-- What the requester has answered when a thread showed them exactly this action.
+SELECT answer FROM question
+WHERE thread_id = %(thread_id)s AND action_digest = %(action_digest)s AND status = 'answered'
+  AND answered_by = %(requester)s;
 
 -- name: cancel_questions
 -- Close the questions of a cancelled case.

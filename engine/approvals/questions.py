@@ -5,9 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from contracts.errors import AlreadyDecided, Forbidden
+from contracts.approval import JsonObject, says_yes
+from contracts.errors import AlreadyDecided, DigestMismatch, Forbidden, NotConfirmed
 from contracts.event import Event
 from engine.access.keys import Principal
+from engine.approvals.requests import get_request
 from engine.audit import audit
 from engine.runs.model import Run
 from engine.runs.runs import NextLeg, get_run
@@ -34,7 +36,13 @@ class Question:
 
 
 async def ask_question(conn: Connection, run: Run, interrupt_id: str, value: Mapping[str, Any]) -> None:
-    """Register the question that a clarification interrupt shows; expects the transaction that saves it."""
+    """Register the question that a clarification interrupt shows; expects the transaction that saves it.
+
+    Raises `DigestMismatch` for one that would confirm another action than was frozen for this thread.
+    """
+    confirms = value.get("confirms")
+    if confirms:
+        await _require_frozen(conn, run, str(confirms), value["action_digest"])
     row = {
         "id": str(uuid.uuid4()),
         "tenant": run.tenant,
@@ -44,9 +52,34 @@ async def ask_question(conn: Connection, run: Run, interrupt_id: str, value: Map
         "stage": value["stage"],
         "interrupt_id": interrupt_id,
         "question": value["question"],
+        "confirms": confirms,
+        "action_digest": value.get("action_digest"),
     }
     if await (await conn.execute(_SQL["ask_question"], row)).fetchone():
-        await audit.append(conn, run.subject(), Event.QUESTION_ASKED, {"question": value["question"]})
+        said: JsonObject = {"question": value["question"]}
+        if confirms:
+            said |= {"confirms": confirms, "action_digest": value["action_digest"], "action": value["action"]}
+        await audit.append(conn, run.subject(), Event.QUESTION_ASKED, said)
+
+
+async def _require_frozen(conn: Connection, run: Run, request_id: str, action_digest: str) -> None:
+    request = await get_request(conn, request_id, tenant=run.tenant)
+    if (request.thread_id, request.action_digest) != (run.thread_id, action_digest):
+        raise DigestMismatch(f"The question shows an action that was not frozen for thread {run.thread_id}.")
+
+
+async def require_confirmed(conn: Connection, run: Run, action_digest: str | None, *, tool: str) -> None:
+    """Raises `NotConfirmed` unless the requester was shown exactly this action in this thread, and answered yes.
+
+    The answer is read from its row; nothing that a state or a model says of it counts.
+    """
+    params = {"thread_id": run.thread_id, "action_digest": action_digest, "requester": run.requester}
+    answers = await (await conn.execute(_SQL["answers_confirming"], params)).fetchall()
+    if not any(says_yes(row["answer"]) for row in answers):
+        raise NotConfirmed(
+            f"{tool!r} wants the requester's own yes to exactly this call, and there is none.",
+            hint="Ask a question that shows the frozen action, and go on when it was answered with yes.",
+        )
 
 
 async def questions_of_thread(conn: Connection, thread_id: str) -> list[Question]:

@@ -92,6 +92,9 @@ def _rules(workflow: Workflow) -> Iterator[str]:
             yield f"rule {rule.id!r} is about {rule.tool!r}, which is not among its tools"
         if rule.verdict == "require_approval":
             yield from (f"rule {rule.id!r} {problem}" for problem in _asking(rule, policy.roles))
+    writes = {tool.name for tool in policy.tools if tool.writes}
+    for name in sorted(set(policy.confirmed) - writes):
+        yield f"it wants {name!r} confirmed, which is not among the writes of its tools"
     for tool in policy.tools:
         rules = [rule for rule in policy.rules if rule.tool == tool.name]
         if tool.writes and not rules:

@@ -97,5 +97,6 @@ def _values(policy: Policy, handwritten: str) -> dict[str, object]:
         "evidence": {tool: evidence.__qualname__ for tool, evidence in policy.evidence.items()},
         "facts": {tool: dict(facts) for tool, facts in policy.facts.items()},
         "measures": {tool: measure.__qualname__ for tool, measure in policy.measures.items()},
+        "confirmed": policy.confirmed,
         "input_guards": [guard.__qualname__ for guard in policy.input_guards],
     }

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from contracts.errors import BudgetExceeded, BypassRefused, PolicyDenied, ToolNotGranted
 from engine.access.rights import require_rights
+from engine.approvals.questions import require_confirmed
 from engine.approvals.requests import decided_by_a_person
 from engine.catalog.workflow import Workflow
 from engine.gateway import ledger
@@ -129,6 +130,17 @@ class PolicyOfReads(Control):
             )
 
 
+class ConfirmedByRequester(Control):
+    """What policy wants confirmed is done when the requester has seen exactly that and said yes."""
+
+    name = "confirmed-by-requester"
+
+    async def within(self, conn: Connection, call: Asked) -> None:
+        intent = call.intent
+        if intent.tool.writes and intent.tool.name in call.workflow.policy.confirmed:
+            await require_confirmed(conn, call.run, intent.action_digest, tool=intent.tool.name)
+
+
 async def counted(conn: Connection, call: Asked) -> Counted:
     """The calls of the case, this one included; counted once for whoever wants to know."""
     found = call.seen.get("counted")
@@ -179,5 +191,6 @@ CONTROLS: tuple[Control, ...] = (
     PolicyOfReads(),
     RightsOfRequester(),
     ModeOfWorkflow(),
+    ConfirmedByRequester(),
 )
 """Asked in this order; the first that refuses is heard."""

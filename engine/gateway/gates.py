@@ -104,9 +104,15 @@ class RunGates:
         }
         return shown
 
-    async def question(self, text: str) -> JsonObject:
-        """What a clarification interrupt shows."""
-        return {"kind": "clarification", "stage": here().stage, "question": text}
+    async def question(self, text: str, *, confirms: str = "") -> JsonObject:
+        """What a clarification interrupt shows. Raises `NotFound` for a request to confirm that there is not."""
+        shown: JsonObject = {"kind": "clarification", "stage": here().stage, "question": text}
+        if not confirms:
+            return shown
+        async with self._database.reading() as conn:
+            request = await requests.get_request(conn, confirms, tenant=self._run.tenant)
+        action: JsonObject = {"name": request.tool, "args": request.args, "summary": request.card["summary"]}
+        return shown | {"confirms": request.id, "action_digest": request.action_digest, "action": action}
 
     async def decision(self, request_id: str) -> Decision:
         """Read from the row, whatever the resume said. Raises `ApprovalRequired` while there is none."""

@@ -156,8 +156,8 @@ class _Gates:
     async def doubt(self, request_id: str) -> JsonObject:
         return await (await self.elsewhere.leg()).gates.doubt(request_id)
 
-    async def question(self, text: str) -> JsonObject:
-        return await (await self.elsewhere.leg()).gates.question(text)
+    async def question(self, text: str, *, confirms: str = "") -> JsonObject:
+        return await (await self.elsewhere.leg()).gates.question(text, confirms=confirms)
 
     async def decision(self, request_id: str) -> Decision:
         return await (await self.elsewhere.leg()).gates.decision(request_id)

@@ -110,7 +110,7 @@ def _profile(rows: Rows, incoming: Incoming) -> Answer:
 @_answering
 def _product(rows: Rows, incoming: Incoming) -> Answer:
     product, _ = _record(rows, "products", incoming.query.get("product_id", ""))
-    variants: list[Any] = [variant | {"price": money(variant["price"])} for variant in product["variants"].values()]
+    variants: list[Any] = [_item_said(variant) for variant in product["variants"].values()]
     return Answer(200, {"product_id": product["product_id"], "name": product["name"], "variants": variants})
 
 
@@ -177,6 +177,11 @@ def _answered_before(rows: Rows, incoming: Incoming, kind: str) -> Answer | None
     return Answer(200, from_text(earlier["receipt"])) if same else refusal(422, "the key was used before")
 
 
+def _item_said(item: Record) -> Record:
+    options = [{"name": name, "value": value} for name, value in sorted(item["options"].items())]
+    return item | {"price": money(item["price"]), "options": options}
+
+
 def _profile_said(key: str, customer: Record, version: int) -> Record:
     methods = customer["payment_methods"].values()
     return {
@@ -204,7 +209,7 @@ def _order_said(order: Record, version: int) -> Record:
         "customer_id": order["user_id"],
         "status": _STATUSES.get(order["status"], order["status"]),
         "address": as_said(order["address"]),
-        "items": [item | {"price": money(item["price"])} for item in order["items"]],
+        "items": [_item_said(item) for item in order["items"]],
         "shipments": [{"tracking_ids": f["tracking_id"], "item_ids": f["item_ids"]} for f in order["fulfillments"]],
         "payments": [
             {"kind": p["transaction_type"], "amount": money(p["amount"]), "payment_method_id": p["payment_method_id"]}

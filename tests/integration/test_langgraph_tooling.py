@@ -10,6 +10,7 @@ from langgraph_cli.config import validate_config_file
 ROOT = Path(__file__).parents[2]
 KNOWN = {
     "billing_dispute": ("approve_refund", ["complaint", "account_id"]),
+    "customer_service": ("approve_change", ["message"]),
     "procurement": ("approve_order", ["request", "cost_centre"]),
 }
 
@@ -17,7 +18,7 @@ KNOWN = {
 def test_the_registry_is_a_valid_langgraph_json() -> None:
     config = validate_config_file(ROOT / "langgraph.json")
 
-    assert config["graphs"] == {name: f"./graphs/{name}/graph.py:graph" for name in ("billing_dispute", "procurement")}
+    assert config["graphs"] == {name: f"./graphs/{name}/graph.py:graph" for name in KNOWN}
 
 
 def test_each_graph_loads_from_its_file_and_draws() -> None:
