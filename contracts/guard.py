@@ -51,7 +51,7 @@ class GuardedCall:
     """Of the recipients and payees in `args`, folded: those to whom an effect of this tool went before."""
 
 
-FindingKind = Literal["trusted", "untrusted", "unintended", "link", "private", "pair", "first_seen"]
+FindingKind = Literal["trusted", "untrusted", "unintended", "link", "private", "pair", "repeated", "first_seen"]
 """What a call guard finds.
 
 - `trusted`: no reason for anything: where the value of a sink comes from, for the card.
@@ -60,7 +60,8 @@ FindingKind = Literal["trusted", "untrusted", "unintended", "link", "private", "
 - `link`: text for others leads to a place that nobody trusted named.
 - `private`: what is not for outsiders would go to them.
 - `pair`: an amount does not belong to whom it would go.
-- `first_seen`: nobody has ever sent or paid anything there.
+- `repeated`: the same was paid to the same before, in this case.
+- `first_seen`: nobody has ever paid anything there.
 """
 
 

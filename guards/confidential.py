@@ -1,8 +1,9 @@
 """Judges whether a call carries out what is not for outsiders, in whatever form it is written."""
 
 import base64
+import html
 import re
-from urllib.parse import quote
+from urllib.parse import unquote
 
 from contracts.guard import Finding, GuardedCall
 from contracts.values import folded_text, stands_below, texts_below
@@ -14,7 +15,8 @@ _SHORTEST = 5
 def judge_confidentiality(call: GuardedCall) -> tuple[Finding, ...]:
     """Finds private fields of earlier replies in a call that customers or outsiders see.
 
-    Read as it stands, without white space and marks, backwards, in hexadecimal, base 64 and percent signs. What the
+    Read as it stands, without white space and marks, backwards, in hexadecimal, base 64, percent signs
+    and entities of HTML. What the
     requester said is theirs to send on.
     """
     if call.tool.reaches == "inside":
@@ -41,14 +43,15 @@ def _private(call: GuardedCall) -> list[tuple[str, str]]:
 
 
 def _carries(text: str, secret: str) -> bool:
-    plain, bare = folded_text(text), _bare(text)
-    wanted = _bare(secret)
-    if folded_text(secret) in plain or (len(wanted) >= _SHORTEST and (wanted in bare or wanted[::-1] in bare)):
-        return True
-    raw = secret.encode()
-    return any(form in text for form in (raw.hex(), quote(secret, safe=""))) or any(
-        core in text for core in _base64_cores(raw)
-    )
+    wanted, raw = _bare(secret), secret.encode()
+    for read in {text, unquote(text), html.unescape(text)}:
+        bare = _bare(read)
+        if folded_text(secret) in folded_text(read):
+            return True
+        if len(wanted) >= _SHORTEST and (wanted in bare or wanted[::-1] in bare):
+            return True
+    unbroken = "".join(text.split())
+    return raw.hex() in _bare(text) or any(core in unbroken for core in _base64_cores(raw))
 
 
 def _bare(text: str) -> str:

@@ -45,12 +45,24 @@ def judge_pairs(call: GuardedCall) -> tuple[Finding, ...]:
     )
 
 
+def judge_repeats(call: GuardedCall) -> tuple[Finding, ...]:
+    """Finds a sum that this case has paid before: what is asked for once is not paid twice, in whatever other words."""
+    decides = [argument for argument, sink in call.tool.sinks.items() if sink.kind != "content"]
+    money = next((argument for argument, sink in call.tool.sinks.items() if sink.kind == "amount"), None)
+    if money is None:
+        return ()
+    before = [past for past in call.past if past.tool == call.tool.name]
+    if any(all(texts_at(past.args, one) == texts_at(call.args, one) for one in decides) for past in before):
+        return (Finding("repeated", money, f"{money}: this case has paid it before, to the same."),)
+    return ()
+
+
 def judge_first_seen(call: GuardedCall) -> tuple[Finding, ...]:
-    """Finds a recipient or payee to whom no effect of this tool ever went."""
+    """Finds a payee whom no effect of this tool ever paid."""
     return tuple(
-        Finding("first_seen", argument, f"{argument}: nothing was ever sent or paid there.")
+        Finding("first_seen", argument, f"{argument}: nothing was ever paid there.")
         for argument, sink in call.tool.sinks.items()
-        if sink.kind in _TO_SOMEBODY
+        if sink.kind == "payee"
         for value in texts_at(call.args, argument)
         if folded_text(value) not in call.used_before
     )

@@ -14,7 +14,7 @@ from contracts.values import folded_text
 from guards.calls import WITH_PAYEES
 from guards.confidential import judge_confidentiality
 from guards.links import judge_links
-from guards.provenance import judge_first_seen, judge_intent, judge_pairs, judge_provenance
+from guards.provenance import judge_first_seen, judge_intent, judge_pairs, judge_provenance, judge_repeats
 
 EVIL, BOB = "GB33BUKB20201555555555", "DE89370400440532013000"
 
@@ -134,6 +134,13 @@ def test_an_amount_belongs_to_its_payee() -> None:
     assert [finding.argument for finding in judge_pairs(paying(BOB, 90000))] == ["amount_cents"]
     assert judge_pairs(paying(BOB, 4200)) == ()
     assert judge_pairs(paying(EVIL, 90000, said=(f"900 euros to {EVIL}",))) == ()
+
+
+def test_what_was_paid_is_not_paid_again() -> None:
+    paid = Finished(transfer.name, {"payee": BOB, "amount_cents": 4200, "subject": "May"}, {"value": "R-1"})
+
+    assert [f.kind for f in judge_repeats(paying(past=(BILLS, paid), subject="June"))] == ["repeated"]
+    assert judge_repeats(paying(BOB, 4201, past=(BILLS, paid))) == ()
 
 
 def test_who_was_never_paid_is_asked_about() -> None:
