@@ -121,7 +121,7 @@ def _untyped_argument(tool: AnyTool) -> Iterator[tuple[str, str]]:
 @rule("untyped-reply", do=_TYPE)
 def _untyped_reply(tool: AnyTool) -> Iterator[tuple[str, str]]:
     """What has no type cannot be checked, and anything may stand in it."""
-    yield from _untyped(tool.reply)
+    yield from _untyped(tool.reply, maps=True)
 
 
 def too_many_tools(stage: Stage) -> Iterator[str]:
@@ -226,12 +226,14 @@ def _amount_alone(tool: AnyTool) -> Iterator[tuple[str, str]]:
         yield tool.amount, "is the sum at stake, and the contract names no field with its currency"
 
 
-def _untyped(model: type[BaseModel]) -> Iterator[tuple[str, str]]:
+def _untyped(model: type[BaseModel], *, maps: bool = False) -> Iterator[tuple[str, str]]:
+    """`maps`: names that nobody lists are in order where the values have a type, as the options of a product."""
     for name, part in parts_of(model).items():
         if _is_untyped(part) and "anyOf" not in part:
             yield name, "may be anything"
     for field, part in _properties(model):
-        if any(map(_is_untyped, _alternatives(part))):
+        found = [one for one in _alternatives(part) if _is_untyped(one)]
+        if any(not (maps and _is_map(one)) for one in found):
             yield field, "may hold anything: it has no type, or is an object with members that nobody lists"
 
 
@@ -260,6 +262,11 @@ def _takes_anything(part: Part) -> bool:
     pattern = re.compile(str(part.get("pattern", "")))
     longest = int(json.dumps(part.get("maxLength", 10**6)))
     return any(len(probe) <= longest and pattern.search(probe) for probe in _PROBES)
+
+
+def _is_map(part: Part) -> bool:
+    values = part.get("additionalProperties")
+    return isinstance(values, dict) and not any(map(_is_untyped, _alternatives(values)))
 
 
 def _is_untyped(part: Part) -> bool:

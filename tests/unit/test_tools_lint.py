@@ -84,6 +84,7 @@ PAIRS: list[tuple[str, AnyTool, AnyTool]] = [
     ("untyped-argument", asks(body=JsonValue), asks(body=Order)),
     ("untyped-argument", asks(extra=Mapping[str, str]), asks(extra=tuple[str, ...])),
     ("untyped-reply", tells(body=dict[str, Any]), tells(body=Order)),
+    ("untyped-reply", tells(options=dict[str, dict[str, Any]]), tells(options=dict[str, str])),
     ("open-model", replace(read_order, request=Lax), read_order),
     ("float-money", asks(amount=float), asks(amount=Annotated[str, Field(pattern=r"^\d+\.\d\d$")])),
     ("float-money", tells(total_price=float | None), tells(total_weight=float | None)),
