@@ -17,6 +17,7 @@ from contracts.errors import (
     NotSupported,
     Unauthenticated,
 )
+from engine.credentials.redactor import KNOWN
 from engine.traces.ids import about
 
 _LOG = logging.getLogger("gatehouse.api")
@@ -29,6 +30,15 @@ def add_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _unfit)
     app.add_exception_handler(HTTPException, _by_status)
     app.add_exception_handler(Exception, _unknown)
+
+
+class Problem(JSONResponse):
+    """A document without any secret that this process knows, whatever an error may quote."""
+
+    media_type = MEDIA_TYPE
+
+    def render(self, content: object) -> bytes:
+        return KNOWN.prose(super().render(content).decode()).encode()
 
 
 def problem(error: GatehouseError) -> JSONResponse:
@@ -45,7 +55,7 @@ def problem(error: GatehouseError) -> JSONResponse:
     headers = {"WWW-Authenticate": "ApiKey, Bearer"} if isinstance(error, Unauthenticated) else {}
     if "retry_after_s" in error.facts:
         headers["Retry-After"] = str(error.facts["retry_after_s"])
-    return JSONResponse(error.facts | body, status_code=error.status, media_type=MEDIA_TYPE, headers=headers)
+    return Problem(error.facts | body, status_code=error.status, headers=headers)
 
 
 async def _known(request: Request, error: Exception) -> JSONResponse:

@@ -8,6 +8,7 @@ import typer
 from rich.markup import escape
 
 from commands.proof import evidence_of, this_signer
+from commands.scanning import secrets_scan
 from commands.terminal import explained, minute, say, shorten, show_json, show_table
 from commands.where import Key, Url, Where, on_database, own_tenant
 from contracts.errors import InvalidRequest
@@ -22,6 +23,7 @@ from engine.settings import read_settings
 from engine.store.database import Connection
 
 app = typer.Typer(no_args_is_help=True, help="The audit trail: verify, explain, search, erase, keys.")
+app.command("secrets-scan")(secrets_scan)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Output for programs.")]
 

@@ -9,13 +9,14 @@ from engine.audit.anchors import FileAnchor, read_anchors
 from engine.audit.evidence import Evidence
 from engine.audit.receipts import Receipt
 from engine.audit.signing import Signer, audit_signer, ring_of
+from engine.credentials.references import reveal
 from engine.settings import read_settings
 
 
 def this_signer() -> Signer:
     """The key of this installation. Raises `ConfigurationError` where it has none."""
     settings = read_settings()
-    configured = settings.audit_key.get_secret_value()
+    configured = reveal(settings.audit_key)
     if not configured and not (settings.home / "audit.key").exists():
         raise ConfigurationError(
             "This data folder has no audit.key, so nothing that servers and workers signed can be checked.",

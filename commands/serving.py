@@ -40,7 +40,7 @@ def serve(
     """Serve the HTTP API, and carry runs unless --no-worker."""
     given = {"host": host, "port": port, "worker": False if no_worker else None}
     settings = _settings({name: value for name, value in given.items() if value is not None}, sandbox)
-    set_up_logs(settings.log_format, settings.log_level, secrets=settings.secrets())
+    set_up_logs(settings.log_format, settings.log_level, secrets=settings.secrets().values())
     app = build(settings, _clients(settings, sandbox, worlds))
     config = uvicorn.Config(app, host=settings.host, port=settings.port, timeout_graceful_shutdown=10, **_PLAIN)
     server = uvicorn.Server(config)
@@ -55,7 +55,7 @@ def serve(
 def worker(sandbox: Sandbox = False, worlds: Worlds = None) -> None:
     """Carry runs. Any number of workers share one database; SIGTERM drains."""
     settings = _settings({}, sandbox)
-    set_up_logs(settings.log_format, settings.log_level, secrets=settings.secrets())
+    set_up_logs(settings.log_format, settings.log_level, secrets=settings.secrets().values())
     asyncio.run(_work(settings, _clients(settings, sandbox, worlds)))
 
 

@@ -9,6 +9,7 @@ from rich.markup import escape
 from commands.client import DEFAULT_URL, Key, Url, call
 from commands.terminal import explained, say, show_json, show_table
 from contracts.errors import NotDelivered, NotFound
+from engine.credentials.references import reveal
 from engine.notifications.trying import send_test
 from engine.opening import sender_of
 from engine.settings import read_settings
@@ -73,4 +74,4 @@ def test(
 def secret() -> None:
     """Show the secret with which this installation signs; give it to receivers by a way you trust."""
     settings = read_settings()
-    say(written(webhook_secret(settings.webhook_secret.get_secret_value(), settings.home)))
+    say(written(webhook_secret(reveal(settings.webhook_secret), settings.home)))

@@ -52,6 +52,18 @@ class InvalidRequest(GatehouseError):
     code, status, category = "invalid_request", 422, "logic"
 
 
+class DocumentRefused(GatehouseError):
+    """The document does not describe an API that tools could be made of."""
+
+    code, status, category = "document_refused", 422, "logic"
+
+
+class NotNarrow(DocumentRefused):
+    """An operation cannot become a narrow tool."""
+
+    code = "not_narrow"
+
+
 class WebhookRefused(GatehouseError):
     """Nothing is sent to this address."""
 
@@ -476,6 +488,18 @@ class ConfigurationError(GatehouseError):
     """The configuration cannot work."""
 
     code, status, category = "configuration_error", 500, "engine"
+
+
+class RiskUnknown(ConfigurationError):
+    """Nobody has said yet what a tool may do."""
+
+    code = "risk_unknown"
+
+
+class SecretMissing(ConfigurationError):
+    """A secret that the configuration names cannot be read."""
+
+    code = "secret_missing"
 
 
 class StoreUnavailable(GatehouseError):

@@ -6,10 +6,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Generic, Literal, Protocol, Required, TypeVar, get_type_hints
+from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 from typing_extensions import TypedDict, Unpack
 
+from contracts.errors import RiskUnknown, ToolRefused
 from contracts.records import NO_RECORDS, Records
 from contracts.sink import NO_LIMITS, Limits, Reach, Sink
 
@@ -44,10 +46,13 @@ class Transport(Protocol):
         method: str,
         path: str,
         *,
-        body: Mapping[str, JsonValue] | None = None,
+        body: JsonValue | Mapping[str, JsonValue] = None,
         query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> JsonValue:
-        """Send one HTTP request and return the decoded JSON reply.
+        """Send one HTTP request and return the decoded JSON reply, None for an empty one.
+
+        The gateway's own headers, as those with credentials, cannot be said here.
 
         Raises `ToolUnavailable` when it surely did not act, `ToolOutcomeUnknown` when it may have, `ToolRefused` on
         4xx.
@@ -198,17 +203,36 @@ class Facts(TypedDict, total=False):
     limits: Limits
 
 
+def segment(value: object) -> str:
+    """A value as one step of a path. Raises `ToolRefused` for one that would lead somewhere else."""
+    text = str(value)
+    if text in ("", ".", ".."):
+        raise ToolRefused(f"{text!r} names nothing in a path; nothing was sent.")
+    return quote(text, safe="")
+
+
+RISK_UNKNOWN: Any = object()
+"""Stands where an imported tool's risk has to be said by a person. A tool with it does not load."""
+
+
 def tool(**facts: Unpack[Facts]) -> Callable[[Callable[[Request, Call], Awaitable[Reply]]], Tool[Request, Reply]]:
     """Turn `async def operation(request: Model, call: Call) -> Model` in `tools/<system>.py` into a tool.
 
     `effect="idempotent"` promises that the system drops repeats of `call.idempotency_key` for `key_retention_s`;
     `idempotent_by` names the request fields that make two requests the same. `outbox` promises the same and replies
-    `Accepted`. `queryable` promises that `look_up` knows of every call `settles_in_s` after it was sent.
+    `Accepted`. `queryable` promises that `look_up` knows of every call `settles_in_s` after it was sent. Raises
+    `RiskUnknown` while a fact is `RISK_UNKNOWN`.
     """
+    unsaid = [name for name, value in facts.items() if value is RISK_UNKNOWN]
 
     def make(run: Callable[[Request, Call], Awaitable[Reply]]) -> Tool[Request, Reply]:
         hints = get_type_hints(run)
         system = run.__module__.rpartition(".")[2]
+        if unsaid:
+            raise RiskUnknown(
+                f"The tool '{system}.{run.__name__}' was imported, and nobody has said its {', '.join(unsaid)}.",
+                hint=f"Replace RISK_UNKNOWN in {run.__module__}: what it does outside, and how a person takes it back.",
+            )
         return Tool(name=f"{system}.{run.__name__}", run=run, request=hints["request"], reply=hints["return"], **facts)
 
     return make

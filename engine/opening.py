@@ -11,6 +11,7 @@ from contracts.errors import SchemaBehind
 from engine.access.attempts import Attempts
 from engine.access.entrance import Entrance
 from engine.access.issuers import Issuers
+from engine.credentials.references import reveal
 from engine.gateway.capability import mint_of
 from engine.gateway.credentials import Credentials
 from engine.gateway.exchange import Exchanger
@@ -30,17 +31,18 @@ Notify = Callable[[str], None]
 def find_dsn(settings: Settings, notify: Notify) -> str:
     """DATABASE_URL, else the embedded Postgres in `settings.home`, started if need be."""
     if settings.database_url:
-        return settings.database_url.get_secret_value()
+        return reveal(settings.database_url)
     return embedded.start(settings.home, notify=notify).dsn
 
 
 @asynccontextmanager
 async def open_database(settings: Settings, notify: Notify, *, migrates: bool = True) -> AsyncIterator[Database]:
     """The database, brought to the present schema; without `migrates`, raises `SchemaBehind` where it is not."""
+    settings.secrets()  # read before anything is written
     dsn = find_dsn(settings, notify)
     await (migrate(dsn) if migrates else _require_schema(dsn))
-    pooler = settings.pool_url.get_secret_value() if settings.pool_url else ""
-    if key := await asyncio.to_thread(existing_seal_key, settings.seal_key.get_secret_value(), settings.home):
+    pooler = reveal(settings.pool_url) if settings.pool_url else ""
+    if key := await asyncio.to_thread(existing_seal_key, reveal(settings.seal_key), settings.home):
         vault.install(key)
     database = Database(dsn, size=settings.pool_size, pooler=pooler)
     await database.open()
@@ -52,7 +54,7 @@ async def open_database(settings: Settings, notify: Notify, *, migrates: bool = 
 
 async def sealing_key(settings: Settings) -> bytes:
     """The key that seals checkpoints and, from now on, what audit records say of people; made at first use."""
-    key = await asyncio.to_thread(seal_key, settings.seal_key.get_secret_value(), settings.home)
+    key = await asyncio.to_thread(seal_key, reveal(settings.seal_key), settings.home)
     vault.install(key)
     return key
 
@@ -83,14 +85,14 @@ async def open_entrance(settings: Settings, database: Database, http: AsyncClien
 
 def credentials_of(settings: Settings, http: AsyncClient) -> Credentials:
     """What is put on every request to an outside system. Raises `ConfigurationError`."""
-    seed, issuer = settings.capability_key.get_secret_value(), settings.public_url or "gatehouse"
+    seed, issuer = reveal(settings.capability_key), settings.public_url or "gatehouse"
     mint = mint_of(seed, settings.home, issuer, settings.capability_old_keys)
     return Credentials(mint, Exchanger(settings.exchanges, mint, http), settings.capabilities)
 
 
 def sender_of(settings: Settings) -> Sender:
     """Who signs and posts, to where the configuration allows it."""
-    secret = webhook_secret(settings.webhook_secret.get_secret_value(), settings.home)
+    secret = webhook_secret(reveal(settings.webhook_secret), settings.home)
     return Sender(Targets.of(settings.webhook_allow), secret)
 
 

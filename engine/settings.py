@@ -1,8 +1,8 @@
 """What can be configured: environment variables, read once at start by wiring and the command line."""
 
+import contextlib
 import os
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,12 +10,15 @@ import platformdirs
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from contracts.errors import ConfigurationError
 from contracts.policy import Hours
 from engine.access.issuers import IssuerSettings
 from engine.approvals.hours import problems_of
+from engine.credentials.redactor import KNOWN
+from engine.credentials.references import is_reference, reveal
 from engine.gateway.credentials import Placing
 from engine.gateway.exchange import ExchangeSettings
 from engine.notifications.routes import Route
@@ -210,6 +213,8 @@ class Settings(BaseSettings):
     @classmethod
     def _readable(cls, value: SecretStr | None) -> SecretStr | None:
         # An empty file of a secret would otherwise put the data into an embedded Postgres, in silence.
+        if value is not None and is_reference(value.get_secret_value()):
+            return value
         if value is not None and not value.get_secret_value():
             raise ValueError("it is there and empty")
         try:
@@ -248,19 +253,39 @@ class Settings(BaseSettings):
                 raise ValueError(f"two issuers have the same `{field}`")
         return value
 
-    def secrets(self) -> set[str]:
-        """Every secret value, and the databases' passwords by themselves: none of them belongs in a log line."""
-        return {text for text in self._secrets() if text not in ("", "none")}
+    def credentials(self) -> dict[str, SecretStr]:
+        """Every secret that is configured, or the reference to it, by where that is done."""
+        models = {f"GATEHOUSE_MODELS {alias}": model.api_key for alias, model in self.all_models().items()}
+        tokens = {f"GATEHOUSE_SYSTEM_TOKENS {name}": token for name, token in self.system_tokens.items()}
+        routes = {f"GATEHOUSE_NOTIFY {route.name}": route.url for route in self.notify or ()}
+        own = {
+            _variable(name, field): value
+            for name, field in type(self).model_fields.items()
+            if isinstance(value := getattr(self, name), SecretStr)
+        }
+        clients = {f"GATEHOUSE_EXCHANGES {name}": each.client_secret for name, each in self.exchanges.items()}
+        given = own | models | tokens | routes | clients
+        return {name: secret for name, secret in given.items() if secret.get_secret_value() not in ("", "none")}
 
-    def _secrets(self) -> Iterator[str]:
-        models = self.all_models().values()
-        keys = (*self.system_tokens.values(), *(m.api_key for m in models), *(r.url for r in self.notify or ()))
-        addresses = [address for address in (self.database_url, self.pool_url) if address]
-        keys = (*keys, self.capability_key, *(each.client_secret for each in self.exchanges.values()))
-        given = (*addresses, self.seal_key, self.audit_key, self.webhook_secret, self.temporal_api_key, *keys)
-        yield from (secret.get_secret_value() for secret in given)
-        for address in addresses:
-            yield str(conninfo_to_dict(address.get_secret_value()).get("password") or "")
+    def secrets(self) -> dict[str, str]:
+        """Every secret that can be read now, by where it is configured; databases' passwords by themselves, too.
+
+        They are kept out of everything that this process stores or sends from then on.
+        """
+        found = {}
+        for name, written in self.credentials().items():
+            with contextlib.suppress(ConfigurationError):  # whoever uses it hears of it
+                found[name] = reveal(written)
+        for name in ("DATABASE_URL", "GATEHOUSE_POOL_URL"):
+            password = str(conninfo_to_dict(found.get(name, "")).get("password") or "")
+            if password:
+                KNOWN.learn(password)
+                found[f"{name} password"] = password
+        return found
+
+
+def _variable(name: str, field: FieldInfo) -> str:
+    return str(field.validation_alias or f"GATEHOUSE_{name}".upper())
 
 
 def _route(item: object, place: int) -> Route:

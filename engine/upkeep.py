@@ -4,6 +4,7 @@ from engine.audit.anchors import FileAnchor
 from engine.audit.notary import Notary
 from engine.audit.signing import audit_signer
 from engine.catalog.catalog import Catalog
+from engine.credentials.references import reveal
 from engine.gateway.outbox import Outbox
 from engine.gateway.systems import Systems
 from engine.notifications.shapes import Address
@@ -45,7 +46,7 @@ def errands_of(
 
 def notary_of(settings: Settings, database: Database) -> Notary:
     """Who makes and anchors checkpoints of the audit trail."""
-    signer = audit_signer(settings.audit_key.get_secret_value(), settings.audit_old_keys, settings.home)
+    signer = audit_signer(reveal(settings.audit_key), settings.audit_old_keys, settings.home)
     anchor = FileAnchor(settings.audit_anchors or settings.home / "anchors")
     return Notary(database, signer, anchor, settings.audit_checkpoint_every_s)
 

@@ -18,6 +18,7 @@ from engine.catalog.catalog import Catalog, load_catalog
 from engine.catalog.registry import remarks
 from engine.catalog.versions import left_behind, register_versions, require_standing_stages
 from engine.configured import public_routes, routes_of, terms_of
+from engine.credentials.references import reveal
 from engine.gateway.limits import controls_with
 from engine.gateway.systems import Systems
 from engine.limits.callers import Callers
@@ -168,8 +169,7 @@ async def running_worker(engine: Engine) -> AsyncIterator[Worker]:
 
 @asynccontextmanager
 async def _systems(settings: Settings, http: httpx.AsyncClient) -> AsyncIterator[Systems]:
-    tokens = {name: token.get_secret_value() for name, token in settings.system_tokens.items()}
-    systems = Systems(settings.systems, tokens, credentials_of(settings, http))
+    systems = Systems(settings.systems, settings.system_tokens, credentials_of(settings, http))
     try:
         yield systems
     finally:
@@ -189,6 +189,6 @@ async def _notices(database: Database) -> AsyncIterator[Notices]:
 def _temporal(settings: Settings) -> TemporalAt | None:
     if settings.dispatcher == "procrastinate":
         return None
-    key = settings.temporal_api_key.get_secret_value()
+    key = reveal(settings.temporal_api_key)
     place = (settings.temporal_address, settings.temporal_namespace, settings.temporal_queue)
     return TemporalAt(*place, key, lease_s=settings.lease_s)

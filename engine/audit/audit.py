@@ -13,6 +13,7 @@ from pydantic import JsonValue
 from contracts.event import AuditRecord, Event
 from engine.audit.objects import NO_OBJECTS, Objects
 from engine.audit.payloads import opened, sealed
+from engine.credentials.redactor import KNOWN
 from engine.store.database import Connection
 from engine.store.sql import load_queries
 
@@ -107,7 +108,8 @@ def _canon(subject: Subject, event: Event, data: dict[str, JsonValue]) -> bytes:
         "actor": subject.actor,
         "data": data,
     }
-    return rfc8785.dumps(cast("dict[str, object]", record))  # type: ignore[arg-type]  # its own JSON alias
+    canon = rfc8785.dumps(cast("dict[str, object]", record))  # type: ignore[arg-type]  # its own JSON alias
+    return KNOWN.text(canon.decode()).encode()
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import rfc8785
 from pydantic import JsonValue
 
+from engine.credentials.redactor import KNOWN
 from engine.store import vault
 
 PERSONAL = frozenset(
@@ -51,7 +52,7 @@ def sealed(stream: str, data: Data) -> Sealed:
     personal = {name: data[name] for name in sorted(PERSONAL & data.keys()) if data[name] not in (None, "", [], {})}
     if not personal:
         return Sealed(data)
-    text = os.urandom(_BLIND) + rfc8785.dumps(personal)
+    text = os.urandom(_BLIND) + KNOWN.text(rfc8785.dumps(personal).decode()).encode()
     payload, salt = vault.seal(stream, text)
     rest = {name: value for name, value in data.items() if name not in personal}
     mark: JsonValue = {"fields": list(personal), "sha256": hashlib.sha256(text).hexdigest()}

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import httpx
 from pydantic import BaseModel, ConfigDict, SecretStr
 
-from contracts.errors import ToolRefused, ToolUnavailable
+from contracts.errors import ConfigurationError, ToolRefused, ToolUnavailable
 from contracts.tool import AnyTool
+from engine.credentials.references import reveal
 from engine.gateway.capability import Mint, OnBehalf
 
 _GRANT = "urn:ietf:params:oauth:grant-type:token-exchange"
@@ -76,7 +77,10 @@ class Exchanger:
             "resource": known.resource,
             "scope": scope,
         }
-        secret = httpx.BasicAuth(known.client_id, known.client_secret.get_secret_value())
+        try:
+            secret = httpx.BasicAuth(known.client_id, reveal(known.client_secret))
+        except ConfigurationError as error:
+            raise ToolUnavailable(f"No token was asked for. {error.detail}", hint=error.hint) from None
         asked_at = time.monotonic()
         try:
             given = {name: value for name, value in form.items() if value}

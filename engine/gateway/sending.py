@@ -13,6 +13,7 @@ from contracts.errors import GatehouseError, HeldUp, ToolError, ToolOutcomeUnkno
 from contracts.records import NO_RECORDS, Records
 from contracts.tool import AnyTool, Call, Reply, Request, Tool
 from engine.gateway.capability import OnBehalf
+from engine.gateway.prose import without_strays
 from engine.gateway.systems import Systems
 from engine.gateway.transport import HttpTransport
 from engine.traces.metrics import TOOL_CALLS, TOOL_SECONDS, counted
@@ -73,7 +74,7 @@ async def _try(tool: Tool[Request, Reply], request: Request, sending: Sending, s
     lost = ToolOutcomeUnknown if tool.writes else ToolUnavailable
     try:
         async with asyncio.timeout(tool.timeout_s):
-            return await tool.run(request, Call(sending.key, transport, sending.records))
+            return without_strays(await tool.run(request, Call(sending.key, transport, sending.records)))
     except TimeoutError as error:
         raise lost(f"{tool.name!r} did not answer within {tool.timeout_s:g} s.") from error
     except ValidationError as error:

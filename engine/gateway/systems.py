@@ -4,8 +4,10 @@ import asyncio
 from collections.abc import Mapping
 
 import httpx
+from pydantic import SecretStr
 
-from contracts.errors import ToolUnavailable
+from contracts.errors import ConfigurationError, ToolUnavailable
+from engine.credentials.references import reveal
 from engine.gateway.credentials import Credentials
 
 
@@ -13,9 +15,11 @@ class Systems:
     """Clients by system name, made from `addresses` (`https://…`) at first use."""
 
     def __init__(
-        self, addresses: Mapping[str, str], tokens: Mapping[str, str], credentials: Credentials | None = None
+        self, addresses: Mapping[str, str], tokens: Mapping[str, SecretStr], credentials: Credentials | None = None
     ) -> None:
-        """`credentials` are put on every request; without them a system hears nothing of who asks."""
+        """`tokens` may be references to secrets. `credentials` are put on every request; without them a system hears
+        nothing of who asks.
+        """
         self.credentials = credentials
         self._addresses = dict(addresses)
         self._tokens = dict(tokens)
@@ -31,6 +35,16 @@ class Systems:
         """Reach `system` through this client: sandbox, evals and tests hand in their worlds so."""
         self._clients[system] = client
 
+    def token(self, system: str) -> str | None:
+        """The system's token as it is now: one that was exchanged counts at once. Raises `ToolUnavailable`."""
+        if system not in self._tokens:
+            return None
+        try:
+            return reveal(self._tokens[system])
+        except ConfigurationError as error:
+            said = f"Nothing was sent to {system!r}, for its token is missing. {error.detail}"
+            raise ToolUnavailable(said, hint=error.hint) from None
+
     async def close(self) -> None:
         await asyncio.gather(*(client.aclose() for client in self._clients.values()))
 
@@ -41,5 +55,4 @@ class Systems:
                 f"No address is configured for the system {system!r}.",
                 hint=f'Set GATEHOUSE_SYSTEMS=\'{{"{system}": "https://…"}}\', or use --sandbox.',
             )
-        headers = {"Authorization": f"Bearer {self._tokens[system]}"} if system in self._tokens else {}
-        return httpx.AsyncClient(base_url=address, headers=headers)
+        return httpx.AsyncClient(base_url=address)

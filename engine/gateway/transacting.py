@@ -24,8 +24,9 @@ class _NoTransport:
         method: str,
         path: str,
         *,
-        body: Mapping[str, JsonValue] | None = None,
+        body: JsonValue | Mapping[str, JsonValue] = None,
         query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> NoReturn:
         raise ToolNotGranted(f"A transactional tool reaches no outside system; it tried {method} {path}.")
 

@@ -9,10 +9,12 @@ from pydantic import JsonValue
 
 from contracts.errors import ToolError, ToolOutcomeUnknown, ToolRefused, ToolUnavailable
 from contracts.tool import AnyTool
+from engine.credentials.redactor import KNOWN
 from engine.gateway.capability import OnBehalf
 from engine.gateway.credentials import secrets_of
 from engine.gateway.systems import Systems
 
+_OWN_HEADERS = {"authorization", "proxy-authorization", "host", "cookie", "content-length", "idempotency-key"}
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 
 
@@ -33,15 +35,20 @@ class HttpTransport:
         method: str,
         path: str,
         *,
-        body: Mapping[str, JsonValue] | None = None,
+        body: JsonValue | Mapping[str, JsonValue] = None,
         query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> JsonValue:
-        headers = {"Idempotency-Key": self.idempotency_key} if self.writes else {}
+        sent = {name: value for name, value in (headers or {}).items() if name.lower() not in _OWN_HEADERS}
+        if self.writes:
+            sent["Idempotency-Key"] = self.idempotency_key
         try:
             client = self.systems.client(self.tool.system)
             request = client.build_request(
-                method, path, json=body, params=query, headers=headers, timeout=self.tool.timeout_s
+                method, path, json=body, params=query, headers=sent, timeout=self.tool.timeout_s
             )
+            if token := self.systems.token(self.tool.system):
+                request.headers["Authorization"] = f"Bearer {token}"
             if self.systems.credentials and self.behalf:
                 await self.systems.credentials.put_on(request, self.behalf, self.tool, writes=self.writes)
             reply = await client.send(request)
@@ -54,13 +61,15 @@ class HttpTransport:
     def _decoded(self, reply: httpx.Response) -> JsonValue:
         if reply.status_code >= 500:
             raise self._lost(f"{self.tool.name!r} was answered {reply.status_code}.")
-        content = _without_tokens(reply)
+        content = KNOWN.text(_without_tokens(reply).decode(errors="replace"))
         if reply.status_code >= 400:
-            said = content.decode(errors="replace")[:300]
+            said = KNOWN.prose(content)[:300]
             raise ToolRefused(
                 f"{self.tool.name!r} was refused with {reply.status_code}: {said}",
                 facts={"tool_status": reply.status_code},
             )
+        if not content:
+            return None
         try:
             value: JsonValue = json.loads(content)
         except ValueError as error:

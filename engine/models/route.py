@@ -10,6 +10,8 @@ from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
 from contracts.approval import JsonObject
+from contracts.errors import ConfigurationError, ModelUnavailable
+from engine.credentials.references import reveal
 
 
 @dataclass(frozen=True)
@@ -49,13 +51,17 @@ def _public(address: str | None) -> str | None:
 
 
 def chat_model(route: Route, http: httpx.AsyncClient, *, max_tokens: int) -> BaseChatModel:
-    """The client for a route. It never retries: the model gateway does.
+    """The client for a route. It never retries: the model gateway does. Raises `ModelUnavailable` without its key.
 
     `http` is ours because the library's default client is cached and breaks on the next event loop.
     """
+    try:
+        key = SecretStr(reveal(route.api_key))
+    except ConfigurationError as error:
+        raise ModelUnavailable(f"{route.model!r} was not asked. {error.detail}", hint=error.hint) from None
     return ChatOpenAI(
         model=route.model,
-        api_key=route.api_key,
+        api_key=key,
         base_url=route.base_url,
         temperature=route.temperature,
         timeout=route.timeout_s,

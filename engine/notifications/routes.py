@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self, get_args
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from contracts.errors import WebhookRefused
+from engine.credentials.references import is_reference
 from engine.store.database import Connection
 from engine.store.sql import load_queries
 from engine.webhooks.targets import parse
@@ -38,6 +39,8 @@ class Route(BaseModel):
     @field_validator("url")
     @classmethod
     def _absolute(cls, value: SecretStr) -> SecretStr:
+        if is_reference(value.get_secret_value()):
+            return value
         try:
             parse(value.get_secret_value())
         except WebhookRefused:  # its text could show a part of the address

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pydantic import JsonValue
 
 from contracts.approval import JsonObject
+from contracts.errors import ConfigurationError, WebhookRefused
+from engine.credentials.references import reveal
 from engine.notifications.routes import Route
 
 _LONGEST = 200
@@ -32,7 +34,10 @@ class Address:
 
     @property
     def url(self) -> str:
-        return self.route.url.get_secret_value()
+        try:
+            return reveal(self.route.url)
+        except ConfigurationError as error:
+            raise WebhookRefused(f"The address of route {self.route.name!r} is missing. {error.detail}") from None
 
     def body(self, payload: JsonObject, public_url: str) -> JsonObject:
         """The notice in the route's shape. Its link opens the request and does nothing else."""

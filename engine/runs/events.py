@@ -11,6 +11,7 @@ from typing import Any
 import psycopg
 
 from contracts.errors import NotFound
+from engine.credentials.redactor import KNOWN
 from engine.runs.model import Run
 from engine.runs.pages import Event, Page, StreamEvent, ThreadEvent, ThreadReader, page_of_run, watch_thread
 from engine.runs.runs import get_run
@@ -33,7 +34,8 @@ async def append_events(conn: Connection, run: Run, events: Sequence[Named]) -> 
     writer, one batch after another, so that numbers become visible in their order.
     """
     names, data = zip(*events, strict=True)
-    params = {"run_id": run.id, "thread_id": run.thread_id, "names": list(names), "data": list(data)}
+    texts = [KNOWN.text(text) for text in data]
+    params = {"run_id": run.id, "thread_id": run.thread_id, "names": list(names), "data": texts}
     await conn.execute(_SQL["insert_events"], params)
 
 

@@ -531,3 +531,7 @@ DELETE FROM run_event WHERE (run_id, seq) IN (
 -- How many stream events belong to runs that ended long ago.
 SELECT count(*) AS events FROM run_event e JOIN run r ON r.id = e.run_id
 WHERE e.at < now() - %(older)s AND r.finished_at < now() - %(older)s;
+
+-- name: tenants_of_threads
+-- The tenant of every thread.
+SELECT id, tenant FROM thread;

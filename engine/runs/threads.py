@@ -136,3 +136,8 @@ async def newest_thread(conn: Connection) -> DictRow | None:
 
 def _said(metadata: dict[str, Any], ttl_minutes: float | None, on_expiry: str | None) -> dict[str, JsonValue]:
     return {"metadata": audit.digest_of(metadata), "ttl_minutes": ttl_minutes, "on_expiry": on_expiry}
+
+
+async def tenants_of_threads(conn: Connection) -> dict[str, str]:
+    """The tenant of every thread by its id, for whoever reads what is sealed."""
+    return {str(row["id"]): row["tenant"] for row in await (await conn.execute(_SQL["tenants_of_threads"])).fetchall()}

@@ -9,9 +9,14 @@ from typing import Any, LiteralString, TypeVar
 
 import psycopg
 from psycopg.rows import DictRow, dict_row
+from psycopg.types.json import set_json_dumps
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from contracts.errors import ConfigurationError, LeaseLost, StoreUnavailable
+from engine.credentials.redactor import dumps
+
+# Whatever is kept as JSON, by whichever room: no secret that this process knows stands in it.
+set_json_dumps(dumps)
 
 Connection = psycopg.AsyncConnection[DictRow]
 Read = TypeVar("Read")

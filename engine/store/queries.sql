@@ -126,3 +126,15 @@ WHERE thread_id = %(thread_id)s AND parent_checkpoint_id IS NOT NULL AND NOT EXI
 DELETE FROM checkpoint_blobs b WHERE thread_id = %(thread_id)s AND NOT EXISTS (
     SELECT 1 FROM checkpoints c WHERE c.thread_id = b.thread_id AND c.checkpoint_ns = b.checkpoint_ns
         AND c.checkpoint -> 'channel_versions' ->> b.channel = b.version);
+
+-- name: text_columns
+-- Every column of ours that holds text, JSON or bytes, with the primary key of its table.
+SELECT n.nspname AS schema, c.relname AS table, a.attname AS column,
+       ARRAY(SELECT k.attname::text FROM pg_index i JOIN pg_attribute k ON k.attrelid = c.oid AND k.attnum = ANY(i.indkey)
+             WHERE i.indrelid = c.oid AND i.indisprimary ORDER BY k.attnum) AS primary_key
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+WHERE c.relkind IN ('r', 'p') AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+  AND a.atttypid IN ('text'::regtype, 'varchar'::regtype, 'bytea'::regtype, 'json'::regtype, 'jsonb'::regtype,
+                     'text[]'::regtype, 'varchar[]'::regtype, 'bytea[]'::regtype, 'jsonb[]'::regtype)
+ORDER BY n.nspname, c.relname, a.attnum;

@@ -10,6 +10,7 @@ from langgraph.checkpoint.serde.base import SerializerProtocol
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
 from contracts.errors import ConfigurationError, SealBroken
+from engine.credentials.redactor import KNOWN
 from engine.store.keyfile import read_or_make
 
 _MARK = "+gatehouse1"
@@ -33,24 +34,28 @@ class SealedSerializer(SerializerProtocol):
 
     def dumps_typed(self, obj: object) -> tuple[str, bytes]:
         kind, data = self._inner.dumps_typed(obj.value if isinstance(obj, Plain) else obj)
+        data = KNOWN.in_place(data)
         nonce = os.urandom(_NONCE_BYTES)
         return kind + _MARK, nonce + self._cipher.encrypt(nonce, data, (self._binding + kind).encode())
 
     def loads_typed(self, data: tuple[str, bytes]) -> object:
         """Raises `SealBroken` for a value that is unsealed, altered, of another thread or under another key."""
+        return self._inner.loads_typed((data[0].removesuffix(_MARK), self.unsealed(data)))
+
+    def unsealed(self, data: tuple[str, bytes]) -> bytes:
+        """What is inside a seal, before it becomes an object again. Raises as `loads_typed` does."""
         sealed_kind, blob = data
         kind = sealed_kind.removesuffix(_MARK)
         if kind == sealed_kind:
             raise SealBroken(f"A checkpoint value of type {sealed_kind!r} carries no seal.")
         try:
             nonce, text = blob[:_NONCE_BYTES], blob[_NONCE_BYTES:]
-            plain = self._cipher.decrypt(nonce, text, (self._binding + kind).encode())
+            return self._cipher.decrypt(nonce, text, (self._binding + kind).encode())
         except (InvalidTag, ValueError) as error:  # ValueError: too short to hold even a nonce
             raise SealBroken(
                 "A checkpoint value was altered, moved from another thread or sealed with another key.",
                 hint="Every server and worker of one database needs the same GATEHOUSE_SEAL_KEY.",
             ) from error
-        return self._inner.loads_typed((kind, plain))
 
 
 def seal_key(configured: str, home: Path) -> bytes:

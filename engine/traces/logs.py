@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from engine.credentials.redactor import KNOWN
 from engine.traces.ids import present_ids
 
 LogFormat = Literal["auto", "json", "text"]
@@ -58,7 +59,8 @@ class _Lines(logging.Formatter):
         for secret in self._secrets:
             text = text.replace(secret, _MASK)
         # Most lines hold none of these, and to look for them is several times as quick as to match the pattern.
-        return _LOOKS_SECRET.sub(_MASK, text) if any(mark in text for mark in _MARKS) else text
+        text = _LOOKS_SECRET.sub(_MASK, text) if any(mark in text for mark in _MARKS) else text
+        return KNOWN.prose(text)
 
     def ids(self, record: logging.LogRecord) -> dict[str, Any]:
         """Ids of the task that logged, and the facts of the line itself."""

@@ -131,7 +131,7 @@ def test_routes_share_no_name_and_their_addresses_are_secrets() -> None:
 
     settings = read_settings(notify=[one])
 
-    assert SLACK in settings.secrets()
+    assert SLACK in settings.secrets().values()
     assert SLACK not in repr(settings)
 
 

@@ -8,6 +8,7 @@ from engine.operations.doctor.database import examine_database
 from engine.operations.doctor.finding import Finding
 from engine.operations.doctor.machine import examine_machine
 from engine.operations.doctor.outside import examine_outside
+from engine.operations.doctor.secrets_named import examine_secrets
 from engine.operations.doctor.work import examine_registry, examine_stored_work
 from engine.settings import Settings
 from engine.store import embedded
@@ -17,6 +18,8 @@ from engine.store.database import connected
 async def examine(settings: Settings, notify: Notify, *, tenant: str) -> AsyncIterator[Finding]:
     """Every finding. Nothing is changed, but that an embedded Postgres which exists is started."""
     for finding in examine_machine(settings):
+        yield finding
+    for finding in examine_secrets(settings):
         yield finding
     workflows, catalog = examine_registry(settings)
     yield workflows

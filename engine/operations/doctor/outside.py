@@ -5,7 +5,9 @@ from collections.abc import Iterable
 
 import httpx
 
+from contracts.errors import ConfigurationError
 from engine.catalog.catalog import Catalog
+from engine.credentials.references import reveal
 from engine.operations.doctor.finding import Finding
 from engine.settings import ModelSettings, Settings
 
@@ -38,7 +40,10 @@ async def _model(client: httpx.AsyncClient, alias: str, model: ModelSettings) ->
     """Asks for the list of models, which costs nothing."""
     check = "models" if alias == "*" else f"model {alias}"
     base = model.base_url or "https://api.openai.com/v1"
-    headers = {"Authorization": f"Bearer {model.api_key.get_secret_value()}"}
+    try:
+        headers = {"Authorization": f"Bearer {reveal(model.api_key)}"}
+    except ConfigurationError as error:
+        return Finding(check, "fail", error.detail, error.hint)
     try:
         status = (await client.get(f"{base.rstrip('/')}/models", headers=headers)).status_code
     except (httpx.HTTPError, httpx.InvalidURL) as error:

@@ -9,6 +9,7 @@ from engine.access.keys import list_keys
 from engine.catalog.catalog import Catalog, load_catalog
 from engine.catalog.registry import remarks
 from engine.catalog.versions import require_standing_stages
+from engine.credentials.references import reveal
 from engine.opening import find_registry
 from engine.operations.doctor.finding import Finding
 from engine.operations.stuck import find_stuck
@@ -47,7 +48,7 @@ async def examine_stored_work(
 
 async def _seal(conn: Connection, settings: Settings) -> Finding:
     try:
-        key = existing_seal_key(settings.seal_key.get_secret_value(), settings.home)
+        key = existing_seal_key(reveal(settings.seal_key), settings.home)
     except ConfigurationError as error:
         return Finding("seal", "fail", error.detail, error.hint)
     thread = await newest_thread(conn)

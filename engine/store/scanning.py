@@ -1,0 +1,75 @@
+"""Everything that the database holds as text, whichever room keeps it: for whoever looks for what must not be there.
+
+Sealed values are opened, so that what is inside is looked at, too.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from itertools import groupby
+
+from psycopg import sql
+from psycopg.rows import DictRow
+
+from engine.store.database import Connection
+from engine.store.seal import SealedSerializer
+from engine.store.sql import load_queries
+
+_SQL = load_queries(__file__)
+_BATCH = 500
+
+
+@dataclass(frozen=True)
+class Stored:
+    """One value: where it lies, and what it says."""
+
+    table: str
+    column: str
+    row: str
+    """The row's primary key, or where it lies on the disk."""
+    text: str
+
+
+async def everything_stored(conn: Connection, key: bytes | None, tenants: Mapping[str, str]) -> AsyncIterator[Stored]:
+    """Every text, JSON and byte value of every table; expects a transaction. `tenants` are those of threads, by id.
+
+    Without the key that sealed the checkpoints they are passed over. Raises `SealBroken` for one sealed by another.
+    """
+    columns = await (await conn.execute(_SQL["text_columns"])).fetchall()
+    for (schema, table), found in groupby(columns, key=lambda row: (row["schema"], row["table"])):
+        listed = list(found)
+        wanted = dict.fromkeys((*(row["column"] for row in listed), *listed[0]["primary_key"]))
+        query = sql.SQL("SELECT ctid::text AS _place, {} FROM {}").format(
+            sql.SQL(", ").join(map(sql.Identifier, wanted)), sql.Identifier(schema, table)
+        )
+        async with conn.cursor(name="everything_stored") as cursor:
+            await cursor.execute(query)
+            while rows := await cursor.fetchmany(_BATCH):
+                for row in rows:
+                    for stored in _values(table, listed, row, key, tenants):
+                        yield stored
+
+
+def _values(
+    table: str, columns: list[DictRow], row: DictRow, key: bytes | None, tenants: Mapping[str, str]
+) -> list[Stored]:
+    place = ", ".join(f"{name}={row[name]}" for name in columns[0]["primary_key"]) or row["_place"]
+    found = []
+    for name in (column["column"] for column in columns):
+        value = row[name]
+        if name == "blob" and value is not None and "thread_id" in row:
+            value = _opened(row, bytes(value), key, tenants)
+        if value is not None:
+            found.append(Stored(table, name, place, _text(value)))
+    return found
+
+
+def _opened(row: DictRow, blob: bytes, key: bytes | None, tenants: Mapping[str, str]) -> bytes | None:
+    tenant = tenants.get(str(row["thread_id"]))
+    if key is None or tenant is None or row["type"] is None:
+        return None
+    serde = SealedSerializer(key, tenant=tenant, thread_id=str(row["thread_id"]))
+    return serde.unsealed((row["type"], blob))
+
+
+def _text(value: object) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
