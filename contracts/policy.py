@@ -137,6 +137,20 @@ def waivable(rule: Rule) -> Rule:
     return replace(rule, waivable=True)
 
 
+@dataclass(frozen=True)
+class Waiver:
+    """Why nobody needs to be asked about a tool of a gate class."""
+
+    tool: str
+    why: str
+    """For who audits it."""
+
+
+def waive(tool: str, *, why: str) -> Waiver:
+    """`tool` is of a gate class, and this policy's rules say all that there is to say about it: no person is needed."""
+    return Waiver(tool, why)
+
+
 Measure = Callable[[dict[str, JsonValue], dict[str, JsonValue]], dict[str, JsonValue]]
 """Facts that depend on the arguments: `(arguments, facts of the draft) -> facts`. Pure, and run for edits, too."""
 
@@ -316,6 +330,8 @@ class Policy:
     """By tool: facts that only hand-written Cedar reads, with their types; those of rules and arguments are known."""
     confirmed: tuple[str, ...] = ()
     """Tools whose calls the requester must have confirmed: they were shown exactly that action, and answered `yes`."""
+    waivers: tuple[Waiver, ...] = ()
+    """Tools of a gate class about which no rule asks, or only rules that the mode `auto` passes by."""
     input_guards: tuple[Guard, ...] = ()
     """Applied in this order to every text that comes from outside, before anything of it is stored."""
     guarded: Guarded | None = None

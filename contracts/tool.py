@@ -29,6 +29,15 @@ Effect = Literal["read", "transactional", "outbox", "idempotent", "queryable", "
 DAY_S = 86_400.0
 
 Reversibility = Literal["reversible", "compensable", "irreversible"]
+GateClass = Literal[
+    "external_messages",
+    "prices_and_availability",
+    "refunds_and_cancellations",
+    "permissions",
+    "publishing",
+    "destructive_administration",
+]
+"""Kinds of effects about which a person is asked, unless a policy says why not: a rule that asks, or a waiver."""
 BlastRadius = Literal["none", "customer", "team", "company"]
 
 
@@ -137,6 +146,7 @@ class Tool(Generic[Request, Reply]):
     reaches: Reach = "inside"
     """Who sees what a call carries."""
     limits: Limits = NO_LIMITS
+    gate_class: GateClass | None = None
 
     @property
     def system(self) -> str:
@@ -201,6 +211,7 @@ class Facts(TypedDict, total=False):
     private: tuple[str, ...]
     reaches: Reach
     limits: Limits
+    gate_class: GateClass
 
 
 def segment(value: object) -> str:

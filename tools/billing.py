@@ -198,6 +198,7 @@ async def read_charge_version(request: RefundRequest | CreditRequest, call: Call
         "invoice_id": Sink("identifier"),
         "amount_cents": Sink("amount", paired_with="charge_id"),
     },
+    gate_class="refunds_and_cancellations",
 )
 async def issue_refund(request: RefundRequest, call: Call) -> RefundReceipt:
     """Pay `amount_cents` of one posted charge back to the card that paid it.
@@ -226,6 +227,7 @@ async def issue_refund(request: RefundRequest, call: Call) -> RefundReceipt:
         "charge_id": Sink("identifier"),
         "amount_cents": Sink("amount", paired_with="charge_id"),
     },
+    gate_class="refunds_and_cancellations",
 )
 async def issue_credit(request: CreditRequest, call: Call) -> CreditReceipt:
     """Lower the account's next invoice by `amount_cents`, to make one posted charge good.

@@ -41,6 +41,7 @@ class SendReceipt(ToolModel):
         "case_ref": Sink("identifier"),
     },
     reaches="customer",
+    gate_class="external_messages",
 )
 async def send_reply(request: SendRequest, call: Call) -> SendReceipt:
     """Send one plain-text mail to a customer.

@@ -144,6 +144,7 @@ async def list_orders(request: OrdersRequest, call: Call) -> OrdersReply:
     target="order_id",
     idempotent_by=("order_id",),
     undo="Place the order again, as a new request.",
+    gate_class="refunds_and_cancellations",
 )
 async def cancel_order(request: CancelRequest, call: Call) -> CancelledOrder:
     """Cancel an open order; the supplier is told by the purchasing system.

@@ -169,6 +169,7 @@ async def _change(path: str, request: _Change, call: Call) -> Order:
     trusted=_TRUSTED,
     reaches="customer",
     undo="Not possible: the money goes back. The customer orders again, at today's price.",
+    gate_class="refunds_and_cancellations",
 )
 async def cancel_order(request: CancelRequest, call: Call) -> Order:
     """Cancel a pending order and give back what was paid: to a gift card at once, otherwise in 5 to 7 working days.
@@ -257,6 +258,7 @@ async def change_items(request: ItemsRequest, call: Call) -> Order:
     trusted=_TRUSTED,
     reaches="customer",
     undo="Not by us: the customer keeps the things and does not send them, then nothing is paid.",
+    gate_class="refunds_and_cancellations",
 )
 async def return_items(request: ReturnRequest, call: Call) -> Order:
     """Ask the customer of a delivered order to send items back, and pay for them then.
@@ -280,6 +282,7 @@ async def return_items(request: ReturnRequest, call: Call) -> Order:
     trusted=_TRUSTED,
     reaches="customer",
     undo="Not by us: the customer keeps the things and does not send them, then nothing is exchanged.",
+    gate_class="refunds_and_cancellations",
 )
 async def exchange_items(request: ItemsRequest, call: Call) -> Order:
     """Exchange items of a delivered order for others of the same products, once an order.

@@ -113,7 +113,9 @@ def _load(root: Path, name: str, target: str, routes: Mapping[str, JsonObject]) 
     handwritten = beside.read_text() if beside.exists() else ""
     manifest = make_manifest(graph, policy, prompts, code_of(root, folder), routes, handwritten)
     stages = stages_of(graph)
-    workflow = Workflow(name, graph, policy, prompts, stand_ins, stages, digest(manifest), manifest, handwritten)
+    workflow = Workflow(
+        name, graph, policy, prompts, stand_ins, stages, digest(manifest), manifest, handwritten, folder
+    )
     check(workflow)
     return workflow
 

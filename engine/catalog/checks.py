@@ -9,6 +9,7 @@ from contracts.errors import ConfigurationError
 from contracts.policy import HOST, SEEN, Rule
 from contracts.tool import Accepted, AnyTool
 from engine.approvals.hours import problems_of
+from engine.catalog.gate_classes import ungated
 from engine.catalog.lint import lint, too_many_tools
 from engine.catalog.workflow import Workflow
 
@@ -27,6 +28,7 @@ def check(workflow: Workflow) -> None:
         *_guards(workflow),
         *_queue(workflow),
         *_stages(workflow),
+        *ungated(workflow.policy),
     ]
     # What is wrong with the rules is said in their own words first.
     problems = problems or [*_cedar(workflow)]

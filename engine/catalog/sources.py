@@ -12,7 +12,7 @@ _ROOMS = ("nodes", "tools", "guards")
 `contracts` is not among them: it holds words and no behaviour, and what they say of a workflow is in the manifest as
 values. Otherwise a new kind of error would be a new version of every workflow.
 """
-_NOT_CODE = {"README.md", "__pycache__", "prompts"}
+_NOT_CODE = {"README.md", "__pycache__", "policy_tests.yaml", "prompts"}
 
 
 def digest_of(content: bytes) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any, get_type_hints
 
 from langgraph.graph.state import CompiledStateGraph
@@ -50,6 +51,8 @@ class Workflow:
     manifest: JsonObject
     handwritten: str = ""
     """Cedar beside the policy."""
+    folder: Path = Path()
+    """Where it was loaded from."""
 
     @cached_property
     def _input(self) -> TypeAdapter[Any]:

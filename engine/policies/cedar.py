@@ -42,6 +42,10 @@ class CedarPolicies:
         made = [written.text for name in tools or self._written for written in self._written[name]]
         return "\n\n".join(filter(None, [*made, self._handwritten])) + "\n"
 
+    def read_by(self, tool: str) -> list[str]:
+        """Names of the facts that policies about a tool look at."""
+        return list(self._reads[tool])
+
     def authorize(self, tool: str, target: str, facts: JsonObject, approved: tuple[str, ...]) -> Answer:
         """As the protocol says; a request that Cedar does not take is an error in the answer."""
         context = self._context(tool, facts, approved)
