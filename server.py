@@ -13,6 +13,7 @@ from contracts.errors import ConfigurationError
 from engine.access.addresses import is_loopback
 from engine.access.keys import any_keys
 from engine.settings import Settings, read_settings
+from engine.store.scope import across_tenants
 from engine.wiring import Engine, open_engine, running_worker
 
 _LOG = logging.getLogger("gatehouse.server")
@@ -41,14 +42,14 @@ def build(settings: Settings, systems: Mapping[str, AsyncClient] | None = None) 
 
 
 async def _refuse_open_door(engine: Engine) -> None:
-    if is_loopback(engine.settings.host):
-        return
-    async with engine.database.transaction() as conn:
-        if not engine.settings.oidc and not await any_keys(conn):
-            raise ConfigurationError(
-                f"The server would listen on {engine.settings.host!r} for everybody: there is no API key.",
-                hint="Make one with: gatehouse keys create NAME --role operator",
-            )
+    with across_tenants("whether anybody has a key"):
+        async with engine.database.transaction() as conn:
+            if is_loopback(engine.settings.host) or engine.settings.oidc or await any_keys(conn):
+                return
+    raise ConfigurationError(
+        f"The server would listen on {engine.settings.host!r} for everybody: there is no API key.",
+        hint="Make one with: gatehouse keys create NAME --role operator",
+    )
 
 
 def __getattr__(name: str) -> FastAPI:

@@ -11,6 +11,7 @@ from api.problems import problem
 from contracts.errors import BodyTooLarge, Forbidden, Unauthenticated
 from engine.access.addresses import is_loopback
 from engine.access.keys import LOCAL, Principal, Role, any_keys
+from engine.store.scope import across_tenants, enter_tenant, of_tenant
 from engine.traces.ids import also_about
 from engine.wiring import Engine
 
@@ -33,7 +34,14 @@ async def who(request: Request, engine: TheEngine) -> Principal:
     """
     principal = await _identify(request, engine)
     also_about(tenant=principal.tenant, principal=principal.name, **_ids_in_path(request))
-    await engine.callers.require_share(principal)
+    with of_tenant(principal.tenant):
+        await engine.callers.require_share(principal)
+    return principal
+
+
+async def admitted(principal: Annotated[Principal, Depends(who)]) -> Principal:
+    """The caller, for whose tenant the request works from here on."""
+    enter_tenant(principal.tenant)
     return principal
 
 
@@ -44,6 +52,11 @@ async def _identify(request: Request, engine: Engine) -> Principal:
     if credential:
         address = request.client.host if request.client else ""
         return await engine.entrance.identify(credential, address=address, bearer=not key)
+    with across_tenants("whether anybody has a key"):
+        return await _without_credential(request, engine)
+
+
+async def _without_credential(request: Request, engine: Engine) -> Principal:
     async with engine.database.reading() as conn:
         keys_exist = engine.entrance.issuers or await any_keys(conn)
     if keys_exist:
@@ -71,7 +84,7 @@ def _ids_in_path(request: Request) -> dict[str, str]:
 def may(role: Role) -> Callable[[Principal], Awaitable[Principal]]:
     """A dependency that lets callers with `role` pass."""
 
-    async def check(principal: Annotated[Principal, Depends(who)]) -> Principal:
+    async def check(principal: Annotated[Principal, Depends(admitted)]) -> Principal:
         principal.require(role)
         return principal
 
@@ -81,7 +94,7 @@ def may(role: Role) -> Callable[[Principal], Awaitable[Principal]]:
 def one_of(*roles: Role) -> Callable[[Principal], Awaitable[Principal]]:
     """A dependency that lets callers with any of these roles pass."""
 
-    async def check(principal: Annotated[Principal, Depends(who)]) -> Principal:
+    async def check(principal: Annotated[Principal, Depends(admitted)]) -> Principal:
         if principal.roles & set(roles):
             return principal
         raise Forbidden(f"{principal.name!r} has none of the roles {list(roles)}, one of which this needs.")
@@ -89,7 +102,7 @@ def one_of(*roles: Role) -> Callable[[Principal], Awaitable[Principal]]:
     return check
 
 
-Anybody = Annotated[Principal, Depends(who)]
+Anybody = Annotated[Principal, Depends(admitted)]
 Caller = Annotated[Principal, Depends(may("caller"))]
 Reviewer = Annotated[Principal, Depends(may("reviewer"))]
 Operator = Annotated[Principal, Depends(may("operator"))]

@@ -6,6 +6,7 @@ from typing import Any
 from fastapi import APIRouter
 
 from api.door import TheEngine
+from engine.store.scope import across_tenants
 
 router = APIRouter()
 
@@ -13,7 +14,8 @@ router = APIRouter()
 @router.get("/ok", tags=["system"])
 async def ok(engine: TheEngine) -> dict[str, bool]:
     """Whether the server and its database answer."""
-    await engine.database.fetch("SELECT 1")
+    with across_tenants("whether the database answers"):
+        await engine.database.fetch("SELECT 1")
     return {"ok": True}
 
 

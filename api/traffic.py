@@ -9,6 +9,7 @@ from typing import Any
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from engine.store.scope import nobody
 from engine.traces.ids import about
 from engine.traces.metrics import REQUEST_SECONDS, REQUESTS
 
@@ -47,7 +48,7 @@ class Traffic:
                     run_id = accepted[1]
             await send(message)
 
-        with about(request_id=request_id):
+        with about(request_id=request_id), nobody():
             unanswered = 500  # an exception is on its way to the last resort, which says so
             try:
                 await self._app(scope, receive, named)

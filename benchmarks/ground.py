@@ -13,10 +13,11 @@ from psycopg_pool import AsyncConnectionPool
 from benchmarks.costs import Cluster
 from benchmarks.processes import Served, dev_server, our_server
 from benchmarks.ways import Floor, OverHttp, Way, takes_stateless_runs
-from engine.access.keys import create_key
+from engine.access.keys import LOCAL, create_key
 from engine.opening import open_database
 from engine.settings import read_settings
 from engine.store.database import connection_options
+from engine.store.scope import of_tenant
 
 GOVERNED, DEV = "governed", "langgraph dev"
 
@@ -65,8 +66,9 @@ async def key_at(dsn: str, folder: Path) -> str:
 async def keys_at(dsn: str, folder: Path, owners: Mapping[str, tuple[list[str], list[str]]]) -> list[str]:
     """A key for each owner, with these roles, who may approve for those."""
     settings = read_settings(DATABASE_URL=dsn, home=folder)
-    async with open_database(settings, lambda _: None) as database, database.transaction() as conn:
-        return [await create_key(conn, name, roles, approves) for name, (roles, approves) in owners.items()]
+    with of_tenant(LOCAL.tenant):
+        async with open_database(settings, lambda _: None) as database, database.transaction() as conn:
+            return [await create_key(conn, name, roles, approves) for name, (roles, approves) in owners.items()]
 
 
 async def _client(stack: AsyncExitStack, served: Served, key: str) -> httpx.AsyncClient:

@@ -21,6 +21,7 @@ from engine.audit.verify import verify as verify_chains
 from engine.runs.runs import get_run
 from engine.settings import read_settings
 from engine.store.database import Connection
+from engine.store.scope import across_tenants
 
 app = typer.Typer(no_args_is_help=True, help="The audit trail: verify, explain, search, erase, keys.")
 app.command("secrets-scan")(secrets_scan)
@@ -48,7 +49,8 @@ def verify(
         only = stream_of((await get_run(conn, str(run), tenant=own_tenant())).thread_id) if run else ""
         return await verify_chains(conn, only, evidence)
 
-    found = on_database(work, snapshot=True)
+    with across_tenants("the chains of all tenants are verified"):
+        found = on_database(work, snapshot=True)
     if as_json:
         said = {"intact": found.intact, "cases": found.streams, "records": found.records}
         counted = {"checkpoints": found.checkpoints, "anchored": found.anchored, "receipts": len(evidence.receipts)}

@@ -26,9 +26,10 @@ from commands.steps import print_step
 from commands.terminal import explained, note, say
 from contracts.context import by_whom
 from contracts.errors import InvalidRequest
-from engine.access.keys import KeyLimits, create_key
+from engine.access.keys import LOCAL, KeyLimits, create_key
 from engine.opening import open_database
 from engine.settings import Settings, read_settings
+from engine.store.scope import of_tenant
 from evals.worlds.newcomer import open_account
 from evals.worlds.store import Store
 
@@ -193,11 +194,12 @@ def _server() -> Iterator[Sandbox]:
 def _keys(settings: Settings) -> tuple[str, str]:
     async def make() -> tuple[str, str]:
         tomorrow, mark = datetime.now(UTC) + timedelta(days=1), secrets.token_hex(2)
-        async with open_database(settings, note) as database, database.transaction() as conn:
-            caller = await create_key(conn, f"demo-caller-{mark}", ["caller"], limits=KeyLimits(tomorrow))
-            roles = ["finance", "support"]
-            finance = await create_key(conn, f"demo-finance-{mark}", ["reviewer"], roles, KeyLimits(tomorrow))
-            return caller, finance
+        with of_tenant(LOCAL.tenant):
+            async with open_database(settings, note) as database, database.transaction() as conn:
+                caller = await create_key(conn, f"demo-caller-{mark}", ["caller"], limits=KeyLimits(tomorrow))
+                roles = ["finance", "support"]
+                finance = await create_key(conn, f"demo-finance-{mark}", ["reviewer"], roles, KeyLimits(tomorrow))
+                return caller, finance
 
     return asyncio.run(make())
 

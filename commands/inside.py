@@ -14,6 +14,7 @@ from commands.terminal import note
 from engine.access.keys import Principal
 from engine.settings import Settings, read_settings
 from engine.store.database import Connection
+from engine.store.scope import across_tenants
 from engine.wiring import open_engine
 
 Send = Callable[[str, str, Any], Any]
@@ -38,8 +39,9 @@ async def _client(
     settings: Settings, stack: AsyncExitStack, principal: Callable[[Connection], Awaitable[Principal]]
 ) -> httpx.AsyncClient:
     engine = await stack.enter_async_context(open_engine(settings, notify=note, serves=False))
-    async with engine.database.transaction() as conn:
-        caller = await principal(conn)
+    with across_tenants("whose key it is"):
+        async with engine.database.transaction() as conn:
+            caller = await principal(conn)
     app = create_app(lambda: open_engine(settings, notify=note), max_body_bytes=settings.max_body_bytes)
     app.state.engine = engine
     app.dependency_overrides[who] = lambda: caller

@@ -1,16 +1,15 @@
 """`gatehouse keys`: who may call, review and operate."""
 
-import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 import typer
 
-from commands.terminal import explained, note, say, show_json, show_table
+from commands.terminal import explained, say, show_json, show_table
+from commands.where import on_database
 from engine.access import keys
 from engine.access.keys import LOCAL, KeyLimits
-from engine.opening import open_database
-from engine.settings import read_settings
+from engine.store.scope import across_tenants, of_tenant
 
 app = typer.Typer(no_args_is_help=True, help="API keys: who may call, review and operate.")
 
@@ -34,23 +33,19 @@ def create(
     expires_at = datetime.now(UTC) + timedelta(days=days) if days else None
     limits = KeyLimits(expires_at, frozenset(scope) if scope else None)
 
-    async def run() -> str:
-        async with open_database(read_settings(), note) as database, database.transaction() as conn:
-            return await keys.create_key(conn, name, role, approves or [], limits, tenant)
-
-    say(asyncio.run(run()))
+    with of_tenant(tenant):
+        made = on_database(
+            lambda conn: keys.create_key(conn, name, role, approves or [], limits, tenant), migrates=True
+        )
+    say(made)
 
 
 @app.command("list")
 @explained
 def list_(as_json: Annotated[bool, typer.Option("--json", help="Output for programs.")] = False) -> None:
     """List keys, without their secrets."""
-
-    async def run() -> list[dict[str, Any]]:
-        async with open_database(read_settings(), note) as database, database.transaction() as conn:
-            return await keys.list_keys(conn)
-
-    found = asyncio.run(run())
+    with across_tenants("whoever may open the database sees whose keys there are"):
+        found = on_database(keys.list_keys, migrates=True)
     if as_json:
         show_json(found)
         return
@@ -65,12 +60,9 @@ def list_(as_json: Annotated[bool, typer.Option("--json", help="Output for progr
 @explained
 def revoke(key: Annotated[str, typer.Argument(help="Id or name.")]) -> None:
     """End a key at once."""
-
-    async def run() -> str:
-        async with open_database(read_settings(), note) as database, database.transaction() as conn:
-            return await keys.revoke_key(conn, key)
-
-    say(f"Revoked {asyncio.run(run())}.")
+    with across_tenants("a key is ended by its id or name, whosever it is"):
+        ended = on_database(lambda conn: keys.revoke_key(conn, key), migrates=True)
+    say(f"Revoked {ended}.")
 
 
 def _stands(key: dict[str, Any]) -> str:

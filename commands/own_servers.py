@@ -16,10 +16,11 @@ import httpx
 
 from commands.serving import free_port
 from contracts.errors import ConfigurationError
-from engine.access.keys import create_key
+from engine.access.keys import LOCAL, create_key
 from engine.opening import open_database
 from engine.settings import read_settings
 from engine.store import embedded
+from engine.store.scope import of_tenant
 
 _START_S = 60
 _STOP_S = 30
@@ -68,8 +69,9 @@ class OwnServers:
 
     async def make_key(self, name: str, roles: Sequence[str], approves: Sequence[str] = ()) -> str:
         settings = read_settings(DATABASE_URL=self.dsn, home=self.home)
-        async with open_database(settings, lambda _: None) as database, database.transaction() as conn:
-            return await create_key(conn, name, list(roles), list(approves))
+        with of_tenant(LOCAL.tenant):
+            async with open_database(settings, lambda _: None) as database, database.transaction() as conn:
+                return await create_key(conn, name, list(roles), list(approves))
 
     def _run(self, command: Sequence[str], registry: Path) -> Path:
         log = self.home / f"{command[0]}-{secrets.token_hex(3)}.log"

@@ -14,6 +14,7 @@ from engine.credentials.references import reveal
 from engine.opening import open_database
 from engine.operations.secrets_scan import Scan, Searched, scan
 from engine.settings import read_settings
+from engine.store.scope import across_tenants
 from engine.store.seal import existing_seal_key
 
 
@@ -38,8 +39,9 @@ async def _scan(files: list[Path], more: dict[str, str]) -> Scan:
     settings = read_settings()
     searched = Searched(settings.secrets() | more)
     key = existing_seal_key(reveal(settings.seal_key), settings.home)
-    async with open_database(settings, note, migrates=False) as database, database.transaction() as conn:
-        return await scan(conn, searched, key, files)
+    with across_tenants("secrets are looked for in everything that is stored"):
+        async with open_database(settings, note, migrates=False) as database, database.transaction() as conn:
+            return await scan(conn, searched, key, files)
 
 
 def _more(path: Path | None) -> dict[str, str]:

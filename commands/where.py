@@ -16,6 +16,7 @@ from engine.access.keys import Principal, authenticate
 from engine.opening import open_database
 from engine.settings import read_settings
 from engine.store.database import Connection, Database
+from engine.store.scope import has_scope, of_tenant
 
 T = TypeVar("T")
 Look = Callable[[Connection], Awaitable[Any]]
@@ -28,17 +29,23 @@ Url = Annotated[
 Key = Annotated[str, typer.Option(envvar="GATEHOUSE_API_KEY", help="Whose key to act with.", show_default=False)]
 
 
-def on_database(look: Callable[[Connection], Awaitable[T]], *, snapshot: bool = False) -> T:
-    """What `look` sees, in a transaction on the configured database; with `snapshot`, all of it at one moment."""
+def on_database(look: Callable[[Connection], Awaitable[T]], *, snapshot: bool = False, migrates: bool = False) -> T:
+    """What `look` sees, in a transaction on the configured database, of the tenant `GATEHOUSE_TENANT`.
+
+    Where the caller has entered another scope, that one counts. With `snapshot`, all of it is of one moment.
+    """
 
     async def run() -> T:
         async with (
-            open_database(read_settings(), note, migrates=False) as database,
+            open_database(read_settings(), note, migrates=migrates) as database,
             database.snapshot() if snapshot else database.transaction() as conn,
         ):
             return await look(conn)
 
-    return asyncio.run(run())
+    if has_scope():
+        return asyncio.run(run())
+    with of_tenant(own_tenant()):
+        return asyncio.run(run())
 
 
 def own_tenant() -> str:
@@ -97,8 +104,9 @@ class Where:
 
 
 async def _look(database: Database, look: Look) -> Any:
-    async with database.transaction() as conn:
-        return await look(conn)
+    with of_tenant(own_tenant()):
+        async with database.transaction() as conn:
+            return await look(conn)
 
 
 def _given(query: dict[str, Any]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from engine.settings import Settings
 from engine.store import embedded, vault
 from engine.store.database import Database, connected
 from engine.store.migrate import migrate, missing_migrations
+from engine.store.roles import require_roles
 from engine.store.seal import existing_seal_key, seal_key
 from engine.webhooks.sending import Sender
 from engine.webhooks.signing import webhook_secret
@@ -40,11 +41,14 @@ async def open_database(settings: Settings, notify: Notify, *, migrates: bool = 
     """The database, brought to the present schema; without `migrates`, raises `SchemaBehind` where it is not."""
     settings.secrets()  # read before anything is written
     dsn = find_dsn(settings, notify)
-    await (migrate(dsn) if migrates else _require_schema(dsn))
+    if migrates:
+        await migrate(dsn)
+    await _require_schema(dsn)
     pooler = reveal(settings.pool_url) if settings.pool_url else ""
+    replica = reveal(settings.read_url) if settings.read_url else ""
     if key := await asyncio.to_thread(existing_seal_key, reveal(settings.seal_key), settings.home):
         vault.install(key)
-    database = Database(dsn, size=settings.pool_size, pooler=pooler)
+    database = Database(dsn, size=settings.pool_size, pooler=pooler, replica=replica)
     await database.open()
     try:
         yield database
@@ -67,6 +71,7 @@ async def find_missing_migrations(settings: Settings, notify: Notify) -> list[st
 
 async def _require_schema(dsn: str) -> None:
     async with connected(dsn) as conn:
+        await require_roles(conn)
         if missing := await missing_migrations(conn):
             raise SchemaBehind(
                 f"The database lacks {', '.join(missing)}.", hint="Bring it forward with: gatehouse migrate"

@@ -70,6 +70,9 @@ class Settings(BaseSettings):
     pool_url: SecretStr | None = Field(
         None, description="The same database through a pooler by the transaction, for all but LISTEN and migrations."
     )
+    read_url: SecretStr | None = Field(
+        None, description="A replica of the same database: tools that only read our records look there, a little late."
+    )
     secrets_dir: Path | None = Field(
         None,
         description="Folder of files named like these variables, one value in each: secrets of containers.",
@@ -209,7 +212,7 @@ class Settings(BaseSettings):
             for name, queue in self.queues.items()
         }
 
-    @field_validator("database_url", "pool_url")
+    @field_validator("database_url", "pool_url", "read_url")
     @classmethod
     def _readable(cls, value: SecretStr | None) -> SecretStr | None:
         # An empty file of a secret would otherwise put the data into an embedded Postgres, in silence.
@@ -276,7 +279,7 @@ class Settings(BaseSettings):
         for name, written in self.credentials().items():
             with contextlib.suppress(ConfigurationError):  # whoever uses it hears of it
                 found[name] = reveal(written)
-        for name in ("DATABASE_URL", "GATEHOUSE_POOL_URL"):
+        for name in ("DATABASE_URL", "GATEHOUSE_POOL_URL", "GATEHOUSE_READ_URL"):
             password = str(conninfo_to_dict(found.get(name, "")).get("password") or "")
             if password:
                 KNOWN.learn(password)

@@ -31,6 +31,7 @@ from engine.runs.dispatch import Dispatcher, WorkingDispatcher
 from engine.runs.events import Notices
 from engine.settings import Settings
 from engine.store.database import Database
+from engine.store.scope import across_tenants
 from engine.upkeep import errands_of, notary_of
 from engine.webhooks.targets import Targets
 from engine.worker.advance import Carrier
@@ -136,12 +137,13 @@ async def open_engine(
 
 async def _take_up(settings: Settings, database: Database, catalog: Catalog, notify: Notify) -> None:
     """The cases that stand can go on; `notify` hears of those of other versions, and of what is ignored."""
-    async with database.transaction() as conn:
-        await register_versions(conn, catalog)
-        await require_standing_stages(conn, catalog)
-        said = await left_behind(conn, catalog)
-        if settings.notify is not None:
-            await register_routes(conn, settings.notify)
+    with across_tenants("cases of all tenants go on under these versions"):
+        async with database.transaction() as conn:
+            await register_versions(conn, catalog)
+            await require_standing_stages(conn, catalog)
+            said = await left_behind(conn, catalog)
+            if settings.notify is not None:
+                await register_routes(conn, settings.notify)
     for sentence in (*said, *remarks(find_registry(settings))):
         notify(sentence)
 

@@ -24,6 +24,7 @@ from engine.models.recording import Recordings
 from engine.runs.model import Cancellation, NewRun, NewThread, Run
 from engine.runs.runs import list_runs
 from engine.runs.threads import create_thread, get_thread
+from engine.store.scope import enter_tenant
 from engine.wiring import Engine
 from engine.worker.admission import cancel_now
 from engine.worker.advance import Carrier
@@ -81,6 +82,7 @@ class Scene:
 async def play(engine: Engine, folder: CaseFolder, replies: Recordings) -> Observation:
     """Play the case from its input to where its script leaves it, and say what it did."""
     async with _scene(engine, folder.case, replies) as scene:
+        enter_tenant(scene.tenant)
         try:
             await _submit(scene, folder.workflow)
         except GatehouseError as error:

@@ -24,6 +24,7 @@ from engine.access.keys import create_key
 from engine.opening import open_database
 from engine.settings import Settings, read_settings
 from engine.store import embedded
+from engine.store.scope import across_tenants, of_tenant
 from tests.cases import close_clients
 from tests.outside import Outside, outside_at
 
@@ -33,12 +34,16 @@ SEAL_KEY = "ab" * 32
 TEMPORAL = os.environ.get("GATEHOUSE_TEMPORAL_ADDRESS", "")
 """A server that the tests marked `temporal` may use; read before a developer's own configuration is taken away."""
 
+LOOKS = across_tenants("tests look at everything", tenant="default")
+
 
 def pytest_configure() -> None:
     # A developer's own configuration must not leak into the tests.
     for name in list(os.environ):
         if name.startswith(("GATEHOUSE_", "LANGSMITH_", "LANGCHAIN_", "OPENAI_")) or name == "DATABASE_URL":
             del os.environ[name]
+    # Tests look at what everybody has; requests and workers say anew for whom they work, in this process, too.
+    LOOKS.__enter__()
 
 
 @pytest.fixture(scope="session")
@@ -154,9 +159,10 @@ def stranger(site: Site, people: People) -> str:
     """A key of another tenant that may do everything there."""
 
     async def make() -> str:
-        async with open_database(site.settings(), lambda _: None) as database, database.transaction() as conn:
-            roles = ["caller", "reviewer", "operator"]
-            return await create_key(conn, "stranger", roles, ["finance"], tenant="elsewhere")
+        with of_tenant("elsewhere"):
+            async with open_database(site.settings(), lambda _: None) as database, database.transaction() as conn:
+                roles = ["caller", "reviewer", "operator"]
+                return await create_key(conn, "stranger", roles, ["finance"], tenant="elsewhere")
 
     return asyncio.run(make())
 

@@ -26,6 +26,7 @@ from engine.catalog.workflow import Workflow, stages_of
 from engine.runs.model import NewRun, NewThread, Run
 from engine.runs.runs import get_run
 from engine.runs.threads import create_thread, get_thread
+from engine.store.database import Connection, Database, connected
 from engine.wiring import Engine, open_engine
 from engine.worker.dispatchers import InlineDispatcher
 from evals.worlds.faults import Fault
@@ -123,7 +124,9 @@ class Bench:
             return (await asked_of_thread(conn, run.thread_id))[-1]
 
     async def rows(self, query: str, *values: object) -> list[dict[str, Any]]:
+        """What a statement of the owner's answers: tests look into everything, and change what nobody else may."""
         async with self.engine.database.transaction() as conn:
+            await conn.execute("SET LOCAL ROLE NONE")
             cursor = await conn.execute(query, values)  # type: ignore[arg-type]  # text of a test
             return await cursor.fetchall() if cursor.description else []
 
@@ -143,6 +146,14 @@ class Bench:
 
     def refunds(self, account_id: str) -> list[int]:
         return [int(str(r["amount_cents"])) for r in effects_of(self.worlds).refunds if r["account_id"] == account_id]
+
+
+@asynccontextmanager
+async def as_owner(database: Database) -> AsyncIterator[Connection]:
+    """A connection of who owns the schema, whom neither grants nor policies bind."""
+    async with connected(database.dsn) as conn:
+        await conn.execute(f"SET gatehouse.tenant = '{TENANT}'")
+        yield conn
 
 
 @asynccontextmanager

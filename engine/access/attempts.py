@@ -17,6 +17,7 @@ from contracts.errors import StoreUnavailable, TooManyAttempts
 from contracts.event import Event
 from engine.audit import audit
 from engine.store.database import Database
+from engine.store.scope import across_tenants
 
 _LOG = logging.getLogger("gatehouse.access")
 _REFILL_PER_S = 0.5
@@ -137,8 +138,9 @@ class Attempts:
                 await self._closing.wait()
         sums, self._sums, self._told_at = self._sums, _Sums(), time.monotonic()
         try:
-            async with self._database.transaction() as conn:
-                await audit.append_to(conn, STREAM, "system", Event.ACCESS_REFUSED, sums.told())
+            with across_tenants("who is not let in is nobody's"):
+                async with self._database.transaction() as conn:
+                    await audit.append_to(conn, STREAM, "system", Event.ACCESS_REFUSED, sums.told())
         except StoreUnavailable as error:
             self._sums.add(sums)
             _LOG.warning("%d refused attempts are not recorded yet: %s", sums.reasons.total(), error.detail)

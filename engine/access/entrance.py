@@ -9,6 +9,7 @@ from engine.access.keys import Principal, authenticate
 from engine.access.people import sign_in
 from engine.access.tokens import looks_like_a_token
 from engine.store.database import Database
+from engine.store.scope import across_tenants
 
 
 @dataclass(frozen=True)
@@ -37,5 +38,6 @@ class Entrance:
     async def _identified(self, credential: str, *, bearer: bool) -> Principal:
         if bearer and self.issuers and looks_like_a_token(credential):
             return await sign_in(self.database, self.issuers, credential)
-        async with self.database.reading() as conn:
-            return await authenticate(conn, credential)
+        with across_tenants("whose key it is"):
+            async with self.database.reading() as conn:
+                return await authenticate(conn, credential)

@@ -16,6 +16,7 @@ from contracts.errors import AlreadyExists, Forbidden, InvalidRequest, NotFound,
 from contracts.event import Event
 from engine.audit import audit
 from engine.store.database import Connection
+from engine.store.scope import narrow
 from engine.store.sql import load_queries
 
 Role = Literal["caller", "reviewer", "operator", "author", "auditor"]
@@ -158,10 +159,14 @@ async def list_keys(conn: Connection) -> list[DictRow]:
 
 
 async def revoke_key(conn: Connection, key: str) -> str:
-    """End the key with this id or name at once; returns its name. Raises `NotFound`."""
+    """End the key with this id or name at once; returns its name. Raises `NotFound`.
+
+    The transaction works for the key's tenant from then on.
+    """
     row = await (await conn.execute(_SQL["revoke_key"], {"key": key})).fetchone()
     if row is None:
         raise NotFound(f"There is no live key {key!r}.", hint="See: gatehouse keys list")
+    await narrow(conn, row["tenant"])
     await audit.append_to(conn, f"key:{row['id']}", LOCAL.name, Event.KEY_REVOKED, {"name": row["name"]})
     return str(row["name"])
 

@@ -14,6 +14,7 @@ from engine.access.keys import ROLES, Principal
 from engine.access.tokens import Claims, refused
 from engine.audit import audit
 from engine.store.database import Connection, Database
+from engine.store.scope import of_tenant
 from engine.store.sql import load_queries
 
 _SQL = load_queries(__file__)
@@ -36,14 +37,20 @@ async def sign_in(database: Database, issuers: Issuers, token: str) -> Principal
     """
     issuer, claims = await issuers.verified(token)
     said = _SignedIn(_principal(issuer, claims), _issued_at(claims))
-    async with database.reading() as conn:
-        row = await _row(conn, said.principal)
-    if row is None or _news(row, said):
-        async with database.transaction() as conn:
-            row = await _keep(conn, said)
+    with of_tenant(said.principal.tenant):
+        row = await _kept(database, said)
     if row["blocked_at"]:
         raise refused("whoever it speaks for is blocked here")
     return said.principal if said.issued_at >= row["rights_at"] else _narrowed(said.principal, row)
+
+
+async def _kept(database: Database, said: _SignedIn) -> DictRow:
+    async with database.reading() as conn:
+        row = await _row(conn, said.principal)
+    if row is not None and not _news(row, said):
+        return row
+    async with database.transaction() as conn:
+        return await _keep(conn, said)
 
 
 async def list_people(conn: Connection, *, tenant: str) -> list[DictRow]:

@@ -23,11 +23,12 @@ SELECT id, name, tenant, roles, approver_roles, scopes, created_at, expires_at, 
 
 -- name: revoke_key
 -- End a key by id or name.
-UPDATE api_key SET revoked_at = now() WHERE (id = %(key)s OR name = %(key)s) AND revoked_at IS NULL RETURNING id, name;
+UPDATE api_key SET revoked_at = now() WHERE (id = %(key)s OR name = %(key)s) AND revoked_at IS NULL
+RETURNING id, name, tenant;
 
 -- name: count_keys
 -- Are there any keys at all?
-SELECT count(*) AS keys FROM api_key WHERE revoked_at IS NULL;
+SELECT any_live_key() AS keys;
 
 -- name: person
 -- What is known of somebody who signed in by a token.
@@ -55,7 +56,7 @@ WHERE tenant = %(tenant)s AND name = %(name)s RETURNING name;
 
 -- name: rights_now
 -- Whoever has this name and still counts, or nobody; and whether anybody ever had to say who they are.
-SELECT found.*, EXISTS (SELECT FROM api_key) OR EXISTS (SELECT FROM person) AS guarded FROM (SELECT 1) AS one LEFT JOIN (
+SELECT found.*, anybody_is_known() AS guarded FROM (SELECT 1) AS one LEFT JOIN (
     SELECT 'key:' || name AS name, tenant, roles, approver_roles, scopes FROM api_key
     WHERE 'key:' || name = %(name)s AND name = substr(%(name)s::text, 5) AND tenant = %(tenant)s
       AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())

@@ -8,6 +8,7 @@ from engine.audit import checkpoints
 from engine.audit.anchors import FileAnchor
 from engine.audit.signing import Signer
 from engine.store.database import Database
+from engine.store.scope import across_tenants
 
 _LOG = logging.getLogger("gatehouse.audit")
 
@@ -25,6 +26,10 @@ class Notary:
 
     async def look(self) -> None:
         """Make a checkpoint if one is due, and anchor what is not anchored yet."""
+        with across_tenants("a checkpoint is over the chains of all"):
+            await self._look()
+
+    async def _look(self) -> None:
         async with self.database.reading() as conn:
             due = await checkpoints.is_due(conn, every_s=self.every_s)
         if due:

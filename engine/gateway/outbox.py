@@ -23,6 +23,7 @@ from engine.gateway.sending import Sending, as_json, try_once
 from engine.gateway.systems import Systems
 from engine.limits.switches import Scope, which_is_off
 from engine.store.database import Connection, Database
+from engine.store.scope import across_tenants, of_tenant
 from engine.store.sql import load_queries
 
 _SQL = load_queries(__file__)
@@ -78,25 +79,32 @@ class Outbox:
     async def hand_over_orphans(self) -> None:
         """Leave calls to a person that nobody has been able to send for a day: their tool's version is gone."""
         said = "no running version of the workflow can send it"
-        async with self.database.transaction() as conn:
-            rows = await (await conn.execute(_SQL["orphans"], {"contracts": [*self._contracts()]})).fetchall()
-            for row in rows:
-                attempt = Attempt(row["call_key"], row["tool"], row["attempt"])
-                await ledger.close(conn, _subject(row), attempt, Ending("unknown", error={"detail": said}))
+        with across_tenants("calls that nobody can send"):
+            async with self.database.transaction() as conn:
+                rows = await (await conn.execute(_SQL["orphans"], {"contracts": [*self._contracts()]})).fetchall()
+        for row in rows:
+            attempt = Attempt(row["call_key"], row["tool"], row["attempt"])
+            with of_tenant(row["tenant"]):
+                async with self.database.transaction() as conn:
+                    await ledger.close(conn, _subject(row), attempt, Ending("unknown", error={"detail": said}))
 
     async def _take(self) -> list[_Letter]:
-        async with self.database.transaction() as conn:
-            contracts = self._contracts()
-            params = {"limit": _AT_ONCE, "contracts": [*contracts]}
-            rows = await (await conn.execute(_SQL["due"], params)).fetchall()
-            letters = [
-                _Letter(row, contracts[_contract(row)], row["attempt"] + 1)
-                for row in rows
-                if not await self._wait_while_off(conn, row)
-            ]
-            for letter in letters:
-                silent_until = timedelta(seconds=letter.tool.timeout_s + _SILENCE_S)
-                await conn.execute(_SQL["take"], {"call_key": letter.row["call_key"], "pause": silent_until})
+        with across_tenants("calls whose time has come"):
+            async with self.database.transaction() as conn:
+                return await self._taken(conn)
+
+    async def _taken(self, conn: Connection) -> list[_Letter]:
+        contracts = self._contracts()
+        params = {"limit": _AT_ONCE, "contracts": [*contracts]}
+        rows = await (await conn.execute(_SQL["due"], params)).fetchall()
+        letters = [
+            _Letter(row, contracts[_contract(row)], row["attempt"] + 1)
+            for row in rows
+            if not await self._wait_while_off(conn, row)
+        ]
+        for letter in letters:
+            silent_until = timedelta(seconds=letter.tool.timeout_s + _SILENCE_S)
+            await conn.execute(_SQL["take"], {"call_key": letter.row["call_key"], "pause": silent_until})
         return letters
 
     async def _wait_while_off(self, conn: Connection, row: DictRow) -> bool:
@@ -113,6 +121,10 @@ class Outbox:
         return {f"{tool.name}@{tool.version}": tool for w in self.catalog.values() for tool in w.policy.callable_tools}
 
     async def _deliver(self, letter: _Letter) -> None:
+        with of_tenant(letter.row["tenant"]):
+            await self._send(letter)
+
+    async def _send(self, letter: _Letter) -> None:
         tool, row = letter.tool, letter.row
         if letter.number > 1 and row["attempt_age_s"] > tool.key_retention_s:
             said = f"not delivered within {tool.key_retention_s:g} s, for which repeats of its key are dropped"

@@ -56,13 +56,16 @@ class HeldRecords:
 
 
 class FoundRecords(NoRecords):
-    """What a `read` sees of its system: it only finds, each time as things stand then."""
+    """What a `read` sees of its system: it only finds, each time as things stand then; on a replica, as they stood.
+
+    It finds by a role of the database that may look at these records and change nothing.
+    """
 
     def __init__(self, database: Database, tenant: str, system: str) -> None:
         self._database = database
         self._of = {"tenant": tenant, "system": system}
 
     async def find(self, kind: str, key: str) -> Record | None:
-        async with self._database.transaction() as conn:
+        async with self._database.looking() as conn:
             row = await (await conn.execute(_SQL["find_record"], self._of | {"kind": kind, "key": key})).fetchone()
         return Record(**row) if row else None

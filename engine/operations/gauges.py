@@ -15,6 +15,7 @@ from engine.queues.model import ReviewQueue
 from engine.queues.report import queue_backlog
 from engine.runs.backlog import run_backlog
 from engine.store.database import Database
+from engine.store.scope import across_tenants
 
 _TIME_S = 3.0
 """A scrape waits no longer for the database; Prometheus itself gives up after ten seconds."""
@@ -45,9 +46,10 @@ async def exposition(database: Database, queues: Mapping[str, ReviewQueue]) -> b
 async def _stored(database: Database, queues: Mapping[str, ReviewQueue]) -> list[Family]:
     up = Family("gatehouse_database_up", "Whether the database answered this scrape.")
     try:
-        async with asyncio.timeout(_TIME_S), database.transaction() as conn:
-            runs, approvals, effects = await run_backlog(conn), await approval_backlog(conn), await effect_backlog(conn)
-            load = await queue_backlog(conn, queues)
+        with across_tenants("figures of the whole installation"):
+            async with asyncio.timeout(_TIME_S), database.transaction() as conn:
+                runs, approvals = await run_backlog(conn), await approval_backlog(conn)
+                effects, load = await effect_backlog(conn), await queue_backlog(conn, queues)
     except (TimeoutError, StoreUnavailable):
         up.add_metric((), 0)
         return [up]

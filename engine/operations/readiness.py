@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from contracts.errors import NotReady, StoreUnavailable
 from engine.store.database import Database
 from engine.store.migrate import missing_migrations
+from engine.store.scope import across_tenants
 from engine.worker.worker import Worker
 
 _TIME_S = 3.0
@@ -30,8 +31,9 @@ async def require_ready(database: Database, vitals: Vitals) -> dict[str, str]:
 
 async def _of_database(database: Database) -> dict[str, str]:
     try:
-        async with asyncio.timeout(_TIME_S), database.transaction() as conn:
-            missing = await missing_migrations(conn)
+        with across_tenants("whether the schema is ours"):
+            async with asyncio.timeout(_TIME_S), database.transaction() as conn:
+                missing = await missing_migrations(conn)
     except (TimeoutError, StoreUnavailable):
         return {"database": f"does not answer within {_TIME_S:g} s"}
     # A database that is ahead of this code is no reason to stop: in a rolling update the old processes serve on.

@@ -15,7 +15,7 @@ from engine.credentials.redactor import KNOWN
 from engine.runs.model import Run
 from engine.runs.pages import Event, Page, StreamEvent, ThreadEvent, ThreadReader, page_of_run, watch_thread
 from engine.runs.runs import get_run
-from engine.store.database import Connection, Database, connection_options, patiently
+from engine.store.database import Connection, Database, as_application, connection_options, patiently
 from engine.store.sql import load_queries
 
 _SQL = load_queries(__file__)
@@ -80,7 +80,7 @@ class Notices:
     async def _listen(self) -> None:
         while True:
             try:
-                options = connection_options()
+                options = connection_options() | as_application(self._database.dsn)
                 async with await psycopg.AsyncConnection.connect(self._database.dsn, **options) as conn:
                     await conn.execute("LISTEN gatehouse_run")
                     self._listening = True

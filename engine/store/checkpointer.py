@@ -1,8 +1,9 @@
 """LangGraph's Postgres checkpointer, sealed, and writing through the journal of the run that holds the thread."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import (
@@ -17,7 +18,8 @@ from langgraph.checkpoint.base import (
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from langgraph.checkpoint.serde.base import SerializerProtocol
 from langgraph.types import Interrupt
-from psycopg.rows import DictRow
+from psycopg import AsyncCursor
+from psycopg.rows import DictRow, dict_row
 
 from contracts.errors import SealBroken
 from engine.store.database import Database
@@ -53,7 +55,8 @@ class FencedSaver(AsyncPostgresSaver):
         self, database: Database, serde: SerializerProtocol, holder: Holder | None = None, *, fresh: bool = False
     ) -> None:
         """`fresh`: it is known that the thread has no checkpoint."""
-        super().__init__(database.pool, serde=serde)
+        super().__init__(cast(Any, database.pool), serde=serde)
+        self._database = database
         self._holder = holder
         self._newest: dict[str, _Newest] = {}
         self._empty = {""} if fresh else set()
@@ -120,6 +123,13 @@ class FencedSaver(AsyncPostgresSaver):
         newest = self._newest.get(ns)
         if newest and newest.checkpoint["id"] == checkpoint_id:
             newest.take(task_id, numbered)
+
+    @asynccontextmanager
+    async def _cursor(self, *, pipeline: bool = False) -> AsyncIterator[AsyncCursor[DictRow]]:
+        # The parent takes a connection that works for nobody, and sees nothing.
+        reading = self._database.reading()
+        async with self.lock, reading as conn, conn.cursor(binary=True, row_factory=dict_row) as cursor:
+            yield cursor
 
     async def _load_checkpoint_tuple(self, value: DictRow) -> CheckpointTuple:
         if value["checkpoint"].get("channel_values"):

@@ -2,18 +2,20 @@
 
 import asyncio
 import contextlib
-from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, LiteralString, TypeVar
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import DictRow, dict_row
 from psycopg.types.json import set_json_dumps
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from psycopg_pool import PoolTimeout
 
 from contracts.errors import ConfigurationError, LeaseLost, StoreUnavailable
 from engine.credentials.redactor import dumps
+from engine.store.pool import Pool, Scoped, ScopedCursor
+from engine.store.scope import APP_ROLE, READER_ROLE, SET_SCOPE, across_tenants, beginning, scope
 
 # Whatever is kept as JSON, by whichever room: no secret that this process knows stands in it.
 set_json_dumps(dumps)
@@ -33,57 +35,28 @@ RECONNECT_S = 3.0
 One that has given up begins anew for whoever needs a connection next.
 """
 
+_TAKE_ROLE = f"SET LOCAL ROLE {APP_ROLE}".encode()
 # A worker that is stopped inside a transaction holds its runs' rows: nobody could take them over while it stands.
 _GIVE_UP_SILENT_CLIENTS = "SET idle_in_transaction_session_timeout = '5s'"
 
 
-class _Recent(deque[Connection]):
-    """Gives out first what was given back last.
+class Database:
+    """A pool whose connections autocommit; several statements belong in `transaction()`.
 
-    Postgres has a process for each connection: a few that stay warm answer twice as fast as many that take turns.
+    Each transaction and each read works in the scope of its task, see `engine.store.scope`; without one it is refused.
     """
 
-    popleft = deque.pop
-
-
-class _Pool(AsyncConnectionPool[Connection]):
-    """A pool that loses no cancellation, keeps few connections busy, and is soon back after an outage."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._pool = _Recent()
-
-    async def reconnect_failed(self) -> None:
-        """A pool gives up for good where nobody asks; who waits already would wait in vain."""
-        async with self._lock:
-            if self._waiting:
-                self._maybe_grow_pool()
-
-    async def getconn(self, timeout: float | None = None) -> Connection:  # noqa: ASYNC109  # psycopg_pool's signature
-        # The pool waits by `asyncio.wait_for`, which until Python 3.12 forgets a cancellation that comes together with
-        # the connection. Whoever cancelled would wait for ever: a worker would not drain, a lease not end.
-        task = asyncio.current_task()
-        before = task.cancelling() if task else 0
-        conn = await super().getconn(timeout)
-        if task and task.cancelling() > before:
-            await self.putconn(conn)
-            raise asyncio.CancelledError
-        return conn
-
-
-class Database:
-    """A pool whose connections autocommit; several statements belong in `transaction()`."""
-
-    def __init__(self, dsn: str, *, size: int = 20, pooler: str = "") -> None:
+    def __init__(self, dsn: str, *, size: int = 20, pooler: str = "", replica: str = "") -> None:
         """`pooler`: address of one that gives out server connections by the transaction; the pool connects there.
 
-        `dsn` is for what needs a session of its own: whoever listens, and migrations.
+        `dsn` is for what needs a session of its own: whoever listens, and migrations. `replica`: address of a copy of
+        the database, for those who look by `looking`.
         """
         self.dsn = dsn
         self._pooler = pooler
         # A statement that is prepared on one server connection is unknown to the next transaction's.
-        options = connection_options() | ({"prepare_threshold": None} if pooler else {})
-        self.pool: AsyncConnectionPool[Connection] = _Pool(
+        options = connection_options() | ({"prepare_threshold": None} if pooler else as_application(dsn))
+        self.pool = Pool(
             pooler or dsn,
             min_size=2,
             max_size=size,
@@ -92,27 +65,35 @@ class Database:
             max_idle=300,
             max_lifetime=3600,
             reconnect_timeout=RECONNECT_S,
-            kwargs=options,
+            kwargs=options | {"cursor_factory": ScopedCursor},
             configure=None if pooler else _configure,
         )
+        few: dict[str, Any] = {"min_size": 1, "max_size": size, "reconnect_timeout": RECONNECT_S, "timeout": 10}
+        self._replica = Pool(replica, open=False, kwargs=connection_options(), **few) if replica else None
         self._waiting: dict[int, list[Callable[[bool], None]]] = {}
         self._looking: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
         """Raises `StoreUnavailable` when the database does not answer within ten seconds, `ConfigurationError`."""
-        try:
-            await self.pool.open(wait=True, timeout=10)
-        except PoolTimeout as error:
-            await self.pool.close()
-            raise StoreUnavailable(
-                "Postgres does not answer at the configured address.",
-                hint="Check DATABASE_URL, or unset it to use the embedded Postgres.",
-            ) from error
+        await self._open(self.pool, "DATABASE_URL, or unset it to use the embedded Postgres")
+        if self._replica:
+            await self._open(self._replica, "GATEHOUSE_READ_URL, or unset it to read where everything is written")
         if self._pooler:
             await self._require_guard()
 
+    async def _open(self, pool: Pool, check: str) -> None:
+        try:
+            await pool.open(wait=True, timeout=10)
+        except PoolTimeout as error:
+            await pool.close()
+            await self.pool.close()
+            raise StoreUnavailable(
+                "Postgres does not answer at the configured address.", hint=f"Check {check}."
+            ) from error
+
     async def _require_guard(self) -> None:
-        rows = await self.fetch("SELECT current_setting('idle_in_transaction_session_timeout') AS set")
+        with across_tenants("the pooler's settings are nobody's"):
+            rows = await self.fetch("SELECT current_setting('idle_in_transaction_session_timeout') AS set")
         if rows[0]["set"] == "0":
             await self.close()
             raise ConfigurationError(
@@ -123,12 +104,14 @@ class Database:
     async def close(self) -> None:
         await asyncio.gather(*self._looking)
         await self.pool.close()
+        if self._replica:
+            await self._replica.close()
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
         """A connection in a transaction: committed at the end, rolled back by any exception."""
         async with self._connection() as conn:
-            await conn.execute("BEGIN")
+            await self._begin(conn)
             yield conn
             await self._commit(conn)
 
@@ -143,6 +126,9 @@ class Database:
         async with self._connection() as conn:
             async with conn.pipeline() as pipeline:
                 await conn.execute("BEGIN")
+                if self._pooler:
+                    await conn.execute(_TAKE_ROLE)
+                await conn.execute(SET_SCOPE, scope().settings)
                 await first(conn)
                 # Leaving the pipeline asks for a flush, which ends Postgres's watch for idle clients if it is read
                 # after the answer; after a sync there is nothing left to wait for.
@@ -158,23 +144,43 @@ class Database:
     async def reading(self) -> AsyncIterator[Connection]:
         """A connection outside of any transaction, to read: each statement sees what was committed before it."""
         async with self.errors_explained(), self.pool.connection() as conn:
-            yield conn
+            conn.reads_as, conn.takes_role = scope(), APP_ROLE if self._pooler else ""
+            try:
+                yield conn
+            finally:
+                conn.reads_as = None
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[Connection]:
         """A connection on which all statements see the same moment; nothing can be changed."""
         async with self._connection() as conn:
-            await conn.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            await self._begin(conn, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
             yield conn
             await self._commit(conn)
+
+    @asynccontextmanager
+    async def looking(self) -> AsyncIterator[Connection]:
+        """A transaction of whoever reads for tools: it sees their records, on the replica if there is one.
+
+        Postgres refuses it everything else, and every change.
+        """
+        async with self.errors_explained(), (self._replica or self.pool).connection() as conn:
+            await self._begin(conn, "BEGIN READ ONLY", role=READER_ROLE)
+            yield conn
+            await conn.commit()
 
     async def fetch(self, query: LiteralString, params: dict[str, Any] | None = None) -> list[DictRow]:
         """Rows of one read statement."""
         async with self.reading() as conn:
             return await (await conn.execute(query, params)).fetchall()
 
+    async def _begin(self, conn: Scoped, begin: str = "BEGIN", *, role: str = "") -> None:
+        takes = role or (APP_ROLE if self._pooler else "")
+        # As text and not prepared, so that all of it goes in one message.
+        await conn.execute(beginning(scope(), begin, role=takes).encode(), prepare=False)
+
     @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[Connection]:
+    async def _connection(self) -> AsyncIterator[Scoped]:
         """A connection of the pool, which rolls back what is not committed at the end."""
         async with self.errors_explained(), self.pool.connection() as conn:
             try:
@@ -234,7 +240,10 @@ async def _ended(commit: asyncio.Task[None]) -> None:
 
 @asynccontextmanager
 async def connected(dsn: str) -> AsyncIterator[Connection]:
-    """One connection outside of any pool. Raises `StoreUnavailable` when the database does not answer."""
+    """One connection outside of any pool, as the owner of the schema, who sees what is everybody's.
+
+    Raises `StoreUnavailable` when the database does not answer.
+    """
     try:
         conn = await psycopg.AsyncConnection.connect(dsn, connect_timeout=10, **connection_options())
     except psycopg.OperationalError as error:
@@ -243,6 +252,7 @@ async def connected(dsn: str) -> AsyncIterator[Connection]:
             hint="Check DATABASE_URL, or unset it to use the embedded Postgres.",
         ) from error
     async with conn:
+        await conn.execute("SET gatehouse.across = 'on'")
         yield conn
 
 
@@ -261,6 +271,12 @@ def connection_options() -> dict[str, Any]:
         "keepalives_count": 3,
         "application_name": "gatehouse",
     }
+
+
+def as_application(dsn: str) -> dict[str, Any]:
+    """Options of a connection that has the application's rights from its first statement to its last."""
+    given = conninfo_to_dict(dsn).get("options") or ""
+    return {"options": f"{given} -c role={APP_ROLE}".strip()}
 
 
 def raise_if_fenced(error: psycopg.Error) -> None:

@@ -10,11 +10,13 @@ from pathlib import Path
 
 from contracts.errors import MigrationRefused
 from engine.store.database import Connection, connected
+from engine.store.roles import bind_application, ensure_roles
 
 _FOLDER = Path(__file__).with_name("migrations")
 _LOCK = 0x6761746568  # "gateh": one key for every Gatehouse migration
 _LIBRARIES = ("langgraph-checkpoint-postgres", "procrastinate")
 _STORE = "langgraph-checkpoint-postgres:store"
+_RULES = "bound after migration"
 _NAME = re.compile(r"(\d{4})_(\w+)\.sql")
 
 
@@ -46,6 +48,7 @@ async def migrate(dsn: str, *, wait_s: float = 60) -> list[str]:
     async with connected(dsn) as conn:
         await _take_lock(conn, wait_s)
         try:
+            await ensure_roles(conn)
             applied = await _apply_ours(conn)
             applied += await _apply_libraries(conn, dsn)
         finally:
@@ -129,6 +132,8 @@ def _refuse_surprises(applied: dict[int, str], known: list[Migration]) -> None:
 async def _apply_libraries(conn: Connection, dsn: str) -> list[str]:
     """Tables of the libraries: looked at when another version of one is installed than the last time."""
     installed = {name: version(name) for name in _LIBRARIES} | {_STORE: version(_STORE.partition(":")[0])}
+    # What a migration has made anew is bound after it.
+    installed |= {_RULES: str(_known()[-1].number)}
     rows = await (await conn.execute("SELECT name, version FROM schema_library")).fetchall()
     if {row["name"]: row["version"] for row in rows} == installed:
         return []
@@ -144,9 +149,10 @@ async def _apply_libraries(conn: Connection, dsn: str) -> list[str]:
     if found and found["t"] is None:
         async with procrastinate.App(connector=procrastinate.PsycopgConnector(conninfo=dsn)).open_async() as app:
             await app.schema_manager.apply_schema_async()
+    await bind_application(conn)
     for name, number in installed.items():
         await conn.execute(
             "INSERT INTO schema_library VALUES (%s, %s) ON CONFLICT (name) DO UPDATE SET version = excluded.version",
             (name, number),
         )
-    return [f"{name} {number}" for name, number in installed.items()]
+    return [f"{name} {number}" for name, number in installed.items() if name != _RULES]

@@ -138,3 +138,12 @@ WHERE c.relkind IN ('r', 'p') AND n.nspname NOT IN ('pg_catalog', 'information_s
   AND a.atttypid IN ('text'::regtype, 'varchar'::regtype, 'bytea'::regtype, 'json'::regtype, 'jsonb'::regtype,
                      'text[]'::regtype, 'varchar[]'::regtype, 'bytea[]'::regtype, 'jsonb[]'::regtype)
 ORDER BY n.nspname, c.relname, a.attnum;
+
+-- name: role_facts
+-- Whether a role exists, whether we may take it, and whether it could see through row-level security.
+SELECT true AS known, pg_has_role(session_user, oid, 'MEMBER') AS ours, rolsuper OR rolbypassrls AS powerful
+FROM pg_roles WHERE rolname = %(role)s;
+
+-- name: bind_application
+-- Give the application what it may do with what migrations and libraries have made. Repeatable.
+SELECT bind_application();

@@ -14,6 +14,7 @@ import psycopg
 from contracts.approval import JsonObject
 from contracts.errors import StoreUnavailable, WebhookRefused
 from engine.store.database import Database
+from engine.store.scope import across_tenants, of_tenant
 from engine.webhooks import webhooks
 from engine.webhooks.sending import ANSWER_S, Sender
 from engine.webhooks.webhooks import Webhook
@@ -49,9 +50,10 @@ class Courier:
 
     async def deliver_due(self) -> int:
         """Make one attempt for webhooks whose time has come; returns for how many."""
-        async with self.database.transaction() as conn:
-            silence = timedelta(seconds=ANSWER_S * 2)
-            taken = await webhooks.take_due(conn, limit=_AT_ONCE, silence=silence)
+        silence = timedelta(seconds=ANSWER_S * 2)
+        with across_tenants("webhooks whose time has come"):
+            async with self.database.transaction() as conn:
+                taken = await webhooks.take_due(conn, limit=_AT_ONCE, silence=silence)
         ends = await asyncio.gather(*(self._deliver(webhook) for webhook in taken), return_exceptions=True)
         for webhook, failure in zip(taken, ends, strict=True):
             if isinstance(failure, (StoreUnavailable, psycopg.OperationalError)):
@@ -65,6 +67,10 @@ class Courier:
         if isinstance(sent, Exception):  # a fault of ours is an attempt like any other, or it were made for ever
             _LOG.error("webhook %s of run %s could not be sent", webhook.id, webhook.run_id, exc_info=sent)
         error = sent if isinstance(sent, str) else type(sent).__name__
+        with of_tenant(webhook.tenant):
+            await self._keep(webhook, error)
+
+    async def _keep(self, webhook: Webhook, error: str) -> None:
         async with self.database.transaction() as conn:
             if not error:
                 await webhooks.end(conn, webhook, "delivered")

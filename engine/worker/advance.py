@@ -47,6 +47,7 @@ from engine.runs.model import Cancellation, Outcome, Run, RunStatus
 from engine.store.checkpointer import FencedSaver, Holder
 from engine.store.database import Connection, Database
 from engine.store.journal import HOLD_S, Journal
+from engine.store.scope import across_tenants, of_tenant
 from engine.store.seal import SealedSerializer
 from engine.traces.metrics import LEASES_LOST, RUNS_ENDED
 from engine.worker.admission import after_cancel
@@ -91,7 +92,7 @@ class Carrier:
     async def advance(self, run_id: str) -> None:
         """Take the run and carry it as far as it goes; does nothing when somebody else holds it. Never raises."""
         run = None
-        with _left_to_others(run_id):
+        with _left_to_others(run_id), across_tenants("a wake-up names a run and not its tenant"):
             async with self.database.transaction() as conn:
                 run = await self.claim(conn, run_id)
         if run:
@@ -103,7 +104,8 @@ class Carrier:
 
     async def carry(self, run: Run) -> None:
         """Carry a run that was taken as far as it goes; never raises."""
-        with observed(run, worker=self.name), self.notices.carried(run), _left_to_others(run.id):
+        observing = observed(run, worker=self.name)
+        with of_tenant(run.tenant), observing, self.notices.carried(run), _left_to_others(run.id):
             await self._advance(run)
 
     def tools(self, run: Run, journal: Journal, workflow: Workflow) -> RunTools:

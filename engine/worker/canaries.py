@@ -13,7 +13,8 @@ from engine.approvals.canaries import keep_canary, sources
 from engine.approvals.model import ApprovalRequest
 from engine.catalog.catalog import Catalog
 from engine.catalog.workflow import Workflow
-from engine.store.database import Database
+from engine.store.database import Connection, Database
+from engine.store.scope import across_tenants, narrow
 
 DAY_S = 86_400
 _TIMES = (10, 3)
@@ -37,14 +38,21 @@ class Lures:
 
     async def put(self, queue: str) -> str | None:
         """One canary to this queue now; None where its share is used up, or nothing there can be made wrong."""
-        async with self.database.transaction() as conn:
-            found = await sources(conn, queue, a_day=self.a_day)
-            for source in found:
-                workflow = self.catalog.get(source.workflow)
-                changed = wrong_copy(workflow, source, found) if workflow else None
-                if changed:
-                    terms, now = self.catalog.queues[queue].terms, datetime.now(UTC)
-                    return await keep_canary(conn, source, *changed, terms, now=now)
+        with across_tenants("each tenant's share of canaries"):
+            async with self.database.transaction() as conn:
+                return await self._put(conn, queue)
+
+    async def _put(self, conn: Connection, queue: str) -> str | None:
+        found = await sources(conn, queue, a_day=self.a_day)
+        for source in found:
+            workflow = self.catalog.get(source.workflow)
+            # What is wrong with a copy may be shown to who decides: another tenant's values have no place in it.
+            others = [other for other in found if other.tenant == source.tenant]
+            changed = wrong_copy(workflow, source, others) if workflow else None
+            if changed:
+                terms, now = self.catalog.queues[queue].terms, datetime.now(UTC)
+                await narrow(conn, source.tenant)
+                return await keep_canary(conn, source, *changed, terms, now=now)
         return None
 
 

@@ -14,7 +14,7 @@ from procrastinate.jobs import Status
 
 from contracts.errors import ConfigurationError, StoreUnavailable
 from engine.runs.dispatch import Carrying, WorkingDispatcher
-from engine.store.database import RECONNECT_S, Connection, Database, connection_options
+from engine.store.database import RECONNECT_S, Connection, Database, as_application, connection_options
 from engine.worker.near import NearDispatcher
 
 if TYPE_CHECKING:
@@ -69,7 +69,11 @@ class ProcrastinateDispatcher:
     def __init__(self, database: Database) -> None:
         self._app = procrastinate.App(
             connector=procrastinate.PsycopgConnector(
-                conninfo=database.dsn, kwargs=_options(), min_size=1, max_size=4, reconnect_timeout=RECONNECT_S
+                conninfo=database.dsn,
+                kwargs=_options(database.dsn),
+                min_size=1,
+                max_size=4,
+                reconnect_timeout=RECONNECT_S,
             )
         )
         self._worker: asyncio.Task[None] | None = None
@@ -143,7 +147,7 @@ class InlineDispatcher:
             await carrier.advance(self._waiting.pop(0))
 
 
-def _options() -> dict[str, object]:
-    options = connection_options()
+def _options(dsn: str) -> dict[str, object]:
+    options = connection_options() | as_application(dsn)
     # procrastinate sets these itself.
     return {name: value for name, value in options.items() if name not in ("autocommit", "row_factory")}

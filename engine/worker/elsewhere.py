@@ -22,6 +22,7 @@ from engine.models.asking import RunModels
 from engine.runs.elsewhere import leave_all, visit
 from engine.runs.model import NewRun, Run
 from engine.store.journal import Journal
+from engine.store.scope import enter_tenant, of_tenant
 from engine.worker.advance import Carrier
 
 _TENANT = "default"
@@ -58,12 +59,14 @@ class Elsewhere:
 
     async def close(self) -> None:
         """No run is held any more."""
-        async with self._carrier.database.transaction() as conn:
-            await leave_all(conn, self._carrier.name)
+        with of_tenant(_TENANT):
+            async with self._carrier.database.transaction() as conn:
+                await leave_all(conn, self._carrier.name)
 
     async def leg(self) -> _Leg:
         """The run whose stage is executed. Raises `BypassRefused` on a thread of ours."""
         new, run_id = self._new_run()
+        enter_tenant(new.tenant)
         async with self._lock:
             known = self._legs.get(new.thread_id)
             if known is None or known.run.id != run_id:

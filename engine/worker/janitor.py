@@ -18,11 +18,13 @@ from engine.runs.threads import mark_deleted
 from engine.store.checkpoints import delete_of_thread
 from engine.store.database import Connection, Database
 from engine.store.retention import is_only_janitor, prune, surplus
+from engine.store.scope import across_tenants, of_tenant
 from engine.webhooks.webhooks import count_old_webhooks, forget_webhooks
 from engine.worker.asked import require_no_open_gate
 from engine.worker.edits import require_idle
 
 _BY = "system"
+_RETENTION = "what nobody needs any more, whosever it was"
 _PAGE = 200
 _ROWS = 5_000
 
@@ -83,9 +85,10 @@ class Janitor:
             async with self._looked_at(thread) as conn:
                 old = await surplus(conn, thread.id, keep=self.keep.checkpoints) if conn else []
                 pruned, checkpoints = pruned + bool(old), checkpoints + len(old)
-        async with self.database.transaction() as conn:
-            events = await aging.count_old_events(conn, older_s=self.keep.events_s)
-            webhooks = await count_old_webhooks(conn, older_s=self.keep.webhooks_s)
+        with across_tenants(_RETENTION):
+            async with self.database.transaction() as conn:
+                events = await aging.count_old_events(conn, older_s=self.keep.events_s)
+                webhooks = await count_old_webhooks(conn, older_s=self.keep.webhooks_s)
         return Swept(deleted, pruned, checkpoints, events, webhooks)
 
     async def clean(self) -> Swept:
@@ -109,8 +112,9 @@ class Janitor:
     async def _found(self, find: Find) -> AsyncIterator[Aged]:
         after: Page | None = None
         while True:
-            async with self.database.transaction() as conn:
-                page = await find(conn, after)
+            with across_tenants(_RETENTION):
+                async with self.database.transaction() as conn:
+                    page = await find(conn, after)
             for thread in page:
                 yield thread
             if len(page) < _PAGE:
@@ -149,14 +153,16 @@ class Janitor:
 
     @asynccontextmanager
     async def _looked_at(self, thread: Aged) -> AsyncIterator[Connection | None]:
-        async with self.database.transaction() as conn:
-            yield conn if await _may_be_touched(conn, thread) else None
+        with of_tenant(thread.tenant):
+            async with self.database.transaction() as conn:
+                yield conn if await _may_be_touched(conn, thread) else None
 
     async def _repeated(self, forget: Callable[[Connection], Awaitable[int]]) -> int:
         total = 0
         while True:
-            async with self.database.transaction() as conn:
-                gone = await forget(conn) if await is_only_janitor(conn) else 0
+            with across_tenants(_RETENTION):
+                async with self.database.transaction() as conn:
+                    gone = await forget(conn) if await is_only_janitor(conn) else 0
             total += gone
             if gone < _ROWS:
                 return total

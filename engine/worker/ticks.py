@@ -15,6 +15,7 @@ from engine.runs.model import NewRun, NewThread, RunOptions
 from engine.schedules.model import Plan, Schedule
 from engine.schedules.schedules import end_schedule, next_due, note_failure, note_run
 from engine.store.database import Connection
+from engine.store.scope import across_tenants, narrow, of_tenant
 from engine.worker.intake import Intake
 
 _LOG = logging.getLogger("gatehouse.worker")
@@ -44,35 +45,39 @@ async def _fire_next(intake: Intake, this: _Pass) -> str | None:
     schedule = None
     try:
         # The schedule is held until its run is committed: other workers pass over it meanwhile.
-        async with intake.database.transaction() as conn:
-            schedule = await next_due(conn, now=this.now, without=this.seen)
-            if schedule is not None:
-                await _fire(conn, intake, schedule, this)
+        with across_tenants("schedules whose time has come"):
+            async with intake.database.transaction() as conn:
+                schedule = await next_due(conn, now=this.now, without=this.seen)
+                if schedule is not None:
+                    await _fire(conn, intake, schedule, this)
     except StoreUnavailable:
         raise
     except QueueFull as full:  # it stays due, and its time comes when there is room
         if schedule is None:
             raise
         this.full.add((schedule.tenant, str(full.facts["queue"])))
-        async with intake.database.transaction() as conn:
-            await note_throttled(conn, str(full.facts["queue"]), full, tenant=schedule.tenant)
+        with of_tenant(schedule.tenant):
+            async with intake.database.transaction() as conn:
+                await note_throttled(conn, str(full.facts["queue"]), full, tenant=schedule.tenant)
     except GatehouseError as error:
         if schedule is None:
             raise
         _LOG.warning("nothing came of cron %s: %s", schedule.id, error.detail)
-        async with intake.database.transaction() as conn:
-            gone = isinstance(error, (Forbidden, NotFound))  # the key or the thread: another time changes nothing
-            told: dict[str, Any] = {"error": error.code, "message": error.detail}
-            await note_failure(conn, schedule, told, now=this.now, goes_on=not gone)
+        gone = isinstance(error, (Forbidden, NotFound))  # the key or the thread: another time changes nothing
+        told: dict[str, Any] = {"error": error.code, "message": error.detail}
+        with of_tenant(schedule.tenant):
+            async with intake.database.transaction() as conn:
+                await note_failure(conn, schedule, told, now=this.now, goes_on=not gone)
     return schedule.id if schedule else None
 
 
 async def _fire(conn: Connection, intake: Intake, schedule: Schedule, this: _Pass) -> None:
     plan, now = schedule.plan, this.now
+    principal = await principal_of(conn, schedule.requester, tenant=schedule.tenant)
+    await narrow(conn, schedule.tenant)
     if plan.end_at is not None and plan.end_at < now:
         await end_schedule(conn, schedule)
         return
-    principal = await principal_of(conn, schedule.requester, tenant=schedule.tenant)
     principal.require("caller")
     try:
         workflow, assistant = await find_assistant(conn, intake.catalog, plan.assistant_id, schedule.tenant)

@@ -15,6 +15,7 @@ from engine.items.items import sweep_items
 from engine.queues.throttles import end_where_room
 from engine.runs import runs
 from engine.runs.dispatch import WorkingDispatcher
+from engine.store.scope import across_tenants, nobody, of_tenant
 from engine.traces.metrics import LOST_RUNS, SWEEPS
 from engine.worker.advance import Carrier
 from engine.worker.errands import Errand, Errands
@@ -51,9 +52,10 @@ class Worker:
         self._swept_at = time.monotonic()
 
     def start(self) -> None:
-        self._start_wake_ups()
-        self._sweeper = asyncio.create_task(self._sweep_for_ever(), name="sweeper")
-        self._errands.start()
+        with nobody():
+            self._start_wake_ups()
+            self._sweeper = asyncio.create_task(self._sweep_for_ever(), name="sweeper")
+            self._errands.start()
 
     async def wait(self) -> None:
         """Until the sweeper ends, which it does only by failing; raises its error."""
@@ -125,15 +127,17 @@ async def _end(task: asyncio.Task[None]) -> None:
 
 async def sweep(carrier: Carrier, *, now: datetime | None = None) -> None:
     """Wake workers for runs that nobody works on, start those of schedules, end what is over at `now`."""
-    async with carrier.database.transaction() as conn:
-        await sweep_items(conn)
-        lost = await runs.lost_runs(conn, loaded=carrier.catalog.versions)
+    with across_tenants("items whose time is over, and runs that nobody works on"):
+        async with carrier.database.transaction() as conn:
+            await sweep_items(conn)
+            lost = await runs.lost_runs(conn, loaded=carrier.catalog.versions)
     LOST_RUNS.inc(len(lost))
     for run_id in lost:
         await carrier.dispatcher.enqueue_lost(run_id)
     await _fire_timers(carrier, now)
-    async with carrier.database.transaction() as conn:
-        await end_where_room(conn, carrier.catalog.queues, now=now or datetime.now(UTC))
+    with across_tenants("queues that have room again"):
+        async with carrier.database.transaction() as conn:
+            await end_where_room(conn, carrier.catalog.queues, now=now or datetime.now(UTC))
     await fire_due(carrier.intake, now=now)
 
 
@@ -141,8 +145,9 @@ async def _fire_timers(carrier: Carrier, now: datetime | None) -> None:
     """Have happen to requests what it is time for; one to which nothing can happen keeps no other from it."""
     last, fired = None, 0
     while fired < _REQUESTS_A_SWEEP:
-        async with carrier.database.reading() as conn:
-            part = await due_requests(conn, now=now, after=last)
+        with across_tenants("requests whose time has come"):
+            async with carrier.database.reading() as conn:
+                part = await due_requests(conn, now=now, after=last)
         if not part:
             return
         last = part[-1]
@@ -153,8 +158,9 @@ async def _fire_timers(carrier: Carrier, now: datetime | None) -> None:
 async def _fire(carrier: Carrier, due: DueRequest, now: datetime | None) -> bool:
     """Whether anything has happened to a request."""
     try:
-        async with carrier.database.transaction() as conn:
-            return bool(await fire(conn, due, carrier.dispatcher, now=now))
+        with of_tenant(due.tenant):
+            async with carrier.database.transaction() as conn:
+                return bool(await fire(conn, due, carrier.dispatcher, now=now))
     except StoreUnavailable:
         raise
     except GatehouseError as error:

@@ -18,7 +18,7 @@ from engine.audit.receipts import receipt_of
 from engine.audit.signing import Signer, ring_of
 from engine.audit.verify import Verification, verify
 from engine.store.database import Connection
-from tests.engines import Bench, fresh_bench
+from tests.engines import Bench, as_owner, fresh_bench
 
 Attack = Callable[[Connection, str], Awaitable[None]]
 
@@ -39,8 +39,8 @@ class Trail:
 
     @asynccontextmanager
     async def attacked(self, attack: Attack) -> AsyncIterator[Connection]:
-        pool = self.bench.engine.database.pool
-        async with pool.connection() as conn, conn.transaction(force_rollback=True):
+        owner = as_owner(self.bench.engine.database)
+        async with owner as conn, conn.transaction(force_rollback=True):
             await conn.execute("SET LOCAL session_replication_role = replica")
             await attack(conn, self.stream)
             yield conn

@@ -32,7 +32,7 @@ from evals.worlds.faults import Fault
 from evals.worlds.sandbox import open_worlds
 from tests.cases import TWICE
 from tests.conftest import Site, fresh_database
-from tests.engines import TENANT, Bench, fresh_bench
+from tests.engines import TENANT, Bench, as_owner, fresh_bench
 from tests.stubs.openai_server import Endpoint, openai_endpoint
 
 REFUND = "billing.issue_refund"
@@ -73,7 +73,7 @@ async def paid(postgres: str, folder: Path) -> AsyncIterator[Paid]:
 async def copy_of(paid: Paid) -> AsyncIterator[Connection]:
     """The trail in the hands of a superuser; what they do to it is taken back at the end."""
     async with (
-        paid.bench.engine.database.pool.connection() as conn,
+        as_owner(paid.bench.engine.database) as conn,
         conn.transaction(force_rollback=True),
     ):
         await conn.execute("SET LOCAL session_replication_role = replica")
@@ -317,7 +317,7 @@ async def test_every_attempt_of_every_call_is_begun_and_ended_once_in_the_trail(
 async def test_a_record_that_was_not_committed_does_not_exist(paid: Paid) -> None:
     before = await paid.records()
 
-    async with paid.bench.engine.database.pool.connection() as conn, conn.transaction(force_rollback=True):
+    async with as_owner(paid.bench.engine.database) as conn, conn.transaction(force_rollback=True):
         await append(conn, paid.run.subject(), Event.RUN_FINISHED, {"never": True})
 
     assert await paid.records() == before

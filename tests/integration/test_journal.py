@@ -18,7 +18,8 @@ from tests.engines import Bench, fresh_bench
 @pytest.fixture(scope="module")
 async def bench(postgres: str, folder: Path) -> AsyncIterator[Bench]:
     async with fresh_bench(postgres, folder) as bench:
-        await bench.rows("CREATE TABLE mark (at bigserial, said text)")
+        await bench.rows("CREATE TABLE mark (at bigint GENERATED ALWAYS AS IDENTITY, said text)")
+        await bench.rows("GRANT ALL ON mark TO gatehouse_app")
         yield bench
 
 

@@ -25,7 +25,7 @@ from engine.webhooks.sending import Sender
 from engine.webhooks.targets import Targets
 from engine.webhooks.webhooks import retry_webhook
 from tests.conftest import TRIALS
-from tests.engines import TENANT, Bench, fresh_bench
+from tests.engines import TENANT, Bench, as_owner, fresh_bench
 from tests.receivers import SECRET, Receiver, answer, guide_code, receiving
 
 LOCAL = Targets.of(["127.0.0.0/8"])
@@ -167,7 +167,7 @@ async def test_a_change_that_is_not_kept_is_told_to_nobody(bench: Bench) -> None
     await bench.rows("DELETE FROM webhook")
     await bench.rows("UPDATE approval SET expires_at = now() - interval '1s' WHERE id = %s", request.id)
 
-    async with bench.engine.database.pool.connection() as conn, conn.transaction(force_rollback=True):
+    async with as_owner(bench.engine.database) as conn, conn.transaction(force_rollback=True):
         assert await fire(conn, due(request), bench.wake_ups) == ["expired"]
 
     assert await told(bench) == []

@@ -43,7 +43,7 @@ async def test_a_case_is_carried_through_it_and_only_listeners_go_around_it(site
             await bench.go_on()
 
             around = [query for who, query in conn.execute(WHO).fetchall() if who != ROLE]
-            prepared = await bench.rows("SELECT 1 FROM pg_prepared_statements")
+            prepared = await bench.engine.database.fetch("SELECT 1 FROM pg_prepared_statements")
             assert (await bench.again(leg)).outcome == "completed"
 
     assert request.status == "pending"

@@ -18,7 +18,7 @@ from engine.store.retention import is_only_janitor, prune, surplus
 from engine.worker.dispatchers import ProcrastinateDispatcher
 from engine.worker.janitor import Janitor, Keep, Swept
 from tests.conftest import TRIALS
-from tests.engines import TENANT, Bench, fresh_bench
+from tests.engines import TENANT, Bench, as_owner, fresh_bench
 
 AT_ONCE = Keep(checkpoints=1, resting_s=0, events_s=0, webhooks_s=0, ephemeral_s=0)
 TABLES = {
@@ -85,10 +85,11 @@ async def test_keeping_one_checkpoint_leaves_what_langgraph_itself_would_leave(
     run = await talk(bench, 3) if workflow == "talk" else await replace(bench, workflow=workflow).played(value)
     before = await rows_of(bench, run.thread_id)
 
-    async with bench.engine.database.pool.connection() as conn, conn.transaction(force_rollback=True):
-        await prune(conn, run.thread_id, await surplus(conn, run.thread_id, keep=1))
-        ours = await rows_of(bench, run.thread_id, conn)
-    await AsyncPostgresSaver(bench.engine.database.pool).aprune([run.thread_id], strategy="keep_latest")
+    async with as_owner(bench.engine.database) as conn:
+        async with conn.transaction(force_rollback=True):
+            await prune(conn, run.thread_id, await surplus(conn, run.thread_id, keep=1))
+            ours = await rows_of(bench, run.thread_id, conn)
+        await AsyncPostgresSaver(conn).aprune([run.thread_id], strategy="keep_latest")
 
     assert before != ours
     assert ours == await rows_of(bench, run.thread_id)

@@ -120,16 +120,18 @@ import asyncio, sys
 from datetime import datetime
 from engine.approvals.timers import due_requests, fire
 from engine.store.database import Database
+from engine.store.scope import across_tenants
 from engine.worker.dispatchers import InlineDispatcher
 
 async def main(dsn, now):
     database = Database(dsn, size=4)
     await database.open()
-    async with database.transaction() as conn:
-        for due in await due_requests(conn, now=now):
-            print(due.id, await fire(conn, due, InlineDispatcher(), now=now))
-        print("fired", flush=True)
-        await asyncio.sleep(60)
+    with across_tenants("a test", tenant="default"):
+        async with database.transaction() as conn:
+            for due in await due_requests(conn, now=now):
+                print(due.id, await fire(conn, due, InlineDispatcher(), now=now))
+            print("fired", flush=True)
+            await asyncio.sleep(60)
 
 asyncio.run(main(sys.argv[1], datetime.fromisoformat(sys.argv[2])))
 """

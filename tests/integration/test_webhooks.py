@@ -20,7 +20,7 @@ from engine.webhooks.sending import Sender
 from engine.webhooks.targets import Targets
 from engine.webhooks.webhooks import Webhook, retry_webhook, search_webhooks
 from tests.conftest import TRIALS
-from tests.engines import TENANT, Bench, fresh_bench
+from tests.engines import TENANT, Bench, as_owner, fresh_bench
 from tests.receivers import SECRET, Receiver, answer, guide_code, receiving
 
 LOCAL = Targets.of(["127.0.0.0/8"])
@@ -234,7 +234,7 @@ async def test_an_end_that_is_not_kept_is_told_to_nobody(bench: Bench, receiver:
         held = await runs.claim(conn, run.id, owner="a worker that loses its database", lease_s=60)
     assert held
 
-    async with bench.engine.database.pool.connection() as conn, conn.transaction(force_rollback=True):
+    async with as_owner(bench.engine.database) as conn, conn.transaction(force_rollback=True):
         await runs.finish(conn, held, bench.wake_ups, "success", "completed")
 
     assert ((await bench.again(run)).status, await kept(bench)) == ("running", [])

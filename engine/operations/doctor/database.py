@@ -12,7 +12,7 @@ from engine.store.database import Connection
 from engine.store.migrate import missing_migrations, require_no_surprise
 from engine.store.server import server_facts
 
-_OLDEST = 140_000
+_OLDEST = 150_000
 _SKEW_WARN_S, _SKEW_FAIL_S = 1.0, 30.0
 BESIDE_THE_POOL = 6
 """Connections of a process outside of its pool: the wake-ups' own and those that listen."""
@@ -30,7 +30,7 @@ async def examine_database(conn: Connection, settings: Settings) -> list[Finding
 def _server(facts: DictRow) -> Finding:
     says = f"PostgreSQL {facts['version']}, {facts['encoding']}; no extension is needed."
     if facts["version_num"] < _OLDEST:
-        return Finding("database", "fail", says, "Use PostgreSQL 14 or newer.")
+        return Finding("database", "fail", says, "Use PostgreSQL 15 or newer.")
     if facts["encoding"] != "UTF8":
         return Finding("database", "fail", says, "Create the database anew with ENCODING 'UTF8'.")
     if facts["standby"]:
