@@ -7,6 +7,7 @@ from uuid import UUID
 import typer
 from rich.markup import escape
 
+from commands.exporting import export, verify_bundle
 from commands.proof import evidence_of, this_signer
 from commands.scanning import secrets_scan
 from commands.terminal import explained, minute, say, shorten, show_json, show_table
@@ -23,7 +24,9 @@ from engine.settings import read_settings
 from engine.store.database import Connection
 from engine.store.scope import across_tenants
 
-app = typer.Typer(no_args_is_help=True, help="The audit trail: verify, explain, search, erase, keys.")
+app = typer.Typer(no_args_is_help=True, help="The audit trail: verify, explain, search, export, erase, keys.")
+app.command()(export)
+app.command("verify-bundle")(verify_bundle)
 app.command("secrets-scan")(secrets_scan)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Output for programs.")]

@@ -1,7 +1,13 @@
 """What proves the trail without this installation: the standard library and `cryptography` are all that it takes."""
 
+import base64
 import hashlib
-from collections.abc import Mapping, Sequence
+import json
+import sys
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -88,3 +94,85 @@ def _node_hash(left: bytes, right: bytes) -> bytes:
 def _split(size: int) -> int:
     """The largest power of two below `size`."""
     return 1 << (size - 1).bit_length() - 1
+
+
+def problems_of(files: Mapping[str, bytes], trusted: Mapping[str, bytes] | None = None) -> list[str]:
+    """What is wrong with an exported bundle, given by the names of its files; nothing, where it proves what it says.
+
+    Without `trusted` (public keys by id) the key that the bundle itself names is taken: compare its id with one that
+    you know.
+    """
+    try:
+        manifest = json.loads(files["manifest.json"])
+        own = {key_id_of(public): public for public in map(bytes.fromhex, manifest["public_keys"])}
+        keys = own if trusted is None else trusted
+        signature = bytes.fromhex(files["manifest.sig"].decode())
+        if not is_signed(keys, manifest["key_id"], "bundle", files["manifest.json"], signature):
+            return ["manifest.json is not signed by a trusted key"]
+        found = [*_changed(files, manifest["files"]), *_broken(files, manifest)]
+        return found or _unproved(files, keys, manifest)
+    except (KeyError, ValueError, TypeError, IndexError) as error:
+        return [f"the bundle cannot be read: {error!r}"]
+
+
+def _changed(files: Mapping[str, bytes], digests: Mapping[str, str]) -> Iterator[str]:
+    for name in sorted({*files, *digests} - {"manifest.json", "manifest.sig"}):
+        if name not in files or name not in digests:
+            yield f"{name} {'is missing' if name in digests else 'does not belong to the bundle'}"
+        elif hashlib.sha256(files[name]).hexdigest() != digests[name]:
+            yield f"{name} was changed"
+
+
+def _broken(files: Mapping[str, bytes], manifest: Mapping[str, Any]) -> Iterator[str]:
+    previous, count = START, 0
+    for count, link in enumerate(_links(files), start=1):
+        digest = link_hash(manifest["stream"], count, previous, link["canon"].encode())
+        if (link["seq"], link["hash"]) != (count, digest.hex()):
+            yield f"record {count} does not follow from the one before it"
+            return
+        if not _says_what_was_recorded(link):
+            yield f"what record {count} says of people is not what was recorded"
+        previous = digest
+    if [count, previous.hex()] != manifest["head"]:
+        yield "the records do not end where the manifest says"
+
+
+def _says_what_was_recorded(link: Mapping[str, Any]) -> bool:
+    if link["payload"] is None:  # there was none, or it was erased
+        return True
+    expected = json.loads(link["canon"])["data"]["sealed"]["sha256"]
+    return bool(hashlib.sha256(base64.b64decode(link["payload"])).hexdigest() == expected)
+
+
+def _unproved(files: Mapping[str, bytes], keys: Mapping[str, bytes], manifest: Mapping[str, Any]) -> list[str]:
+    """The newest checkpoint that names the chain names it as it is here."""
+    proof = json.loads(files["checkpoint.json"])
+    body, signature = proof["body"].encode(), bytes.fromhex(proof["signature"])
+    if not is_signed(keys, proof["key_id"], "checkpoint", body, signature):
+        return ["the checkpoint is not signed by a trusted key"]
+    link = _links(files)[proof["seq"] - 1]
+    leaf = leaf_of(manifest["stream"], link["seq"], bytes.fromhex(link["hash"]))
+    root = root_of_path(leaf, proof["index"], proof["size"], [bytes.fromhex(step) for step in proof["path"]])
+    return [] if root and root.hex() == json.loads(body)["root"] else ["the checkpoint does not cover these records"]
+
+
+def _links(files: Mapping[str, bytes]) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in files["records.jsonl"].splitlines()]
+
+
+def files_of(bundle: Path) -> dict[str, bytes]:
+    """The files of a bundle, by name. Raises `OSError`, `zipfile.BadZipFile`."""
+    with zipfile.ZipFile(bundle) as packed:
+        return {name: packed.read(name) for name in packed.namelist()}
+
+
+def main() -> int:
+    """`python verify.py BUNDLE.zip [PUBLIC_KEY …]`: exit code 0 where the bundle proves what it says."""
+    trusted = {key_id_of(public): public for public in map(bytes.fromhex, sys.argv[2:])}
+    found = problems_of(files_of(Path(sys.argv[1])), trusted or None)
+    sys.stdout.write("\n".join(found or ["The bundle is whole."]) + "\n")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -71,6 +71,13 @@ def opened(stream: str, data: Data, payload: bytes | None, salt: bytes | None) -
     return rest | dict(json.loads(found[_BLIND:]))
 
 
+def text_of(stream: str, data: Data, payload: bytes | None, salt: bytes | None) -> bytes | None:
+    """What the digest in a record was made of; None where there is nothing, or nothing left, to read."""
+    mark = data.get(_MARK)
+    found = _text(stream, str(mark.get("sha256")), payload, salt) if isinstance(mark, dict) else ""
+    return found if isinstance(found, bytes) else None
+
+
 def _text(stream: str, digest: str, payload: bytes | None, salt: bytes | None) -> bytes | str:
     if payload is None:
         return ALTERED
