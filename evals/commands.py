@@ -15,6 +15,7 @@ from contracts.errors import GatehouseError
 from engine.opening import find_registry
 from engine.settings import read_settings
 from evals import report
+from evals.attacks.commands import attacks_command
 from evals.baseline import Flip
 from evals.case_files import CaseFolder
 from evals.gate import FAILED, PASSED, USAGE, Selection, accept, exit_code, flips_against_baseline, select
@@ -27,6 +28,8 @@ _WIDTH = 150
 """Columns of a page that goes to no terminal."""
 
 app = typer.Typer(help="Run recorded cases through the real engine, offline.", no_args_is_help=True)
+
+app.command("attacks")(attacks_command)
 
 Workflows = Annotated[list[str] | None, typer.Argument(help="Workflows; by default all that have cases.")]
 CaseNames = Annotated[list[str] | None, typer.Option("--case", help="Only this case; may be repeated.")]

@@ -1,14 +1,19 @@
 """How far a run of cases is: a bar on a terminal, one line per 10 % elsewhere."""
 
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from evals.run import Result
-
 _PARTS = 10
+
+
+class Finished(Protocol):
+    """Anything that has passed or not."""
+
+    @property
+    def status(self) -> str: ...
 
 
 class CaseProgress:
@@ -38,7 +43,7 @@ class CaseProgress:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._bar.stop()
 
-    def advance(self, result: Result) -> None:
+    def advance(self, result: Finished) -> None:
         """Count one finished case."""
         tenth_before = self._finished * _PARTS // self._total
         self._finished += 1
