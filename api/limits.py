@@ -7,9 +7,10 @@ from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
 
 from api.bodies import Body
-from api.door import Operator, Reader, TheEngine
-from contracts.errors import NotFound
+from api.door import Anybody, Operator, Reader, TheEngine
+from contracts.errors import NotFound, Unauthenticated
 from engine.access.keys import Principal
+from engine.gateway.outcomes import call_is_off
 from engine.limits import switches
 from engine.limits.breakers import breakers_of
 from engine.limits.report import Line, Wanted, caps_of
@@ -58,6 +59,18 @@ class SwitchShown(BaseModel):
         return cls(off=switch.off, **vars(switch))
 
 
+class TokenBody(Body):
+    """The token of a call."""
+
+    token: Annotated[str, Field(max_length=16_384, description="As the outside system received it.")]
+
+
+class Introspected(BaseModel):
+    """What RFC 7662 asks for at least."""
+
+    active: bool
+
+
 @router.get("/switches")
 async def list_switches(
     engine: TheEngine,
@@ -104,6 +117,21 @@ async def breakers(engine: TheEngine, principal: Reader) -> list[Json]:
     """Tools and models that have failed lately: how often, and until when they are left alone."""
     async with engine.database.reading() as conn:
         return await breakers_of(conn, tenant=principal.tenant)
+
+
+@router.post("/capabilities/introspection")
+async def introspect(body: TokenBody, engine: TheEngine, principal: Anybody) -> Introspected:
+    """Whether the token of a call still counts (RFC 7662): not once what makes the call is switched off."""
+    credentials = engine.carrier.systems.credentials
+    try:
+        claims = credentials.mint.read(body.token) if credentials else {}
+    except Unauthenticated:
+        return Introspected(active=False)
+    if claims.get("tenant") != principal.tenant:
+        return Introspected(active=False)
+    async with engine.database.reading() as conn:
+        off = await call_is_off(conn, str(claims["txn"]), str(claims["aud"]).partition("@")[0], tenant=principal.tenant)
+    return Introspected(active=not off)
 
 
 async def _name(conn: Connection, engine: Engine, principal: Principal, body: OffBody) -> str:

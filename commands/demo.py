@@ -20,6 +20,7 @@ from typer.core import TyperGroup
 from commands.approvals import print_card
 from commands.backpressure import backpressure
 from commands.client import call
+from commands.looping import loop
 from commands.own_servers import wait_until_up
 from commands.serving import free_port
 from commands.steps import print_step
@@ -205,3 +206,4 @@ def _keys(settings: Settings) -> tuple[str, str]:
 
 
 app.command()(backpressure)
+app.command()(loop)

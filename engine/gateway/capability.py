@@ -11,11 +11,11 @@ from typing import Any
 import httpx
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
-from joserfc.jwk import OKPKey
+from joserfc.jwk import KeySet, OKPKey
 
 from contracts.errors import ConfigurationError
 from contracts.tool import AnyTool
-from engine.access.tokens import sign
+from engine.access.tokens import Claims, read_own, refused, sign
 from engine.store.keyfile import read_or_make
 
 LIFE_S = 60
@@ -66,6 +66,13 @@ class Mint:
     def published(self) -> dict[str, Any]:
         """The public keys, as outside systems look them up."""
         return {"keys": [key.as_dict(private=False) | {"use": "sig", "alg": "Ed25519"} for key in self._published]}
+
+    def read(self, token: str) -> Claims:
+        """What one of our own capabilities says. Raises `Unauthenticated`, also for one that is over."""
+        claims = read_own(token, KeySet([*self._published]))
+        if claims.get("iss") != self._issuer or not isinstance(claims.get("tenant"), str):
+            raise refused("it is no capability of this server")
+        return claims
 
     def _claims(self, behalf: OnBehalf, *, audience: str) -> dict[str, Any]:
         now = int(time.time())

@@ -103,13 +103,15 @@ class Repeats(Control):
         said = f"{intent.tool.name!r} with these arguments"
         if made.same_failed >= budget.same_failure:
             raise RepeatedFailure(
-                f"{said} has failed {made.same_failed} times in this case: {made.last_failure}",
+                f"{said} has failed {made.same_failed} times in this case: {made.last_failure} "
+                f"{await admission.tried(conn, call.run.case_id)}",
                 hint="A person takes the case up.",
                 facts={"tool": intent.tool.name, "failures": made.same_failed},
             )
         if not intent.tool.writes and made.same > budget.same_call:
             raise LoopDetected(
-                f"{said} was called {budget.same_call} times in this case without anything else coming of it.",
+                f"{said} was called {budget.same_call} times in this case without anything else coming of it. "
+                f"{await admission.tried(conn, call.run.case_id)}",
                 hint="A person takes the case up.",
                 facts={"tool": intent.tool.name, "calls": budget.same_call},
             )

@@ -14,6 +14,7 @@ from contracts.event import Event
 from contracts.tool import AnyTool
 from engine.access.keys import Principal
 from engine.audit import audit
+from engine.limits.switches import Scope, which_is_off
 from engine.runs.dispatch import Dispatcher
 from engine.runs.model import Run
 from engine.runs.runs import NextLeg, active_runs, create_resume, get_run
@@ -120,6 +121,16 @@ async def effect_of_approval(conn: Connection, approval_id: str, *, tenant: str)
     if row is None:
         raise NotFound(f"Approval {approval_id} was not consumed by any call.")
     return Effect.of(row)
+
+
+async def call_is_off(conn: Connection, run_id: str, tool: str, *, tenant: str) -> bool:
+    """Whether what makes a call is switched off: its tenant, workflow, run or tool; so is a run that there is not."""
+    try:
+        run = await get_run(conn, run_id, tenant=tenant)
+    except NotFound:
+        return True
+    asked: list[tuple[Scope, str]] = [("workflow", run.workflow), ("run", run.id), ("run", run.case_id), ("tool", tool)]
+    return await which_is_off(conn, asked, tenant=tenant) is not None
 
 
 async def park(conn: Connection, run: Run, interrupt_id: str, value: Mapping[str, Any]) -> None:

@@ -1,6 +1,6 @@
 """Whether one call may be made now: one statement asks everything, and the first reason against it is heard."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from math import ceil
 
 from psycopg.types.json import Jsonb
@@ -19,6 +19,7 @@ from engine.store.database import Connection
 from engine.store.sql import load_queries
 
 _SQL = load_queries(__file__)
+_LONGEST_REASON = 120
 
 
 async def stand(conn: Connection, ask: Ask) -> Standing:
@@ -26,9 +27,16 @@ async def stand(conn: Connection, ask: Ask) -> Standing:
 
     Holds the rows of the limits until then, so it comes last in a transaction, behind the audit trail.
     """
-    (row,) = await (await conn.execute(_SQL["admit"], ask.row())).fetchall()
+    takes = ask.kind == "model" or ask.shares or ask.rates
+    (row,) = await (await conn.execute(_SQL["admit" if takes else "look"], ask.row())).fetchall()
+    novel = row["unknown"] and await _is_news(conn, ask)
     used = tuple(row["used"] or ())
-    return Standing(row["off"], row["broken"], row["paced"] or {}, used, row["iterations"], row["novel"])
+    return Standing(row["off"], row["broken"], row["paced"] or {}, used, row["iterations"], novel)
+
+
+async def _is_news(conn: Connection, ask: Ask) -> bool:
+    row = await (await conn.execute(_SQL["learn"], ask.row())).fetchone()
+    return bool(row and row["novel"])
 
 
 def require_on(ask: Ask, standing: Standing) -> None:
@@ -44,14 +52,22 @@ def require_on(ask: Ask, standing: Standing) -> None:
     )
 
 
-def require_no_loop(ask: Ask, standing: Standing) -> None:
-    """Raises `LoopDetected` where a model stage was executed too often without an end."""
+async def require_no_loop(conn: Connection, ask: Ask, standing: Standing) -> None:
+    """Raises `LoopDetected`, with what was tried, where a model stage was executed too often without an end."""
     if ask.iterations and standing.iterations >= ask.iterations:
         raise LoopDetected(
-            f"Stage {ask.stage!r} has asked its model {standing.iterations} times without coming to an end.",
-            hint="A person takes the case up; what was tried stands in its trail.",
+            f"Stage {ask.stage!r} has asked its model {standing.iterations} times without coming to an end. "
+            f"{await tried(conn, ask.case_id)}",
+            hint="A person takes the case up.",
             facts={"stage": ask.stage, "iterations": standing.iterations},
         )
+
+
+async def tried(conn: Connection, case_id: str) -> str:
+    """What a case has tried, in one sentence for whoever takes it up."""
+    rows = await (await conn.execute(_SQL["tried"], {"case_id": case_id})).fetchall()
+    said = [f"{row['tool']} {row['calls']}x {row['state']}{_because(row['said'])}" for row in rows]
+    return f"Tried: {'; '.join(said)}." if said else "It has called no tool."
 
 
 def require_in_pace(ask: Ask, standing: Standing) -> None:
@@ -107,8 +123,9 @@ async def admit(conn: Connection, ask: Ask, controls: Collection[str]) -> Standi
     for name, judge in JUDGES.items():
         if name in controls:
             judge(ask, standing)
-    if "breakers" in controls:
-        await require_whole(conn, ask, standing)
+    for name, look in LOOKS.items():
+        if name in controls:
+            await look(conn, ask, standing)
     return standing
 
 
@@ -119,13 +136,22 @@ async def settle(conn: Connection, call_key: str, actual: Mapping[str, int], *, 
 
 JUDGES: dict[str, Callable[[Ask, Standing], None]] = {
     "kill-switches": require_on,
-    "loops": require_no_loop,
     "rate-limits": require_in_pace,
     "budget-caps": require_budget,
 }
-"""By the name of the control; `breakers` beside them, which may have to become a probe."""
+"""By the name of the control: those that judge what was answered."""
 
-CONTROLS = (*JUDGES, "breakers")
+LOOKS: dict[str, Callable[[Connection, Ask, Standing], Awaitable[None]]] = {
+    "loops": require_no_loop,
+    "breakers": require_whole,
+}
+"""Those that have to look further."""
+
+CONTROLS = (*JUDGES, *LOOKS)
+
+
+def _because(said: str | None) -> str:
+    return f" ({said[:_LONGEST_REASON]})" if said else ""
 
 
 def _kind_of(period: str) -> str:

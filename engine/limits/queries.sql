@@ -17,10 +17,6 @@ WITH wanted AS (
     SELECT %(call_key)s, %(tenant)s, %(run_id)s, %(kind)s, %(stage)s, %(step)s,
            (SELECT coalesce(jsonb_agg(to_jsonb(wanted)), '[]') FROM wanted)
     WHERE %(kind)s = 'model' OR EXISTS (SELECT 1 FROM wanted)
-), fresh AS (
-    INSERT INTO known_use (tenant, workflow, stage, tool)
-    SELECT %(tenant)s, %(workflow)s, %(stage)s, %(name)s WHERE %(kind)s = 'tool'
-    ON CONFLICT DO NOTHING RETURNING tool
 ), paced AS (
     INSERT INTO rate_limit AS r (tenant, name, every_s, free_at)
     SELECT p.tenant, p.name, p.every_s, clock_timestamp() + make_interval(secs => p.every_s)
@@ -37,13 +33,32 @@ SELECT (SELECT to_jsonb(k) FROM kill_switch k
        (SELECT jsonb_build_object('state', state, 'for_s', extract(epoch FROM open_until - clock_timestamp()))
         FROM breaker WHERE tenant = %(tenant)s AND name = %(breaker)s) AS broken,
        (SELECT jsonb_object_agg(name, ahead_s) FROM paced) AS paced,
-       (SELECT EXISTS (SELECT 1 FROM fresh) AND EXISTS (
-            SELECT 1 FROM known_use WHERE tenant = %(tenant)s AND workflow = %(workflow)s
-                                      AND first_at < now() - interval '1 day')) AS novel,
+       %(kind)s = 'tool' AND NOT EXISTS (
+           SELECT 1 FROM known_use WHERE tenant = %(tenant)s AND workflow = %(workflow)s AND stage = %(stage)s
+                                     AND tool = %(name)s) AS unknown,
        (SELECT jsonb_agg(to_jsonb(taken)) FROM taken) AS used,
        (SELECT count(DISTINCT step) FROM held_call
         WHERE %(kind)s = 'model' AND run_id = %(run_id)s AND kind = 'model' AND stage = %(stage)s
           AND step <> %(step)s) AS iterations;
+
+-- name: look
+-- The same for a call of a tool that takes nothing of any cap or rate.
+SELECT (SELECT to_jsonb(k) FROM kill_switch k
+        JOIN unnest(%(switch_scopes)s::text[], %(switch_names)s::text[]) AS s(scope, name) USING (scope, name)
+        WHERE k.tenant = %(tenant)s AND k.on_at IS NULL LIMIT 1) AS off,
+       (SELECT jsonb_build_object('state', state, 'for_s', extract(epoch FROM open_until - clock_timestamp()))
+        FROM breaker WHERE tenant = %(tenant)s AND name = %(breaker)s) AS broken,
+       NOT EXISTS (
+           SELECT 1 FROM known_use WHERE tenant = %(tenant)s AND workflow = %(workflow)s AND stage = %(stage)s
+                                     AND tool = %(name)s) AS unknown,
+       NULL AS paced, NULL AS used, 0 AS iterations;
+
+-- name: learn
+-- Remember that a stage calls a tool, and say whether that is news of a workflow that has worked for a day.
+INSERT INTO known_use (tenant, workflow, stage, tool) VALUES (%(tenant)s, %(workflow)s, %(stage)s, %(name)s)
+ON CONFLICT DO NOTHING
+RETURNING EXISTS (SELECT 1 FROM known_use WHERE tenant = %(tenant)s AND workflow = %(workflow)s
+                                            AND first_at < now() - interval '1 day') AS novel;
 
 -- name: settle
 -- Replace what a model call held by what it came to.
@@ -154,3 +169,7 @@ DELETE FROM refusal_count WHERE tenant = %(tenant)s AND since < now() - interval
 SELECT scope, period LIKE 'case:%%' AS of_case, unit, used FROM limit_use
 WHERE tenant = %(tenant)s AND scope = ANY (%(scopes)s)
   AND period IN (to_char(now() AT TIME ZONE %(timezone)s, 'YYYY-MM-DD'), 'case:' || %(case_id)s);
+
+-- name: tried
+-- What a case has called that has ended, and how.
+SELECT tool, state, calls, said FROM tried_call WHERE case_id = %(case_id)s AND state <> 'started' ORDER BY tool, state LIMIT 20;

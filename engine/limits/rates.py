@@ -13,6 +13,7 @@ from engine.store.sql import load_queries
 _SQL = load_queries(__file__)
 _MINUTE_S = 60.0
 _BURST_SHARE = 6
+_SHORTEST_WAIT_S = 0.001
 
 
 @dataclass(frozen=True)
@@ -44,4 +45,5 @@ async def take(conn: Connection, rate: Rate) -> float:
     if await (await conn.execute(_SQL["take"], params)).fetchone():
         return 0.0
     row = await (await conn.execute(_SQL["ahead"], params)).fetchone()
-    return max(0.0, row["ahead_s"] + rate.every_s - rate.burst * rate.every_s) if row else 0.0
+    # A place that has come free between the two statements was not taken either.
+    return max(_SHORTEST_WAIT_S, row["ahead_s"] + rate.every_s - rate.burst * rate.every_s if row else 0.0)

@@ -19,7 +19,9 @@ from contracts.errors import (
     DigestMismatch,
     GatehouseError,
     LeaseLost,
+    LoopDetected,
     NotFound,
+    RepeatedFailure,
     RunGivenUp,
     StoreUnavailable,
     VersionChanged,
@@ -199,7 +201,9 @@ class Carrier:
             await journal.flush()
         except (psycopg.DataError, DigestMismatch, NotFound):
             journal.discard()  # what cannot be written is what failed; the run ends where it last stood
-        await self._finish(run, journal, _Ending("error", "failed_safe", problem))
+        # One that was going round in circles broke nothing: a person takes it up, with what it tried.
+        handed_off = isinstance(error, LoopDetected | RepeatedFailure)
+        await self._finish(run, journal, _Ending("error", "handed_off" if handed_off else "failed_safe", problem))
 
     def _saver(self, run: Run, journal: Journal, workflow: Workflow) -> FencedSaver:
         trail = audit.Trail(audit.stream_of(run.thread_id), journal.note)

@@ -157,6 +157,7 @@ async def test_a_loop_that_its_graph_forgot_to_bound_ends_after_ten_rounds(bench
 
     assert len((await trial.state(run))["receipts"]) == (15 if removed else 10)
     assert await problem_of(trial, run) == ("" if removed else "loop_detected")
+    assert (await trial.again(run)).outcome == ("completed" if removed else "handed_off")
 
 
 @pytest.mark.parametrize("removed", [False, True])

@@ -19,6 +19,7 @@ LATER = RUN | {"after_seconds": 3600}
 ITEM = {"namespace": ["notes"], "key": "a"}
 READS = {
     "post /approvals/batch/preview",
+    "post /capabilities/introspection",
     "post /assistants/search",
     "post /assistants/count",
     "post /assistants/{assistant_id}/versions",

@@ -11,8 +11,10 @@ from typing import Any
 import httpx
 import pytest
 
+from api.limits import TokenBody, introspect
 from contracts.errors import Forbidden, NotFound, SwitchedOff
 from engine.access.keys import Principal
+from engine.gateway.capability import OnBehalf
 from engine.gateway.outbox import Outbox
 from engine.limits.switches import Scope, Switch, switch_off, switch_on, switches
 from nodes.effect import carries_out
@@ -104,6 +106,24 @@ async def test_what_stands_in_the_outbox_is_not_sent_while_its_tool_is_off(bench
 
     assert (while_off, after, len(system.acts)) == (0, 1, 1)
     assert (await effect_of(trial, run))["attempt"] == 1
+
+
+async def test_a_token_that_is_under_way_no_longer_counts_once_its_run_is_off(bench: Bench) -> None:
+    run = await bench.open_case()
+    credentials = bench.engine.carrier.systems.credentials
+    assert credentials
+    behalf = OnBehalf("key:ada", TENANT, run.actor, run.version, run.id, "approval:1", "d" * 64)
+    request = httpx.Request("POST", "http://counter/presses", json={})
+    token = credentials.mint.capability(behalf, counter.press, request, writes=True)
+    anybody = Principal("key:counter", frozenset({"caller"}), frozenset(), TENANT)
+
+    before = await introspect(TokenBody(token=token), bench.engine, anybody)
+    foreign = await introspect(TokenBody(token=token), bench.engine, STRANGER)
+    await off(bench, "run", run.id)
+    after = await introspect(TokenBody(token=token), bench.engine, anybody)
+    forged = await introspect(TokenBody(token=token[:-4] + "AAAA"), bench.engine, anybody)
+
+    assert [each.active for each in (before, foreign, after, forged)] == [True, False, False, False]
 
 
 async def test_over_http_only_an_operator_stops_what_there_is(trial_url: str, trial_people: People) -> None:
