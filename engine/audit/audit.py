@@ -152,3 +152,8 @@ async def head(conn: Connection, stream: str) -> tuple[int, bytes] | None:
     """Sequence number and hash at which a chain says it ends."""
     row = await (await conn.execute(_SQL["head"], {"stream": stream})).fetchone()
     return (row["seq"], bytes(row["hash"])) if row else None
+
+
+async def salts(conn: Connection) -> dict[bytes, bytes]:
+    """What sealed payloads can be read with, by the id that each begins with; see `engine.store.vault.salt_id`."""
+    return {bytes(row["id"]): bytes(row["salt"]) for row in await (await conn.execute(_SQL["salts"])).fetchall()}

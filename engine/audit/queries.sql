@@ -119,3 +119,7 @@ ORDER BY t.id LIMIT %(most)s;
 -- name: erase
 -- Forget what the payloads of these chains are read with.
 SELECT audit_erase(%(streams)s) AS keys;
+
+-- name: salts
+-- What payloads can be read with, by the id that they begin with; those that were erased are gone.
+SELECT id, salt FROM audit_salt WHERE salt IS NOT NULL;

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from contracts.errors import InvalidRequest
 from contracts.sensitive import find_keys
+from engine.audit.audit import salts
 from engine.credentials.redactor import Redactor, is_maskable
 from engine.runs.threads import tenants_of_threads
 from engine.store.database import Connection
@@ -67,7 +68,7 @@ async def scan(conn: Connection, searched: Searched, key: bytes | None, files: I
 async def _everywhere(
     conn: Connection, key: bytes | None, files: Iterable[Path]
 ) -> AsyncIterator[tuple[str, str, str]]:
-    async for stored in everything_stored(conn, key, await tenants_of_threads(conn)):
+    async for stored in everything_stored(conn, key, await tenants_of_threads(conn), await salts(conn)):
         yield f"{stored.table}.{stored.column}", stored.row, stored.text
     for path in files:
         for place, text in _pieces(path):

@@ -3,13 +3,15 @@
 Sealed values are opened, so that what is inside is looked at, too.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 
 from psycopg import sql
 from psycopg.rows import DictRow
 
+from engine.store import vault
 from engine.store.database import Connection
 from engine.store.seal import SealedSerializer
 from engine.store.sql import load_queries
@@ -29,11 +31,15 @@ class Stored:
     text: str
 
 
-async def everything_stored(conn: Connection, key: bytes | None, tenants: Mapping[str, str]) -> AsyncIterator[Stored]:
-    """Every text, JSON and byte value of every table; expects a transaction. `tenants` are those of threads, by id.
+async def everything_stored(
+    conn: Connection, key: bytes | None, tenants: Mapping[str, str], salts: Mapping[bytes, bytes]
+) -> AsyncIterator[Stored]:
+    """Every text, JSON and byte value of every table; expects a transaction.
 
+    `tenants` are those of threads, by id; `salts` open the payloads of audit records, by the ids that these begin with.
     Without the key that sealed the checkpoints they are passed over. Raises `SealBroken` for one sealed by another.
     """
+    opens = {"blob": partial(_opened, key=key, tenants=tenants), "payload": partial(_unsealed, salts=salts)}
     columns = await (await conn.execute(_SQL["text_columns"])).fetchall()
     for (schema, table), found in groupby(columns, key=lambda row: (row["schema"], row["table"])):
         listed = list(found)
@@ -45,30 +51,35 @@ async def everything_stored(conn: Connection, key: bytes | None, tenants: Mappin
             await cursor.execute(query)
             while rows := await cursor.fetchmany(_BATCH):
                 for row in rows:
-                    for stored in _values(table, listed, row, key, tenants):
+                    for stored in _values(table, listed, row, opens):
                         yield stored
 
 
 def _values(
-    table: str, columns: list[DictRow], row: DictRow, key: bytes | None, tenants: Mapping[str, str]
+    table: str, columns: list[DictRow], row: DictRow, opens: Mapping[str, Callable[[DictRow], bytes | None]]
 ) -> list[Stored]:
     place = ", ".join(f"{name}={row[name]}" for name in columns[0]["primary_key"]) or row["_place"]
     found = []
     for name in (column["column"] for column in columns):
         value = row[name]
-        if name == "blob" and value is not None and "thread_id" in row:
-            value = _opened(row, bytes(value), key, tenants)
+        if name in opens and isinstance(value, bytes):
+            value = opens[name](row)
         if value is not None:
             found.append(Stored(table, name, place, _text(value)))
     return found
 
 
-def _opened(row: DictRow, blob: bytes, key: bytes | None, tenants: Mapping[str, str]) -> bytes | None:
+def _unsealed(row: DictRow, *, salts: Mapping[bytes, bytes]) -> bytes | None:
+    salt = salts.get(vault.salt_id(row["payload"]))
+    return vault.unseal(row["stream"], row["payload"], salt) if salt else None
+
+
+def _opened(row: DictRow, *, key: bytes | None, tenants: Mapping[str, str]) -> bytes | None:
     tenant = tenants.get(str(row["thread_id"]))
     if key is None or tenant is None or row["type"] is None:
         return None
     serde = SealedSerializer(key, tenant=tenant, thread_id=str(row["thread_id"]))
-    return serde.unsealed((row["type"], blob))
+    return serde.unsealed((row["type"], row["blob"]))
 
 
 def _text(value: object) -> str:

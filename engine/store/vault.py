@@ -80,5 +80,10 @@ def unseal(stream: str, sealed: bytes, salt: bytes) -> bytes | None:
     return next((text for text in opened if text is not None), None)
 
 
+def salt_id(sealed: bytes) -> bytes:
+    """The id of the salt with which a payload can be read."""
+    return sealed[:_ID]
+
+
 def _id_of(salt: bytes) -> bytes:
     return hashlib.sha256(salt).digest()[:_ID]

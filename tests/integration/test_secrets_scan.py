@@ -123,7 +123,7 @@ async def test_without_the_redactor_the_secret_lies_in_many_places(
 
     found = {hit.where for hit in await hits_of(bench, canary, log)}
 
-    assert {"effect.result", "effect.error", "audit_record.canon", "checkpoint_blobs.blob", str(log)} <= found
+    assert {"effect.result", "effect.error", "audit_record.payload", "checkpoint_blobs.blob", str(log)} <= found
 
 
 PLACES = {
