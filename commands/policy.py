@@ -1,22 +1,28 @@
-"""`gatehouse policy`: what history says about the rules. It prints, and changes nothing."""
+"""`gatehouse policy`: what policies say, and what history says about them. It prints, and changes nothing."""
 
 from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
 
+from commands import policies
 from commands.reviews import duration, share
 from commands.terminal import explained, say, show_json, show_table
 from commands.where import on_database, own_tenant
 from contracts.errors import NotFound
 from engine.store.database import Connection
 
-app = typer.Typer(no_args_is_help=True, help="Policies: suggest what could be automatic.")
+app = typer.Typer(no_args_is_help=True, help="Policies: show, test, simulate, explain, compare, suggest.")
 
 
 @app.callback()
 def _root() -> None:
-    """Policies: suggest what could be automatic."""
+    """Policies: show, test, simulate, explain, compare, suggest."""
+
+
+for _command in (policies.show, policies.simulate, policies.explain, policies.diff):
+    app.command()(_command)
+app.command("test")(policies.try_fixtures)
 
 
 @app.command()

@@ -14,6 +14,12 @@ async def decided_requests(conn: Connection, *, tenant: str, workflow: str, last
     return await (await conn.execute(_SQL["history"], params)).fetchall()
 
 
+async def judged_requests(conn: Connection, *, tenant: str, workflow: str, last: int) -> list[DictRow]:
+    """The last actions that policy judged, with all that it knew of them, whoever decided; the newest first."""
+    params = {"tenant": tenant, "workflow": workflow, "last": last}
+    return await (await conn.execute(_SQL["judged"], params)).fetchall()
+
+
 async def cases_since(conn: Connection, *, tenant: str, workflow: str, ids: list[str]) -> int:
     """How many cases have proposed anything since the oldest of these requests."""
     params = {"tenant": tenant, "workflow": workflow, "ids": ids}

@@ -9,6 +9,12 @@ VALUES (%(id)s, %(freeze_key)s, %(tenant)s, %(thread_id)s, %(run_id)s, %(workflo
         CASE WHEN %(status)s = 'frozen' THEN NULL ELSE now() END, %(decided_by)s, %(reason)s, %(host)s)
 ON CONFLICT (freeze_key) DO NOTHING RETURNING *;
 
+-- name: judged
+-- The last actions of a workflow that its policy judged; edits and undone effects were a person's, and are left out.
+SELECT id, tool, args, facts, host, verdict, rule, role FROM approval
+WHERE tenant = %(tenant)s AND workflow = %(workflow)s AND freeze_key NOT LIKE 'edit:%%' AND freeze_key NOT LIKE 'undo:%%'
+ORDER BY created_at DESC LIMIT %(last)s;
+
 -- name: decided_by
 -- Who decided a request.
 SELECT decided_by FROM approval WHERE id = %(id)s;

@@ -32,15 +32,21 @@ class CedarPolicies:
         self._written: dict[str, list[Written]] = {t.name: list(policies_of(policy, t)) for t in policy.tools}
         self._beside = read_handwritten(handwritten, self._written, policy.roles)
         self.known = {name: self._known(name) for name in self._written}
+        self._reading = {name: [one for one in known.values() if one.reads] for name, known in self.known.items()}
         self._reads = {tool.name: self._read(tool.name, kinds_of(policy, tool)) for tool in policy.tools}
         self._schema = Schema.from_str(self.schema)
         self._require_sound()
         self._sets = {name: PolicySet.from_str(self.text(name)) for name in self._written}
+        self._unasked = {name: PolicySet.from_str(self._text_unasked(name)) for name in self._written}
 
     def text(self, *tools: str) -> str:
         """The policies as they are evaluated, of these tools or of all; hand-written ones come last."""
         made = [written.text for name in tools or self._written for written in self._written[name]]
         return "\n\n".join(filter(None, [*made, self._handwritten])) + "\n"
+
+    def texts(self, tool: str) -> dict[str, str]:
+        """The generated policies about a tool by id."""
+        return {one.known.id: one.text for one in self._written[tool]}
 
     def read_by(self, tool: str) -> list[str]:
         """Names of the facts that policies about a tool look at."""
@@ -56,11 +62,17 @@ class CedarPolicies:
             "context": context,
         }
         try:
-            result = is_authorized(request, self._sets[tool], _NO_ENTITIES, self._schema)
+            policies = self._sets[tool] if approved else self._unasked[tool]
+            result = is_authorized(request, policies, _NO_ENTITIES, self._schema)
         except ValueError as error:
             return Answer("nothing", (), (str(error),))
-        unknown = [one.id for one in self.known[tool].values() if not context.keys() >= one.reads]
+        unknown = [one.id for one in self._reading[tool] if not context.keys() >= one.reads]
         return _answer(result, unknown)
+
+    def _text_unasked(self, tool: str) -> str:
+        """Without what only an approval makes fire: half of the policies where most rules ask."""
+        made = [one.text for one in self._written[tool] if not one.agreed]
+        return "\n\n".join(filter(None, [*made, self._handwritten]))
 
     def _context(self, tool: str, facts: JsonObject, approved: tuple[str, ...]) -> JsonObject:
         found: JsonObject = {APPROVED: list(approved), MODE: str(facts.get(MODE, USUAL_MODE))}

@@ -14,6 +14,7 @@ from engine.policies.model import Known
 READ = "read-granted"
 NO_EFFECT, ONLY_READS, ALL_ASK = "mode-shadow", "mode-read-only", "mode-approve-all"
 ACTING_MODES = ("approve_all", "thresholds", "auto")
+_AGREED = "approved"
 _DAY_S = 86_400
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _RESERVED = {"if", "then", "else", "true", "false", "in", "like", "has", "is", "__cedar"}
@@ -27,6 +28,8 @@ class Written:
     text: str
     reads: frozenset[str] = frozenset()
     """Facts that its rule compares."""
+    agreed: bool = False
+    """Whether only an approval makes it fire."""
 
 
 def schema_of(policy: Policy) -> str:
@@ -78,7 +81,7 @@ def _of_rule(rule: Rule, kinds: Kinds) -> Iterator[Written]:
             conditions = [_holds(one, kinds, unknown=True) for one in rule.when]
             agreed = _approved(rule.quorum)
             yield _written(known, _forbid(rule.tool), conditions, _or_auto(agreed, auto=rule.waivable))
-            yield _then_allowed(known, rule, [*conditions, agreed], "approved", "It was approved.")
+            yield _then_allowed(known, rule, [*conditions, agreed], _AGREED, "It was approved.")
             if rule.waivable:
                 why = f"In the mode auto nobody is asked: {rule.why}"
                 yield _then_allowed(known, rule, [*conditions, f'context.{MODE} == "auto"'], "auto", why)
@@ -87,7 +90,7 @@ def _of_rule(rule: Rule, kinds: Kinds) -> Iterator[Written]:
 def _then_allowed(known: Known, rule: Rule, conditions: Sequence[str], name: str, why: str) -> Written:
     """What a rule asks for is permitted by the answer, and needs no second rule that allows it."""
     allowing = Known(f"{known.id}/{name}", "allow", why)
-    return _written(allowing, _permit(rule.tool), conditions)
+    return replace(_written(allowing, _permit(rule.tool), conditions), agreed=name == _AGREED)
 
 
 def _or_auto(agreed: str, *, auto: bool) -> str:

@@ -1,4 +1,4 @@
-"""`gatehouse policy suggest`: told from what people decided, refused where it must be, and nothing is changed."""
+"""`gatehouse policy`: told from what people decided and from the rules, refused where it must be, nothing changed."""
 
 import json
 from collections.abc import AsyncIterator
@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from cli import app
 from engine.operations.automation import Wish, suggest_rules
+from engine.operations.simulating import differing_rules
 from engine.operations.suggestions import Demands
 from tests.conftest import TRIALS
 from tests.engines import TENANT, Bench, fresh_bench
@@ -110,3 +111,52 @@ async def test_nothing_is_changed_and_it_is_told_by_command(bench: Bench, monkey
 def _invoke(*arguments: str) -> Any:
     with ThreadPoolExecutor(1) as other:  # the command has a loop of its own
         return other.submit(CliRunner().invoke, app, ["policy", "suggest", *arguments]).result()
+
+
+def _ask(*arguments: str) -> Any:
+    with ThreadPoolExecutor(1) as other:  # the command has a loop of its own
+        return other.submit(CliRunner().invoke, app, ["policy", *arguments]).result()
+
+
+async def test_history_is_judged_anew_and_one_request_is_explained(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings, request = bench.engine.settings, (await bench.rows("SELECT id FROM approval LIMIT 1"))[0]["id"]
+    monkeypatch.setenv("DATABASE_URL", settings.database_url.get_secret_value() if settings.database_url else "")
+    monkeypatch.setenv("GATEHOUSE_REGISTRY", str(TRIALS))
+    monkeypatch.setenv("GATEHOUSE_TENANT", TENANT)
+    await bench.rows("UPDATE approval SET verdict = 'allow' WHERE freeze_key = 'copy 7'")
+
+    simulated = json.loads(_ask("simulate", "gate", "--json").stdout)[0]
+    explained = json.loads(_ask("explain", str(request), "--json").stdout)
+
+    assert (simulated["requests"], [change["now"] for change in simulated["changed"]]) == (
+        201,
+        ["require_approval finance"],
+    )
+    assert explained["rule"] == "large"
+    assert "context.number > 10" in explained["fired"]["large"]
+
+
+def test_the_text_of_a_policy_is_shown_and_an_unknown_workflow_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GATEHOUSE_REGISTRY", str(TRIALS))
+
+    shown, untested, unknown = _ask("show", "gate", "--json"), _ask("test", "gate"), _ask("test", "nonsense")
+
+    assert json.loads(shown.stdout)["cedar"].startswith('@id("large")')
+    assert (untested.exit_code, "no fixture shows" in untested.stdout) == (1, True)
+    assert unknown.exit_code == 2
+
+
+def test_two_versions_are_told_apart_by_what_they_say() -> None:
+    rule = {"verdict": "deny", "tool": "a.b", "when": [], "quorum": {"roles": [], "needed": 0}, "within_s": 0}
+    older: Any = {"policy": {"rules": {"kept": rule, "gone": rule}, "version": "1", "owner": "a"}}
+    newer: Any = {"policy": {"rules": {"kept": rule | {"verdict": "allow"}}, "version": "2", "owner": "b"}}
+
+    told = [(one["change"], one["what"], one["before"], one["after"]) for one in differing_rules(older, newer)]
+
+    assert told == [
+        ("removed", "rule gone", "deny a.b", None),
+        ("changed", "rule kept", "deny a.b", "allow a.b"),
+        ("changed", "owner", "a", "b"),
+    ]
