@@ -7,6 +7,7 @@ from uuid import UUID
 import typer
 from rich.markup import escape
 
+from commands.evidence import report
 from commands.exporting import export, verify_bundle
 from commands.proof import evidence_of, this_signer
 from commands.scanning import secrets_scan
@@ -26,6 +27,7 @@ from engine.store.scope import across_tenants
 
 app = typer.Typer(no_args_is_help=True, help="The audit trail: verify, explain, search, export, erase, keys.")
 app.command()(export)
+app.command()(report)
 app.command("verify-bundle")(verify_bundle)
 app.command("secrets-scan")(secrets_scan)
 
