@@ -20,6 +20,7 @@ from engine.audit.signing import ring_of
 from engine.runs.runs import get_run
 from engine.runs.threads import get_thread
 from engine.store.database import Connection
+from engine.store.scope import across_tenants
 
 
 @explained
@@ -35,8 +36,9 @@ def export(
         await checkpoints.take(conn, signer)
         return stream
 
-    stream = on_database(note)
-    bundle = on_database(lambda conn: bundle_of(conn, signer, stream), snapshot=True)
+    with across_tenants("a checkpoint is over the chains of all"):
+        stream = on_database(note)
+        bundle = on_database(lambda conn: bundle_of(conn, signer, stream), snapshot=True)
     output.write_bytes(bundle)
     say(f"Wrote {escape(str(output))} ({len(bundle):,} bytes). Verify it with: gatehouse audit verify-bundle {output}")
 

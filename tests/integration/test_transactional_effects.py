@@ -231,3 +231,23 @@ async def test_a_read_finds_the_records_of_its_own_system_and_changes_none(bench
 
     assert [record.key if record else None for record in seen[0]] == ["ours", None, None]
     assert (run.status, (run.error or {})["error"]) == ("error", "tool_not_granted")
+
+
+WHO = "SELECT current_user AS role FROM (SELECT count(*) FROM tool_record) AS t"
+
+
+async def test_a_tool_that_reads_may_change_nothing_and_sees_no_other_table(bench: Bench) -> None:
+    database = bench.engine.database
+    async with database.looking() as conn:
+        found = await (await conn.execute(WHO)).fetchone()
+
+    assert found == {"role": "gatehouse_reader"}
+    for statement in (
+        "DELETE FROM tool_record",
+        "SELECT 1 FROM run",
+        "SELECT 1 FROM api_key",
+        "CREATE TABLE x (y int)",
+    ):
+        with pytest.raises(psycopg.errors.Error, match=r"permission denied|read-only"):
+            async with database.looking() as conn:
+                await conn.execute(statement.encode())

@@ -5,11 +5,13 @@ from datetime import UTC, datetime
 
 from psycopg.rows import DictRow
 
-from contracts.errors import MigrationRefused
+from contracts.errors import ConfigurationError, MigrationRefused
 from engine.operations.doctor.finding import Finding
 from engine.settings import Settings
 from engine.store.database import Connection
 from engine.store.migrate import missing_migrations, require_no_surprise
+from engine.store.roles import require_roles
+from engine.store.scope import APP_ROLE
 from engine.store.server import server_facts
 
 _OLDEST = 150_000
@@ -24,7 +26,8 @@ async def examine_database(conn: Connection, settings: Settings) -> list[Finding
     facts = await server_facts(conn)
     took = datetime.now(UTC) - before
     skew_s = abs((facts["clock"] - (before + took / 2)).total_seconds())
-    return [_server(facts), *_promises(facts), _clock(skew_s), _connections(facts, settings), await _schema(conn)]
+    found = [_server(facts), *_promises(facts), _clock(skew_s), _connections(facts, settings), await _schema(conn)]
+    return [*found, await _roles(conn, made=found[-1].state == "ok")]
 
 
 def _server(facts: DictRow) -> Finding:
@@ -92,3 +95,15 @@ async def _schema(conn: Connection) -> Finding:
             "Run gatehouse migrate; a server that starts does so, too.",
         )
     return Finding("schema", "ok", "It is this version's.")
+
+
+async def _roles(conn: Connection, *, made: bool) -> Finding:
+    if not made:
+        return Finding(
+            "roles", "warn", "They are looked at when the schema is this version's.", "Run gatehouse migrate."
+        )
+    try:
+        await require_roles(conn)
+    except ConfigurationError as error:
+        return Finding("roles", "fail", error.detail, error.hint)
+    return Finding("roles", "ok", f"The application is {APP_ROLE}: it owns nothing and sees one tenant at a time.")
