@@ -27,6 +27,7 @@ from engine.catalog.workflow import Workflow, stages_of
 from engine.runs.model import NewRun, NewThread, Run
 from engine.runs.runs import get_run
 from engine.runs.threads import create_thread
+from engine.store.scope import of_tenant
 from engine.wiring import Engine
 from engine.worker.dispatchers import InlineDispatcher
 from evals.opening import open_for_evals
@@ -87,7 +88,8 @@ async def _show(loops: list[Loop]) -> None:
             for name, client in sandbox_clients(Path(folder) / "worlds.sqlite").items():
                 engine.carrier.systems.use(name, client)
             for each in loops:
-                run = await _carried(engine, each)
+                with of_tenant(_TENANT):
+                    run = await _carried(engine, each)
                 error: dict[str, Any] = dict(run.error or {})
                 each.outcome, each.code, each.summary = str(run.outcome), str(error["error"]), str(error["message"])
 

@@ -153,7 +153,7 @@ class Settings(BaseSettings):
         0, ge=0, description="Calls of tools and models of one tenant in a minute; 0: any number."
     )
     system_calls_per_minute: dict[str, int] = Field(
-        {}, description='Calls in a minute by outside system, of all tenants together: {"<system>": 60}.'
+        {}, description='Calls of one tenant in a minute by outside system: {"<system>": 60}.'
     )
     breaker_failures: int = Field(5, ge=1, description="Failures one after another that open a tool's circuit breaker.")
     breaker_window_s: float = Field(60.0, gt=0, description="Seconds within which they come.")

@@ -163,6 +163,6 @@ def _of_contract(tool: AnyTool, workflow: str, case_id: str) -> list[Share]:
 def _rates(call: Asked, terms: LimitTerms) -> list[Rate]:
     run, tool = call.run, call.intent.tool
     own = Rate(f"tool:{tool.name}", tool.limits.per_minute, run.tenant)
-    of_system = Rate(f"system:{tool.system}", terms.systems_per_minute.get(tool.system, 0), "")
+    of_system = Rate(f"system:{tool.system}", terms.systems_per_minute.get(tool.system, 0), run.tenant)
     shared = terms.rates_of(run.tenant, run.workflow, call.workflow.policy.budget.per_minute)
     return [rate for rate in (own, of_system, *shared) if rate.per_minute]

@@ -23,7 +23,6 @@ class Rate:
     name: str
     per_minute: int
     tenant: str
-    """Empty: of all tenants together."""
 
     @property
     def burst(self) -> int:

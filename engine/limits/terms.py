@@ -15,7 +15,7 @@ class LimitTerms:
     tenant_per_minute: int = 0
     """Calls of a tenant; 0: any number."""
     systems_per_minute: Mapping[str, int] = field(default_factory=dict)
-    """By outside system, of all tenants together."""
+    """By outside system, of one tenant."""
     breaker: Terms = field(default_factory=Terms)
     alarms: AlarmTerms = field(default_factory=AlarmTerms)
 
