@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import psycopg
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -163,6 +164,24 @@ async def test_only_what_stands_outside_shows_a_trail_that_was_replaced(trail: T
 
     assert {finding.stream for finding in with_anchors.findings} >= {trail.stream, CHECKPOINTS}
     assert without.intact, "the anchors are what this control consists of"
+
+
+@pytest.mark.controls
+async def test_the_application_and_the_owner_delete_no_record_by_a_plain_statement(trail: Trail) -> None:
+    """Without the trigger its owner does: that is what the checkpoints are for."""
+    statement = "DELETE FROM audit_record"
+
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        async with trail.bench.engine.database.transaction() as conn:
+            await conn.execute(statement)
+    async with as_owner(trail.bench.engine.database) as conn, conn.transaction(force_rollback=True):
+        with pytest.raises(psycopg.DatabaseError, match="append-only"):
+            async with conn.transaction():
+                await conn.execute(statement)
+        await conn.execute("ALTER TABLE audit_record DISABLE TRIGGER audit_record_no_change")
+        deleted = (await conn.execute(statement)).rowcount
+
+    assert deleted > trail.length
 
 
 async def test_a_receipt_shows_that_its_case_was_written_anew(trail: Trail) -> None:

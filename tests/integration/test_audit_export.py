@@ -1,5 +1,6 @@
 """An exported case proves itself: to our command, and to anybody with Python; and a single changed byte shows."""
 
+import asyncio
 import subprocess
 import sys
 import zipfile
@@ -7,7 +8,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from cli import app
 from contracts.errors import NotFound
 from engine.audit.audit import stream_of
 from engine.audit.erasure import erase
@@ -15,6 +18,7 @@ from engine.audit.export import bundle_of
 from engine.audit.offline import files_of, merkle_path, merkle_root, problems_of, root_of_path
 from engine.audit.signing import ring_of
 from engine.runs.model import Run
+from tests.conftest import Site
 from tests.engines import TENANT, Bench, fresh_bench
 
 
@@ -56,6 +60,22 @@ def test_a_bundle_is_verified_by_the_script_inside_it(bench: Bench, bundle: Path
 
     assert (said[0].returncode, said[0].stdout) == (0, "The bundle is whole.\n")
     assert (said[1].returncode, said[1].stdout) == (1, "manifest.json is not signed by a trusted key\n")
+
+
+async def test_a_case_is_exported_and_verified_by_command(
+    bench: Bench, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings, target = bench.engine.settings, str(tmp_path / "case.zip")
+    site = Site(bench.engine.database.dsn, settings.home, tmp_path)
+    for name, value in site.environment(GATEHOUSE_AUDIT_ANCHORS=str(tmp_path)).items():
+        monkeypatch.setenv(name, value)
+    (run, *_) = await bench.rows("SELECT id::text FROM run")
+
+    orders = (["verify"], ["export", run["id"], "-o", target], ["verify-bundle", target], ["report"])
+    told = [await asyncio.to_thread(CliRunner().invoke, app, ["audit", *words]) for words in orders]
+
+    assert [(said.exit_code, said.output) for said in told if said.exit_code] == []
+    assert problems_of(files_of(Path(target)), bench.engine.notary.signer.ring) == []
 
 
 def test_every_changed_byte_shows(bench: Bench, bundle: Path) -> None:

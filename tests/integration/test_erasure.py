@@ -15,7 +15,7 @@ from engine.audit.payloads import ALTERED, ERASED, UNREADABLE
 from engine.audit.verify import verify
 from engine.runs.model import Run
 from engine.store import vault
-from tests.engines import TENANT, Bench, fresh_bench
+from tests.engines import TENANT, Bench, as_owner, fresh_bench
 
 
 @pytest.fixture(scope="module")
@@ -144,10 +144,7 @@ async def test_a_subject_without_a_kind_is_refused(bench: Bench) -> None:
 )
 async def test_a_payload_that_is_not_the_recorded_one_is_not_told(bench: Bench, change: str, said: str) -> None:
     run, _ = await paid_case(bench)
-    async with (
-        bench.engine.database.pool.connection() as conn,
-        conn.transaction(force_rollback=True),
-    ):
+    async with as_owner(bench.engine.database) as conn, conn.transaction(force_rollback=True):
         await conn.execute("SET LOCAL session_replication_role = replica")
         last = "SELECT max(seq) FROM audit_record WHERE stream = r.stream AND payload IS NOT NULL"
         query = f"UPDATE audit_record r SET {change} WHERE stream = %s AND seq = ({last})"
