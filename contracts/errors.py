@@ -376,6 +376,12 @@ class CircuitOpen(ToolError):
     code, status, retryable = "circuit_open", 503, True
 
 
+class ToolQuarantined(ToolError):
+    """The tool is not what it was when a person looked at it; nothing was called."""
+
+    code, status = "tool_quarantined", 409
+
+
 class PreconditionsChanged(ToolError):
     """What the approval was given upon has changed; nothing was done."""
 
