@@ -106,6 +106,12 @@ class Forbidden(GatehouseError):
     code, status, category = "forbidden", 403, "access"
 
 
+class MessageRefused(GatehouseError):
+    """A signed message starts nothing."""
+
+    code, status, category = "message_refused", 403, "access"
+
+
 class RightsMissing(GatehouseError):
     """Whoever asked for this may not have it done, or not any more."""
 
