@@ -18,7 +18,6 @@ from api import (
     effects,
     escalation,
     faces,
-    inbound,
     inspection,
     limits,
     operations,
@@ -75,7 +74,6 @@ ROOMS = (
     autonomy,
     webhooks,
     people,
-    inbound,
 )
 
 
