@@ -21,6 +21,7 @@ _COMMANDS = {
     "effects": "commands.effects:app",
     "webhooks": "commands.webhooks:app",
     "people": "commands.people:app",
+    "senders": "commands.senders:app",
     "retention": "commands.retention:app",
     "audit": "commands.audit:app",
     "eval": "evals.commands:app",

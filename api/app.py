@@ -18,6 +18,7 @@ from api import (
     effects,
     escalation,
     faces,
+    inbound,
     inspection,
     limits,
     operations,
@@ -74,6 +75,7 @@ ROOMS = (
     autonomy,
     webhooks,
     people,
+    inbound,
 )
 
 

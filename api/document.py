@@ -12,6 +12,7 @@ from fastapi.routing import APIRoute
 from sse_starlette import EventSourceResponse
 
 from api.door import who
+from api.inbound import signed
 from api.operations import may_scrape
 from api.problems import MEDIA_TYPE
 from contracts.errors import BudgetExceeded, GatehouseError
@@ -102,7 +103,7 @@ def _without_null(schema: Json) -> Json:
 def _statuses(route: APIRoute, operation: Json) -> Iterator[int]:
     """The problems that a route may answer, by what it reads and whom it lets in."""
     yield 503
-    if _asks(route.dependant, who, may_scrape):
+    if _asks(route.dependant, who, may_scrape, signed):
         yield from (401, 403, 429)
     if operation.get("parameters"):
         yield 422

@@ -1,6 +1,8 @@
 """`gatehouse tools import`: writes typed tools for chosen operations, with the risk left to whoever adds them."""
 
+import asyncio
 import hashlib
+import json
 import shutil
 import subprocess
 from pathlib import Path
@@ -10,11 +12,16 @@ import typer
 from rich.markup import escape
 
 from commands.terminal import explained, note, say
-from contracts.errors import AlreadyExists, InvalidRequest
+from contracts.errors import AlreadyExists, InvalidRequest, NotFound
 from engine.importing.document import read_document
+from engine.importing.mcp_tools import operations_of_server
 from engine.importing.openapi import operations_of
 from engine.importing.operation import python_name, sentence
 from engine.importing.writing import source_of
+from engine.mcp_servers.pins import LOCK, Pinned, pin, pinned
+from engine.mcp_servers.servers import is_mcp, tools_of
+from engine.opening import find_registry
+from engine.settings import read_settings
 
 Only = Annotated[str, typer.Option(help="The operations, by name and separated by commas: none comes by itself.")]
 
@@ -33,12 +40,58 @@ def import_(
         raise InvalidRequest("Name the operations that are wanted: --only getOrder,cancelOrder.")
     if output and output.exists() and not force:
         raise AlreadyExists(f"{output} is there already.", hint="Name another file, or use --force: its risk is lost.")
-    text = _from_openapi(Path(source), names, system or (output.stem if output else ""))
+    named = system or (output.stem if output else "")
+    address = f"mcp+{source}" if source.startswith(("http://", "https://")) else source
+    if is_mcp(address):
+        text = asyncio.run(_from_mcp(address, names, python_name(named or "server"), keep=output is not None))
+    else:
+        text = _from_openapi(Path(source), names, named)
     if output is None:
         typer.echo(text, nl=False)
         return
     output.write_text(text)
     say(f"{escape(str(output))}: {len(names)} tool(s). They load once their risk stands in place of RISK_UNKNOWN.")
+
+
+@explained
+def pin_(
+    system: Annotated[str, typer.Argument(help="An MCP server, as its tools call it.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Pin what has changed: you have looked at it.")] = False,
+) -> None:
+    """Show which tools of an MCP server are not what they were pinned as, and pin them anew with --yes."""
+    server = pinned(_lock(), system)
+    if server is None:
+        raise NotFound(f"{_lock().name} pins no server {system!r}.", hint="Tools come there by: gatehouse tools import")
+    offered = asyncio.run(tools_of(server.address))
+    changed = [name for name, pin in server.tools.items() if name not in offered or offered[name].digest != pin]
+    for name in changed:
+        now = offered[name].members if name in offered else "it is not offered any more"
+        say(f"[yellow]{escape(name)}[/yellow]  {escape(json.dumps(now, indent=2, ensure_ascii=True))}")
+    if not changed:
+        say(f"Every tool of {escape(system)} is what it was pinned as.")
+        return
+    if not yes:
+        say("Nothing was pinned. Look at it, import again what takes other arguments, then use --yes.")
+        raise typer.Exit(1)
+    kept = {name: offered[name].digest for name in server.tools if name in offered}
+    pin(_lock(), system, Pinned(server.address, kept))
+    say(f"Pinned: {escape(', '.join(kept))}.")
+
+
+async def _from_mcp(address: str, names: list[str], system: str, *, keep: bool) -> str:
+    offered = await tools_of(address)
+    operations, document = operations_of_server(offered, names)
+    about = f"The MCP server {system}, finished by people."
+    text = formatted(source_of(operations, document, system=system, about=about))
+    if keep:
+        known = pinned(_lock(), system)
+        tools = {**(known.tools if known else {}), **{name: offered[name].digest for name in names}}
+        pin(_lock(), system, Pinned(address, tools))
+    return text
+
+
+def _lock() -> Path:
+    return find_registry(read_settings()).resolve().parent / LOCK
 
 
 def _from_openapi(path: Path, names: list[str], system: str) -> str:

@@ -6,12 +6,13 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
-from commands.importing import import_
+from commands.importing import import_, pin_
 from commands.terminal import explained, say, show_json, show_table
 from contracts.tool import AnyTool
 
-app = typer.Typer(no_args_is_help=True, help="Tools: list, show, lint, import.")
+app = typer.Typer(no_args_is_help=True, help="Tools: list, show, lint, import, pin.")
 app.command("import")(import_)
+app.command("pin")(pin_)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Output for programs.")]
 _FACTS = ("effect", "reversibility", "blast_radius", "scopes", "timeout_s", "target", "idempotent_by", "preconditions")

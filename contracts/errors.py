@@ -106,6 +106,12 @@ class Forbidden(GatehouseError):
     code, status, category = "forbidden", 403, "access"
 
 
+class MessageRefused(GatehouseError):
+    """A signed message starts nothing."""
+
+    code, status, category = "message_refused", 403, "access"
+
+
 class RightsMissing(GatehouseError):
     """Whoever asked for this may not have it done, or not any more."""
 
@@ -374,6 +380,12 @@ class CircuitOpen(ToolError):
     """The outside system has failed too often lately; nothing was sent."""
 
     code, status, retryable = "circuit_open", 503, True
+
+
+class ToolQuarantined(ToolError):
+    """The tool is not what it was when a person looked at it; nothing was called."""
+
+    code, status = "tool_quarantined", 409
 
 
 class PreconditionsChanged(ToolError):

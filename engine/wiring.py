@@ -22,6 +22,7 @@ from engine.credentials.references import reveal
 from engine.gateway.limits import controls_with
 from engine.gateway.systems import Systems
 from engine.limits.callers import Callers
+from engine.mcp_servers.pins import LOCK
 from engine.models.asking import ModelSources
 from engine.models.recording import Recordings, read_recordings
 from engine.notifications.routes import register_routes
@@ -172,6 +173,7 @@ async def running_worker(engine: Engine) -> AsyncIterator[Worker]:
 @asynccontextmanager
 async def _systems(settings: Settings, http: httpx.AsyncClient) -> AsyncIterator[Systems]:
     systems = Systems(settings.systems, settings.system_tokens, credentials_of(settings, http))
+    systems.lock = find_registry(settings).resolve().parent / LOCK
     try:
         yield systems
     finally:

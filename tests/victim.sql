@@ -24,6 +24,10 @@ VALUES ('secret-of-the-victim', '11111111-1111-4111-8111-111111111111',
 INSERT INTO api_key (id, name, secret_sha256, roles, tenant)
 VALUES ('victims', 'secret-of-the-victim', '', '{caller}', 'victim');
 INSERT INTO person (tenant, name, roles, rights_at) VALUES ('victim', 'secret-of-the-victim', '{caller}', now());
+INSERT INTO sender (id, tenant, name, kind, workflow, public_key)
+VALUES ('secret-of-the-victim', 'victim', 'secret-of-the-victim', 'agent', 'w', '{}');
+INSERT INTO received_message (sender_id, message_id, tenant, thread_id)
+VALUES ('secret-of-the-victim', 'secret-of-the-victim', 'victim', '11111111-1111-4111-8111-111111111111');
 INSERT INTO assistant (id, tenant) VALUES ('11111111-1111-4111-8111-111111111113', 'victim');
 INSERT INTO assistant_version (assistant_id, version, workflow, name, created_by, tenant)
 VALUES ('11111111-1111-4111-8111-111111111113', 1, 'secret-of-the-victim', 'secret-of-the-victim',

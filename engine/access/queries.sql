@@ -15,7 +15,10 @@ WHERE 'key:' || name = %(name)s AND name = substr(%(name)s::text, 5) AND tenant 
   AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
 UNION ALL
 SELECT name, tenant, roles, approver_roles, scopes FROM person
-WHERE name = %(name)s AND tenant = %(tenant)s AND blocked_at IS NULL AND seen_at > now() - interval '30 days';
+WHERE name = %(name)s AND tenant = %(tenant)s AND blocked_at IS NULL AND seen_at > now() - interval '30 days'
+UNION ALL
+SELECT 'sender:' || name AS name, tenant, ARRAY['caller'] AS roles, ARRAY[]::text[] AS approver_roles, scopes FROM sender
+WHERE name = substr(%(name)s::text, 8) AND %(name)s LIKE 'sender:%%' AND tenant = %(tenant)s AND revoked_at IS NULL;
 
 -- name: list_keys
 -- Every key, without its secret.
@@ -63,4 +66,39 @@ SELECT found.*, anybody_is_known() AS guarded FROM (SELECT 1) AS one LEFT JOIN (
     UNION ALL
     SELECT name, tenant, roles, approver_roles, scopes FROM person
     WHERE name = %(name)s AND tenant = %(tenant)s AND blocked_at IS NULL AND seen_at > now() - interval '30 days'
+UNION ALL
+SELECT 'sender:' || name AS name, tenant, ARRAY['caller'] AS roles, ARRAY[]::text[] AS approver_roles, scopes FROM sender
+WHERE name = substr(%(name)s::text, 8) AND %(name)s LIKE 'sender:%%' AND tenant = %(tenant)s AND revoked_at IS NULL
 ) AS found ON true;
+
+-- name: insert_sender
+-- Keep who may send what starts cases.
+INSERT INTO sender (id, tenant, name, kind, workflow, public_key, sealed_secret, scopes)
+VALUES (%(id)s, %(tenant)s, %(name)s, %(kind)s, %(workflow)s, %(public_key)s, %(sealed_secret)s, %(scopes)s);
+
+-- name: list_senders
+-- A tenant's senders.
+SELECT id, name, kind, workflow, public_key, scopes, created_at, revoked_at FROM sender
+WHERE tenant = %(tenant)s ORDER BY created_at;
+
+-- name: revoke_sender
+-- Take nothing from a sender any more.
+UPDATE sender SET revoked_at = now() WHERE id = %(id)s AND tenant = %(tenant)s AND revoked_at IS NULL RETURNING id;
+
+-- name: sender
+-- A sender that still counts.
+SELECT id, tenant, name, kind, workflow, public_key, sealed_secret FROM sender
+WHERE id = %(id)s AND kind = %(kind)s AND revoked_at IS NULL;
+
+-- name: take_message
+-- Remember a message for 30 days; nothing where it is remembered already.
+WITH forgotten AS (
+    DELETE FROM received_message WHERE sender_id = %(sender_id)s AND received_at < now() - interval '30 days'
+)
+INSERT INTO received_message (sender_id, message_id, tenant, thread_id)
+VALUES (%(sender_id)s, %(message_id)s, %(tenant)s, %(thread_id)s)
+ON CONFLICT DO NOTHING RETURNING thread_id;
+
+-- name: message
+-- What a message started.
+SELECT thread_id FROM received_message WHERE sender_id = %(sender_id)s AND message_id = %(message_id)s;

@@ -15,6 +15,7 @@ from contracts.errors import InvalidRequest, ToolNotGranted
 from contracts.policy import HOST, Policy, Verdict
 from contracts.tool import AnyTool
 from engine.approvals.model import Judged, NormalCall
+from engine.audit.audit import digest_of
 from engine.catalog.policy import facts_of, policy_version
 from engine.catalog.prompt import Prompt
 from engine.policies.cedar import USUAL_MODE, CedarPolicies
@@ -87,6 +88,16 @@ class Workflow:
             if tool.name == name:
                 return tool
         raise ToolNotGranted(f"The policy of {self.name!r} does not list the tool {name!r}.")
+
+    @property
+    def input_schema(self) -> JsonObject:
+        """JSON Schema of the input."""
+        return self._input.json_schema()
+
+    @cached_property
+    def input_version(self) -> str:
+        """Changes with the schema of the input: whoever wrote for another is not understood by accident."""
+        return digest_of(self.input_schema)[:16]
 
     def require_input(self, value: JsonObject) -> None:
         """Raises `InvalidRequest`, with the schema, for an input that the graph's input type does not allow."""

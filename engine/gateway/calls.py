@@ -15,6 +15,7 @@ from contracts.errors import (
     PreconditionsChanged,
     ToolError,
     ToolOutcomeUnknown,
+    ToolQuarantined,
     ToolRefused,
 )
 from contracts.event import Event
@@ -34,6 +35,7 @@ from engine.gateway.records import FoundRecords
 from engine.gateway.sending import Sending, as_json, look_up, send
 from engine.gateway.systems import Systems
 from engine.gateway.transacting import act
+from engine.limits.alarms import AlarmTerms, raise_alarm
 from engine.limits.turns import in_turn
 from engine.runs.model import Run
 from engine.store.database import Connection, Database
@@ -245,6 +247,10 @@ class RunTools:
             if await ledger.close(conn, self._run.subject(), call.intent.attempt(entry.attempt), ending):
                 for control in self._gateway.controls:
                     await control.after(conn, call.asked, ending)
+                if ending.error and ending.error.get("code") == ToolQuarantined.code:
+                    said: JsonObject = {"tool": call.tool.name, "detail": ending.error["detail"]}
+                    workflow, tenant = self._run.workflow, self._run.tenant
+                    await raise_alarm(conn, "quarantine", workflow, said, AlarmTerms(), tenant=tenant)
 
     async def _record_refusal(self, tool: AnyTool, place: Place, error: GatehouseError) -> None:
         data: JsonObject = {"stage": place.stage, "tool": tool.name, **as_json(error)}

@@ -4,8 +4,8 @@ import time
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from contracts.errors import BudgetExceeded, BypassRefused, PolicyDenied, ToolNotGranted
-from engine.access.rights import require_rights
+from contracts.errors import BudgetExceeded, BypassRefused, PolicyDenied, RightsMissing, ToolNotGranted
+from engine.access.rights import covers, require_rights
 from engine.approvals.questions import require_confirmed
 from engine.approvals.requests import decided_by_a_person
 from engine.catalog.workflow import Workflow
@@ -156,6 +156,8 @@ class RightsOfRequester(Control):
 
     async def within(self, conn: Connection, call: Asked) -> None:
         run, needed = call.run, call.intent.tool.scopes
+        if missing := [scope for scope in needed if not covers(run.options.scopes, scope)]:
+            raise RightsMissing(f"The case was begun without the scopes {missing}.", facts={"missing": missing})
         await require_rights(conn, run.requester, tenant=run.tenant, scopes=needed)
 
 

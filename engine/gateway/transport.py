@@ -12,6 +12,7 @@ from contracts.tool import AnyTool
 from engine.credentials.redactor import KNOWN
 from engine.gateway.capability import OnBehalf
 from engine.gateway.credentials import secrets_of
+from engine.gateway.mcp_calls import call_by_mcp
 from engine.gateway.systems import Systems
 
 _OWN_HEADERS = {"authorization", "proxy-authorization", "host", "cookie", "content-length", "idempotency-key"}
@@ -39,6 +40,8 @@ class HttpTransport:
         query: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> JsonValue:
+        if self.systems.speaks_mcp(self.tool.system):
+            return await call_by_mcp(self.systems, self.tool, path, body, writes=self.writes)
         sent = {name: value for name, value in (headers or {}).items() if name.lower() not in _OWN_HEADERS}
         if self.writes:
             sent["Idempotency-Key"] = self.idempotency_key

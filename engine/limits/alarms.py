@@ -17,7 +17,7 @@ _SQL = load_queries(__file__)
 _LOG = logging.getLogger("gatehouse.limits")
 _TIMES_USUAL = 3
 
-Kind = Literal["refusals", "novelty"]
+Kind = Literal["refusals", "novelty", "quarantine"]
 
 
 @dataclass(frozen=True)

@@ -45,6 +45,8 @@ class RunOptions:
     goto: tuple[JsonValue, ...] = ()
     """`command.update` and `command.goto` of a thread without a gate: names of stages, or `{"node", "input"}`."""
     durability: Literal["sync", "async", "exit"] = "sync"
+    scopes: tuple[str, ...] | None = None
+    """Scopes of tools beyond which the run uses none, whatever its requester may; None: no limit of its own."""
 
     @property
     def edits(self) -> bool:
@@ -56,6 +58,8 @@ class RunOptions:
         values: dict[str, Any] = {name: stored[name] for name in cls.__dataclass_fields__ if name in stored}
         for name in ("interrupt_before", "interrupt_after", "goto"):
             values[name] = tuple(stored.get(name, ()))
+        if stored.get("scopes") is not None:
+            values["scopes"] = tuple(stored["scopes"])
         return cls(**values)
 
     def stored(self) -> dict[str, Any]:

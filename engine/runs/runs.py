@@ -59,7 +59,7 @@ async def create_resume(
         assistant_id=run.assistant_id,
         stream_modes=stream_modes or run.stream_modes,
         metadata=run.metadata,
-        options=RunOptions(config=run.options.config, context=run.options.context),
+        options=RunOptions(run.options.config, run.options.context, scopes=run.options.scopes),
         webhook=run.webhook,
         priority=run.priority,
     )

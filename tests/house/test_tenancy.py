@@ -24,6 +24,7 @@ ACROSS = {
     "engine/wiring.py": 1,  # cases of all tenants go on under the versions that are loaded
     "engine/worker/advance.py": 1,  # a wake-up names a run and not its tenant
     "engine/worker/canaries.py": 1,  # each tenant's share of canaries
+    "engine/worker/inbound.py": 1,  # a sender is looked up before it is known whose it is
     "engine/worker/janitor.py": 3,  # what retention looks for
     "engine/worker/ticks.py": 1,  # schedules that are due
     "engine/worker/worker.py": 3,  # the sweeper: lost runs, requests that are due, queues that have room again

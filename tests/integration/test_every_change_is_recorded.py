@@ -34,6 +34,8 @@ READS = {
     "post /store/namespaces",
 }
 """What is sent with a body and changes nothing."""
+SIGNED = {"post /inbound/{workflow}", "post /hooks/{sender_id}"}
+"""What is recorded under the name of whoever signed it: see test_inbound.py."""
 BY = "SELECT count(*) FROM audit_record WHERE convert_from(canon, 'UTF8')::jsonb ->> 'actor' = %s"
 UNKNOWN = """UPDATE effect SET state = 'unknown', result = NULL
              WHERE thread_id = %s AND effect_class <> 'read' RETURNING call_key"""
@@ -231,6 +233,7 @@ async def of_a_workflow(ground: Ground) -> Change:
 
 STARTED = {"id": 1, "method": "run.start", "params": RUN}
 NIGHTLY = RUN | {"schedule": "0 3 1 1 *"}
+SENDER = {"name": "shop", "kind": "hook", "workflow": "three_stages"}
 ASSISTANT = {"graph_id": "three_stages"}
 WRITES: list[tuple[str, Scene]] = [
     ("post /approvals/{request_id}/decision", decided),
@@ -280,6 +283,8 @@ WRITES: list[tuple[str, Scene]] = [
     ("post /versions/{digest}/drain", drained),
     ("post /versions/{digest}/drain/end", drain_ended),
     ("post /webhooks/{webhook_id}/retry", sent_again),
+    ("post /senders", straight(SENDER)),
+    ("delete /senders/{sender_id}", on_something("/senders", "sender_id", SENDER | {"name": "another"})),
     ("post /people/{name}/block", signed_in),
     ("post /people/{name}/unblock", signed_in),
     ("post /workflows/{name}/mode", of_a_workflow),
@@ -302,7 +307,7 @@ async def test_of_every_route_it_is_known_whether_it_changes_anything(ground: Gr
 
     sent = {f"{method} {path}" for path in paths for method in paths[path] if method != "get"}
 
-    assert sent == READS | {route for route, _ in WRITES}
+    assert sent == READS | SIGNED | {route for route, _ in WRITES}
 
 
 @pytest.mark.parametrize(("route", "scene"), WRITES, ids=[route for route, _ in WRITES])

@@ -31,8 +31,8 @@ BODIES: dict[str, Any] = {
     "/commands": {"id": 1, "method": "run.start", "params": RUN},
 }
 """What fits a route, by how its path ends."""
-SHARED = ("/versions/", "/queues/", "/workflows/")
-"""What no tenant owns."""
+SHARED = ("/versions/", "/queues/", "/workflows/", "/senders/schemas/", "/inbound/", "/hooks/")
+"""What no tenant owns, and what a signature opens."""
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +54,7 @@ async def ids(url: str, site: Site, people: People) -> dict[str, str]:
         "namespace": "x",
         "webhook_id": str(uuid.uuid4()),
         "name": "oidc:nobody-of-theirs",
+        "sender_id": "snd_0123456789abcdef",
         "switch_id": str(await switched_off(url, people.olu, (await ada.runs.list(thread))[0]["run_id"])),
     }
 
