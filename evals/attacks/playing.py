@@ -23,6 +23,7 @@ from engine.gateway.systems import Systems
 from engine.runs.model import NewRun, NewThread
 from engine.runs.runs import list_runs
 from engine.runs.threads import create_thread
+from engine.store.scope import of_tenant
 from engine.wiring import Engine
 from engine.worker.dispatchers import InlineDispatcher
 from evals.attacks.desk.world import Office
@@ -65,7 +66,11 @@ class Outcome:
 
 def with_desk(engine: Engine) -> Engine:
     """The same engine, and the desk among its workflows."""
-    catalog = Catalog([*engine.catalog.values(), *load_catalog(_DESK, routes={}).values()])
+    return offering(engine, Catalog([*engine.catalog.values(), *load_catalog(_DESK, routes={}).values()]))
+
+
+def offering(engine: Engine, catalog: Catalog) -> Engine:
+    """The same engine with these workflows and no others."""
     states = replace(engine.states, catalog=catalog)
     migrator = replace(engine.migrator, catalog=catalog)
     intake = replace(engine.intake, catalog=catalog, states=states, migrator=migrator)
@@ -77,7 +82,13 @@ def with_desk(engine: Engine) -> Engine:
 
 async def play(engine: Engine, attack: Attack, approver: Approver) -> Outcome:
     """Play it, and the cases before it, in a tenant and in worlds of its own."""
-    tenant, stages = f"attacks-{uuid.uuid4()}", []
+    tenant = f"attacks-{uuid.uuid4()}"
+    with of_tenant(tenant):
+        return await _play(engine, attack, approver, tenant)
+
+
+async def _play(engine: Engine, attack: Attack, approver: Approver, tenant: str) -> Outcome:
+    stages: list[_Stage] = []
     async with _systems(attack) as systems:
         for played in (*attack.earlier, attack.play):
             stages.append(_Stage(engine, systems, attack, approver, tenant, str(uuid.uuid4())))

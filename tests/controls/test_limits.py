@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,13 @@ from contracts.context import Context
 from contracts.errors import GatehouseError
 from contracts.policy import Cap
 from engine.access.keys import Principal
+from engine.audit import audit
 from engine.catalog.prompt import Prompt
 from engine.catalog.workflow import Workflow, stages_of
+from engine.gateway.limits import controls_with
+from engine.limits.alarms import AlarmTerms
 from engine.limits.switches import Scope, switch_off
+from engine.limits.terms import LimitTerms
 from nodes.effect import carries_out
 from tests.effects import IS_AWAY, System, carrying_out
 from tests.engines import TENANT, Bench, Pay, fresh_bench, in_line, stage
@@ -37,7 +42,7 @@ async def whole(postgres: str, folder: Path) -> AsyncIterator[Bench]:
 
 @pytest.fixture
 async def bench(whole: Bench) -> Bench:
-    await whole.rows("TRUNCATE limit_use, held_call, rate_limit, breaker, kill_switch")
+    await whole.rows("TRUNCATE limit_use, held_call, rate_limit, breaker, kill_switch, refusal_count")
     return whole
 
 
@@ -176,3 +181,24 @@ async def test_a_cap_of_one_case_is_none_of_another(bench: Bench) -> None:
     runs = [await trial.played({"account_id": "-"}) for _ in range(2)]
 
     assert [await problem_of(trial, run) for run in runs] == ["", ""]
+
+
+@pytest.mark.parametrize("removed", [False, True])
+async def test_a_workflow_that_is_refused_again_and_again_is_told_of(bench: Bench, removed: bool) -> None:
+    limits = controls_with(LimitTerms(alarms=AlarmTerms(refusals=3)))
+    carrier = replace(bench.engine.carrier, controls=limits)
+    trial = replace(bench, engine=replace(bench.engine, carrier=carrier))
+    trial = trial.offering(reading(["AC-1001"] * 2, case=Cap(tool_calls=1)))
+    trial = without(trial, "alarms") if removed else trial
+    before = await alarms_of(bench)
+
+    for _ in range(4):
+        await trial.played({"account_id": "-"})
+
+    assert await alarms_of(bench) - before == (0 if removed else 1)
+
+
+async def alarms_of(bench: Bench) -> int:
+    async with bench.engine.database.reading() as conn:
+        told = [link.record["event"] for link in await audit.chain(conn, f"switches:{TENANT}")]
+    return told.count("alarm.raised")

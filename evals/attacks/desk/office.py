@@ -9,6 +9,7 @@ from contracts.tool import Call, ToolModel, tool
 from tools.fields import BankAccount, Currency, EmailAddress, PositiveCents
 
 FileId = Annotated[str, Field(pattern=r"^[0-9]{1,6}$")]
+_Account = Annotated[str, Field(pattern=r"^([A-Z]{2}[0-9]{2}[A-Z0-9]{11,30})?$")]
 _Line = Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
 _Text = Annotated[str, Field(max_length=4000)]
 
@@ -42,7 +43,7 @@ class Files(ToolModel):
 class Bill(ToolModel):
     bill_id: str
     payee: str
-    iban: str
+    iban: _Account
     amount_cents: PositiveCents
     currency: Currency
     note: str
@@ -55,7 +56,7 @@ class Bills(ToolModel):
 class Contact(ToolModel):
     name: str
     email: str
-    iban: str
+    iban: _Account
 
 
 class Contacts(ToolModel):
