@@ -20,6 +20,13 @@ _TELLING: dict[EffectKind, tuple[str, ...]] = {
     "messages": ("to", "subject"),
     "orders": ("supplier_id", "offer_id", "quantity", "amount_cents", "currency"),
     "cancellations": (),
+    "shop_cancellations": ("order_id", "reason", "refund"),
+    "address_changes": ("order_id", "address"),
+    "payment_changes": ("order_id", "payment_method_id", "amount"),
+    "item_changes": ("order_id", "swaps", "payment_method_id", "price_difference"),
+    "item_returns": ("order_id", "item_ids", "payment_method_id", "refund"),
+    "item_exchanges": ("order_id", "swaps", "payment_method_id", "price_difference"),
+    "profile_changes": ("customer_id", "address"),
 }
 """What of an effect is compared: nothing that differs from run to run."""
 

@@ -23,6 +23,7 @@ from evals.opening import open_for_evals
 from evals.progress import CaseProgress
 from evals.rekey import Rekeyed, rekey
 from evals.run import Result, run_cases
+from evals.tau_bench.commands import tau_bench
 
 _WIDTH = 150
 """Columns of a page that goes to no terminal."""
@@ -30,6 +31,7 @@ _WIDTH = 150
 app = typer.Typer(help="Run recorded cases through the real engine, offline.", no_args_is_help=True)
 
 app.command("attacks")(attacks_command)
+app.command("tau-bench")(tau_bench)
 
 Workflows = Annotated[list[str] | None, typer.Argument(help="Workflows; by default all that have cases.")]
 CaseNames = Annotated[list[str] | None, typer.Option("--case", help="Only this case; may be repeated.")]

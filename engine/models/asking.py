@@ -4,13 +4,14 @@ import asyncio
 import json
 import time
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import cast
 
 import httpx
 import openai
 from langchain_core.language_models.chat_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
-from pydantic import JsonValue, ValidationError
+from pydantic import BaseModel, JsonValue, ValidationError
 
 from contracts.approval import JsonObject
 from contracts.context import ModelReply, ModelSource, Typed
@@ -106,7 +107,7 @@ class RunModels:
         self, prompt: Prompt, model: BaseChatModel, name: str, returns: type[Typed], values: JsonObject
     ) -> ModelReply[Typed]:
         """Ask, validate, and show the model its errors at most twice."""
-        named: JsonObject = {"name": returns.__name__, "schema": returns.model_json_schema()}
+        named: JsonObject = {"name": returns.__name__, "schema": _schema_of(returns)}
         shape: JsonObject = {"type": "json_schema", "json_schema": named}
         data = json.dumps(values, indent=1, ensure_ascii=False, sort_keys=True)
         messages: list[BaseMessage] = [SystemMessage(prompt.system), HumanMessage(data)]
@@ -191,6 +192,12 @@ class RunModels:
             await audit.append(conn, self._run.subject(), Event.MODEL_CALLED, data)
             if call:
                 await call.settle(conn, self._sources.limits.breaker)
+
+
+@cache
+def _schema_of(returns: type[BaseModel]) -> JsonObject:
+    """Made once: for a reply that may be one of many it takes pydantic some 20 ms."""
+    return returns.model_json_schema()
 
 
 async def _reply(model: BaseChatModel, name: str, messages: list[BaseMessage], shape: JsonObject) -> AIMessage:

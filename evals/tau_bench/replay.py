@@ -17,6 +17,7 @@ from engine.gateway.systems import Systems
 from engine.runs.model import NewRun, NewThread
 from engine.runs.runs import list_runs
 from engine.runs.threads import create_thread, get_thread
+from engine.store.scope import of_tenant
 from engine.wiring import Engine
 from engine.worker.dispatchers import InlineDispatcher
 from evals.tau_bench.script import GoldModel
@@ -63,8 +64,13 @@ class Replayed:
 
 async def replay(engine: Engine, shop: ShopData, task: Task) -> Replayed:
     """Play one task in a world of its own. The customer confirms what they asked for, a reviewer approves the rest."""
-    began, thread_id = time.perf_counter(), str(uuid.uuid4())
-    tenant = f"evals-{thread_id}"
+    thread_id = str(uuid.uuid4())
+    with of_tenant(f"evals-{thread_id}"):
+        return await _replay(engine, shop, task, thread_id)
+
+
+async def _replay(engine: Engine, shop: ShopData, task: Task, thread_id: str) -> Replayed:
+    began, tenant = time.perf_counter(), f"evals-{thread_id}"
     worlds, systems, wake_ups = open_worlds(shop=shop), Systems({}, {}), InlineDispatcher()
     for name, app in worlds.items():
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)

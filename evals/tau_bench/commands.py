@@ -1,0 +1,98 @@
+"""`gatehouse eval tau-bench`: replays recorded tasks of others through our own workflow."""
+
+import asyncio
+import json
+import multiprocessing
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from evals.opening import open_for_evals
+from evals.tau_bench.replay import replay
+from evals.tau_bench.report import report_of
+from evals.tau_bench.tasks import Task, read_tasks
+from evals.worlds.retail_data import read_shop
+
+FAILED = 1
+_POLL_S = 0.2
+_TENTHS = 10
+
+Done = dict[int, dict[str, Any]]
+
+
+def tau_bench(
+    domain: Annotated[Literal["retail"], typer.Argument(help="Which of its domains; there is a workflow for one.")],
+    path: Annotated[Path, typer.Argument(help="Folder with tasks.jsonl and the database as JSON.")],
+    every: Annotated[int, typer.Option(min=1, help="Only every so-manieth task.")] = 1,
+    jobs: Annotated[int, typer.Option(min=1, max=16, help="Processes, each with an engine of its own.")] = 2,
+    results: Annotated[Path | None, typer.Option(help="Keep results here, and skip what is there.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The report as JSON on standard output.")] = False,
+) -> None:
+    """Replay each task's gold actions by a scripted model through graph, gateway, policy and gates.
+
+    What came of each is held against what is on record, and the whole database at the end. Exit code 1 if any differs.
+    """
+    tasks, began = read_tasks(path)[::every], time.perf_counter()
+    done = _kept(results)
+    missing = [task for task in tasks if task.number not in done]
+    for one in _played(path, missing, jobs):
+        done[one["task"]] = one
+        _keep(results, one)
+        _say_progress(sum(task.number in done for task in tasks), len(tasks))
+    report = report_of([done[task.number] for task in tasks], seconds=time.perf_counter() - began)
+    typer.echo(json.dumps(report.as_json(), indent=1) if as_json else report.page())
+    raise typer.Exit(0 if report.passed else FAILED)
+
+
+def _kept(results: Path | None) -> Done:
+    if results is None or not results.exists():
+        return {}
+    lines = (json.loads(line) for line in results.read_text().splitlines())
+    return {one["task"]: one for one in lines}
+
+
+def _keep(results: Path | None, one: dict[str, Any]) -> None:
+    if results is not None:
+        with results.open("a") as file:
+            file.write(json.dumps(one) + "\n")
+
+
+def _say_progress(finished: int, total: int) -> None:
+    if finished * _TENTHS // total > (finished - 1) * _TENTHS // total:
+        typer.echo(f"{finished} of {total} tasks", err=True)
+
+
+def _played(path: Path, tasks: Sequence[Task], jobs: int) -> Iterator[dict[str, Any]]:
+    """Results as they come, from so many processes."""
+    if not tasks:
+        return
+    context = multiprocessing.get_context("spawn")
+    with context.Manager() as manager:
+        heard = manager.Queue()
+        shares = [share for share in (tasks[number::jobs] for number in range(jobs)) if share]
+        with context.Pool(len(shares)) as pool:
+            work = [pool.apply_async(_play, (path, share, heard)) for share in shares]
+            left = len(tasks)
+            while left:
+                while not heard.empty():
+                    left -= 1
+                    yield heard.get()
+                for one in work:
+                    if one.ready():
+                        one.get()  # raises what ended a process before its time
+                time.sleep(_POLL_S)
+
+
+def _play(path: Path, tasks: Sequence[Task], heard: Any) -> None:
+    asyncio.run(play(path, tasks, heard.put))
+
+
+async def play(path: Path, tasks: Sequence[Task], hear: Callable[[dict[str, Any]], None]) -> None:
+    """Play these tasks of a folder one after the other on an engine of their own, and say what became of each."""
+    shop = read_shop(path)
+    async with open_for_evals() as engine:
+        for task in tasks:
+            hear((await replay(engine, shop, task)).as_json())
