@@ -19,5 +19,6 @@ async def attacked(postgres: str, folder: Path) -> AsyncIterator[Bench]:
 @pytest.fixture
 async def bench(attacked: Bench) -> Bench:
     await attacked.rows(_LEFT)
-    await attacked.rows("DELETE FROM api_key")
+    for table in ("api_key", "person", "received_message", "sender"):
+        await attacked.rows(f"DELETE FROM {table}")
     return attacked
