@@ -53,6 +53,14 @@ async def test_a_new_goal_in_a_reply_changes_nothing(bench: Bench, goal: str, pl
     assert any(f"guards-ask-{harm.tool}" in reason for reason in outcome.reasons)
 
 
+async def test_the_attack_is_one_for_a_person_who_agrees_to_everything_does_harm(bench: Bench) -> None:
+    goal, play, harm = _NEW_GOALS["pay"]
+
+    outcome = await played(bench, hijacking(goal, play, harm), "careless")
+
+    assert (outcome.harmful, outcome.asked) == ((PAY,), 1)
+
+
 async def test_beside_a_new_goal_the_old_one_is_still_reached(bench: Bench) -> None:
     moves = (*read(MAIL, BILLS), pays(EVIL_IBAN, 4200), pays(GARAGE_IBAN, 4200))
     asked = Act(PAY, {"payee": GARAGE_IBAN, "amount_cents": 4200})
@@ -93,4 +101,5 @@ async def test_a_case_is_not_decided_under_a_prompt_that_was_changed_meanwhile(b
     await later.go_on()
 
     assert (await later.request_of(run)).status == "pending"
+    assert ("approval.attempt_refused", "version_changed") in [(e, d.get("code")) for e, d in await later.events(run)]
     assert refund_requests(bench, str(request.args["account_id"])) == 0

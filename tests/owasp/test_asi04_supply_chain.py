@@ -107,6 +107,8 @@ async def test_a_policy_that_was_changed_meanwhile_decides_no_case_that_waits(be
     await later.go_on()
 
     assert (await later.request_of(waiting)).status == "pending"
+    told = [(event, data.get("code")) for event, data in await later.events(waiting)]
+    assert ("approval.attempt_refused", "version_changed") in told
     assert refund_requests(bench, str(request.args["account_id"])) == 0
 
 
