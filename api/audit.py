@@ -12,6 +12,7 @@ from api.door import Anybody, Operator, Reader, TheEngine
 from engine.audit.audit import chain, head, stream_of
 from engine.audit.erasure import erase
 from engine.audit.objects import cases_about
+from engine.audit.seals import seals
 from engine.audit.verify import first_fault
 from engine.runs.runs import get_run
 
@@ -62,7 +63,8 @@ async def of_run(run_id: UUID, engine: TheEngine, principal: Anybody) -> dict[st
         principal.require_party(run.requester)
         stream = stream_of(run.thread_id)
         links = await chain(conn, stream)
-        fault = first_fault(stream, links, await head(conn, stream))
+        sealed = (await seals(conn, stream)).get(stream, [])
+        fault = first_fault(stream, links, await head(conn, stream), sealed)
     return {
         "run_id": run.id,
         "thread_id": run.thread_id,

@@ -59,9 +59,11 @@ def verify(
     if as_json:
         said = {"intact": found.intact, "cases": found.streams, "records": found.records}
         counted = {"checkpoints": found.checkpoints, "anchored": found.anchored, "receipts": len(evidence.receipts)}
+        counted["pruned"] = found.pruned
         show_json(said | counted | {"findings": found.findings})
     else:
         against = f"{found.checkpoints} checkpoint(s), {found.anchored} anchored, {len(evidence.receipts)} receipt(s)"
+        against += f"; {found.pruned} records are pruned behind seals" if found.pruned else ""
         if found.intact:
             say(f"[green]Intact[/green]: {found.records} records of {found.streams} chain(s). Against: {against}.")
         for finding in found.findings:

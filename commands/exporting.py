@@ -15,7 +15,7 @@ from contracts.errors import ConfigurationError, NotFound
 from engine.audit import checkpoints
 from engine.audit.audit import stream_of
 from engine.audit.export import bundle_of
-from engine.audit.offline import files_of, problems_of
+from engine.audit.offline import files_of, problems_of, pruned_of
 from engine.audit.signing import ring_of
 from engine.runs.runs import get_run
 from engine.runs.threads import get_thread
@@ -58,10 +58,11 @@ def verify_bundle(
         raise ConfigurationError(f"{bundle} cannot be read: {error}.") from error
     problems = problems_of(files, ring_of(public_key) if public_key else None)
     if as_json:
-        show_json({"whole": not problems, "problems": problems, "trusted": bool(public_key)})
+        said = {"whole": not problems, "problems": problems, "trusted": bool(public_key)}
+        show_json(said | {"pruned": pruned_of(files) if not problems else ""})
     elif not problems:
         against = "a key that you trust" if public_key else "the key that it names itself: compare it (--public-key)"
-        say(f"[green]Whole[/green]: signed by {against}.")
+        say(f"[green]Whole[/green]: signed by {against}. {pruned_of(files)}".strip())
     for problem in () if as_json else problems:
         say(f"[red]{escape(problem)}[/red]")
     if problems:

@@ -7,9 +7,11 @@ from typing import Annotated, Any
 import typer
 
 from commands.terminal import explained, note, say, show_json
-from engine.opening import open_database
+from engine.audit.sealing import Sealing
+from engine.catalog.catalog import load_catalog
+from engine.opening import find_registry, open_database
 from engine.settings import read_settings
-from engine.upkeep import janitor_of
+from engine.upkeep import janitor_of, notary_of, periods_of
 from engine.worker.dispatchers import ProcrastinateDispatcher
 from engine.worker.janitor import Janitor, Swept
 
@@ -23,6 +25,8 @@ _NAMES = {
     "events": "stream events of runs that ended long ago",
     "webhooks": "webhooks that were delivered long ago",
     "jobs": "wake-ups of workers that died",
+    "chains_sealed": "chains of the audit trail whose period has ended, to be sealed,",
+    "records": "audit records behind seals",
 }
 
 
@@ -49,11 +53,15 @@ def apply(
 def _janitor(work: Callable[[Janitor], Coroutine[Any, Any, Swept]]) -> Swept:
     async def run() -> Swept:
         settings = read_settings()
+        catalog = load_catalog(find_registry(settings), routes={})
+        kept = periods_of(settings, catalog)
         async with open_database(settings, note, migrates=False) as database:
             dispatcher = ProcrastinateDispatcher(database)
             await dispatcher.open()
             try:
-                return await work(janitor_of(settings, database, dispatcher))
+                notary = await asyncio.to_thread(notary_of, settings, database)
+                sealing = Sealing(database, notary.signer, kept, notary)
+                return await work(janitor_of(settings, database, dispatcher, sealing))
             finally:
                 await dispatcher.close()
 

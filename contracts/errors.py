@@ -496,6 +496,12 @@ class AnchorRefused(GatehouseError):
     code, status, category = "anchor_refused", 500, "engine"
 
 
+class AuditNotSealed(GatehouseError):
+    """Records of the audit trail may not be pruned: no seal that holds lets them go, or clocks disagree."""
+
+    code, status, category = "audit_not_sealed", 500, "engine"
+
+
 class ConfigurationError(GatehouseError):
     """The configuration cannot work."""
 

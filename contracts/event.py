@@ -46,6 +46,7 @@ class Event(StrEnum):
     QUESTION_ASKED = "question.asked"
     QUESTION_ANSWERED = "question.answered"
     CASE_ERASED = "case.erased"
+    AUDIT_SEALED = "audit.sealed"
     CALL_STARTED = "call.started"
     CALL_FINISHED = "call.finished"
     CALL_REFUSED = "call.refused"

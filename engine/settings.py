@@ -104,6 +104,10 @@ class Settings(BaseSettings):
     audit_checkpoint_every_s: float = Field(
         60.0, gt=0, description="Seconds between checkpoints; what is risky is in one at the next sweep."
     )
+    audit_keep_days: float = Field(
+        400, ge=1, description="Days for which the audit trail is kept; not below 184 where tools are of high risk."
+    )
+    audit_keep_days_of: dict[str, float] = Field({}, description='The same of single workflows: {"<workflow>": 800}.')
     tenant: str = Field(
         "default", min_length=1, description="Whose runs commands see and act on when they go to the database itself."
     )
@@ -224,6 +228,13 @@ class Settings(BaseSettings):
             conninfo_to_dict(value.get_secret_value() if value else "")
         except psycopg.ProgrammingError:  # its text would show the address, which holds a password
             raise ValueError("it cannot be read; write postgresql://user:password@host:port/database") from None
+        return value
+
+    @field_validator("audit_keep_days_of")
+    @classmethod
+    def _at_least_a_day(cls, value: dict[str, float]) -> dict[str, float]:
+        if short := [name for name, days in value.items() if days < 1]:
+            raise ValueError(f"{short[0]!r} is kept for less than a day")
         return value
 
     @field_validator("notify", mode="before")

@@ -1,7 +1,9 @@
 """What workers do beside carrying runs, as the configuration wants it: deliver, tell, forget."""
 
+from contracts.tool import AnyTool
 from engine.audit.anchors import FileAnchor
 from engine.audit.notary import Notary
+from engine.audit.sealing import Periods, Sealing, periods
 from engine.audit.signing import audit_signer
 from engine.catalog.catalog import Catalog
 from engine.credentials.references import reveal
@@ -31,12 +33,13 @@ def errands_of(
     """The errands of one worker."""
     often_s = settings.sweep_every_s
     outbox = Outbox(database, catalog, systems)
+    sealing = Sealing(database, notary.signer, periods_of(settings, catalog), notary)
     errands = [
         Errand("webhooks", courier_of(settings, database).deliver_due, often_s),
         Errand("outbox", outbox.deliver_due, often_s),
         Errand("orphans of the outbox", outbox.hand_over_orphans, 60 * often_s),
         Errand("checkpoints of the audit trail", notary.look, often_s),
-        Errand("retention", janitor_of(settings, database, dispatcher).clean, settings.retention_every_s),
+        Errand("retention", janitor_of(settings, database, dispatcher, sealing).clean, settings.retention_every_s),
     ]
     if settings.canaries_per_day:
         lures = Lures(database, catalog, settings.canaries_per_day, _CANARIES_EVERY_S)
@@ -63,7 +66,19 @@ def courier_of(settings: Settings, database: Database) -> Courier:
     )
 
 
-def janitor_of(settings: Settings, database: Database, dispatcher: Dispatcher) -> Janitor:
+def periods_of(settings: Settings, catalog: Catalog) -> Periods:
+    """How long the audit trail of each workflow is kept. Raises `ConfigurationError` where that is too short."""
+    risky = {name: any(map(_is_of_high_risk, workflow.policy.tools)) for name, workflow in catalog.items()}
+    return periods(settings.audit_keep_days, settings.audit_keep_days_of, risky)
+
+
+def _is_of_high_risk(tool: AnyTool) -> bool:
+    return tool.reversibility == "irreversible" or tool.blast_radius in ("customer", "company")
+
+
+def janitor_of(
+    settings: Settings, database: Database, dispatcher: Dispatcher, sealing: Sealing | None = None
+) -> Janitor:
     """Who forgets what nobody needs any more, wake-ups among it."""
     keep = Keep(
         checkpoints=settings.retention_checkpoints,
@@ -73,4 +88,4 @@ def janitor_of(settings: Settings, database: Database, dispatcher: Dispatcher) -
         ephemeral_s=settings.retention_ephemeral_s,
     )
     old_jobs = dispatcher.forget_dead if isinstance(dispatcher, WorkingDispatcher) else None
-    return Janitor(database, keep, old_jobs)
+    return Janitor(database, keep, old_jobs, sealing)

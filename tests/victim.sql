@@ -81,3 +81,5 @@ SELECT audit_append('case:11111111-1111-4111-8111-111111111111', '{"x": "secret-
     ARRAY['crm', 'person', 'secret-of-the-victim'], NULL, '\x01');
 SET gatehouse.across = 'on';
 SELECT audit_note_checkpoint(1, '', '', '', ARRAY['case:11111111-1111-4111-8111-111111111111'], ARRAY[1::bigint], ARRAY[''::bytea]);
+INSERT INTO audit_seal (stream, seq, hash, body, signature, key_id, recorded, keep_days, tenant)
+VALUES ('case:11111111-1111-4111-8111-111111111111', 1, '', 'secret-of-the-victim', '', '', 2, 400, 'victim');

@@ -16,6 +16,7 @@ from engine.audit import checkpoints, offline
 from engine.audit.audit import Link, chain
 from engine.audit.offline import leaf_of, merkle_path
 from engine.audit.payloads import text_of
+from engine.audit.seals import Seal, seals
 from engine.audit.signing import Signer
 from engine.store.database import Connection
 
@@ -28,6 +29,7 @@ Made {at} by an installation of Gatehouse that signs with the key {key_id}.
   `payload`: base64 of 32 random bytes and the JSON of what the record says of people; its SHA-256 stands in the record.
   It is null where there is none or where it was erased.
 - `checkpoint.json`: the newest signed checkpoint that names this case, and the Merkle path to it (RFC 6962).
+- `seal.json`, where the case is so old that its first records were pruned: the signed statement up to which record.
 - `manifest.json`: the SHA-256 of each file, the head of the chain and the public keys; `manifest.sig` signs it.
 
 Verify it with Python 3.11 and the package `cryptography`, on any machine, without a network:
@@ -38,8 +40,8 @@ Verify it with Python 3.11 and the package `cryptography`, on any machine, witho
 {public}. Or with Gatehouse: `gatehouse audit verify-bundle bundle.zip --public-key PUBLIC_KEY`.
 
 By hand: hash = SHA-256(0x00, stream, 0x00, seq as 8 bytes big-endian, previous hash, canon), from 32 zero bytes on.
-A signature (Ed25519) is over a text and the body or manifest: the product's name in lower case, a space, "checkpoint"
-or "bundle", and 0x00.
+A signature (Ed25519) is over a text and the body or manifest: the product's name in lower case, a space, "checkpoint",
+"bundle" or "seal", and 0x00. A chain with a seal begins with the record and the hash that the seal names.
 """
 
 
@@ -53,6 +55,7 @@ async def bundle_of(conn: Connection, signer: Signer, stream: str) -> bytes:
         raise NotFound(
             f"No checkpoint names {stream!r} yet.", hint="Start a worker: it makes one within a minute, then ask again."
         )
+    sealed = {seal.seq: seal for seal in (await seals(conn, stream)).get(stream, [])}.get(links[0].seq - 1)
     at = datetime.now(UTC).isoformat(timespec="seconds")
     said = {"stream": stream, "at": at, "key_id": signer.key_id, "public": signer.public.hex()}
     files = {
@@ -60,7 +63,7 @@ async def bundle_of(conn: Connection, signer: Signer, stream: str) -> bytes:
         "records.jsonl": b"".join(_line(stream, link) for link in links),
         "checkpoint.json": _json(_proof(stream, noted)),
         "verify.py": _SCRIPT,
-    }
+    } | ({"seal.json": _sealed(sealed)} if sealed else {})
     manifest = _json(
         {
             "v": 1,
@@ -95,6 +98,10 @@ def _proof(stream: str, noted: checkpoints.Checkpoint) -> dict[str, Any]:
         "size": len(leaves),
         "path": [step.hex() for step in merkle_path(leaves, index)],
     }
+
+
+def _sealed(seal: Seal) -> bytes:
+    return _json({"body": seal.body.decode(), "signature": seal.signature.hex(), "key_id": seal.key_id})
 
 
 def _json(value: Any) -> bytes:

@@ -83,6 +83,18 @@ def is_signed(keys: Mapping[str, bytes], key_id: str, kind: str, body: bytes, si
     return True
 
 
+def problem_of_seal(
+    body: bytes, signature: bytes, key_id: str, place: tuple[str, int, bytes], keys: Mapping[str, bytes] | None
+) -> str:
+    """What is wrong with the seal of a chain up to a `place` (stream, number and hash of a record), if anything."""
+    if keys is not None and not is_signed(keys, key_id, "seal", body, signature):
+        return f"its seal is not signed by a trusted key (its key is {key_id})"
+    said = json.loads(body)
+    if (said["stream"], said["seq"], said["hash"]) != (place[0], place[1], place[2].hex()):
+        return "its seal is of another place"
+    return ""
+
+
 def _leaf_hash(leaf: bytes) -> bytes:
     return hashlib.sha256(b"\0" + leaf).digest()
 
@@ -109,9 +121,9 @@ def problems_of(files: Mapping[str, bytes], trusted: Mapping[str, bytes] | None 
         signature = bytes.fromhex(files["manifest.sig"].decode())
         if not is_signed(keys, manifest["key_id"], "bundle", files["manifest.json"], signature):
             return ["manifest.json is not signed by a trusted key"]
-        found = [*_changed(files, manifest["files"]), *_broken(files, manifest)]
+        found = [*_changed(files, manifest["files"]), *_unsealed(files, keys, manifest), *_broken(files, manifest)]
         return found or _unproved(files, keys, manifest)
-    except (KeyError, ValueError, TypeError, IndexError) as error:
+    except (KeyError, ValueError, TypeError, StopIteration) as error:
         return [f"the bundle cannot be read: {error!r}"]
 
 
@@ -124,8 +136,10 @@ def _changed(files: Mapping[str, bytes], digests: Mapping[str, str]) -> Iterator
 
 
 def _broken(files: Mapping[str, bytes], manifest: Mapping[str, Any]) -> Iterator[str]:
-    previous, count = START, 0
-    for count, link in enumerate(_links(files), start=1):
+    sealed, links = _seal(files), _links(files)
+    count, previous = (sealed["seq"], bytes.fromhex(sealed["hash"])) if sealed else (0, START)
+    for link in links:
+        count += 1
         digest = link_hash(manifest["stream"], count, previous, link["canon"].encode())
         if (link["seq"], link["hash"]) != (count, digest.hex()):
             yield f"record {count} does not follow from the one before it"
@@ -135,6 +149,32 @@ def _broken(files: Mapping[str, bytes], manifest: Mapping[str, Any]) -> Iterator
         previous = digest
     if [count, previous.hex()] != manifest["head"]:
         yield "the records do not end where the manifest says"
+
+
+def _unsealed(files: Mapping[str, bytes], keys: Mapping[str, bytes], manifest: Mapping[str, Any]) -> Iterator[str]:
+    """A seal stands for records that are gone: signed, of this chain, and recorded in it under a checkpoint."""
+    if not (sealed := _seal(files)):
+        return
+    stored = json.loads(files["seal.json"])
+    body, signature = stored["body"].encode(), bytes.fromhex(stored["signature"])
+    place = (manifest["stream"], sealed["seq"], bytes.fromhex(sealed["hash"]))
+    if problem := problem_of_seal(body, signature, stored["key_id"], place, keys):
+        yield problem
+    digest, noted = hashlib.sha256(body).hexdigest(), json.loads(files["checkpoint.json"])["seq"]
+    if not any(
+        link["seq"] <= noted and json.loads(link["canon"])["data"].get("seal") == digest for link in _links(files)
+    ):
+        yield "the seal is not recorded under the checkpoint"
+
+
+def pruned_of(files: Mapping[str, bytes]) -> str:
+    """What a bundle says of records that are no more, as a sentence; empty where it holds all."""
+    sealed = _seal(files)
+    return f"Records 1 to {sealed['seq']} were pruned behind a seal of {sealed['at'][:10]}." if sealed else ""
+
+
+def _seal(files: Mapping[str, bytes]) -> dict[str, Any]:
+    return dict(json.loads(json.loads(files["seal.json"])["body"])) if "seal.json" in files else {}
 
 
 def _says_what_was_recorded(link: Mapping[str, Any]) -> bool:
@@ -150,7 +190,7 @@ def _unproved(files: Mapping[str, bytes], keys: Mapping[str, bytes], manifest: M
     body, signature = proof["body"].encode(), bytes.fromhex(proof["signature"])
     if not is_signed(keys, proof["key_id"], "checkpoint", body, signature):
         return ["the checkpoint is not signed by a trusted key"]
-    link = _links(files)[proof["seq"] - 1]
+    link = next(link for link in _links(files) if link["seq"] == proof["seq"])
     leaf = leaf_of(manifest["stream"], link["seq"], bytes.fromhex(link["hash"]))
     root = root_of_path(leaf, proof["index"], proof["size"], [bytes.fromhex(step) for step in proof["path"]])
     return [] if root and root.hex() == json.loads(body)["root"] else ["the checkpoint does not cover these records"]
@@ -169,8 +209,9 @@ def files_of(bundle: Path) -> dict[str, bytes]:
 def main() -> int:
     """`python verify.py BUNDLE.zip [PUBLIC_KEY …]`: exit code 0 where the bundle proves what it says."""
     trusted = {key_id_of(public): public for public in map(bytes.fromhex, sys.argv[2:])}
-    found = problems_of(files_of(Path(sys.argv[1])), trusted or None)
-    sys.stdout.write("\n".join(found or ["The bundle is whole."]) + "\n")
+    files = files_of(Path(sys.argv[1]))
+    found = problems_of(files, trusted or None)
+    sys.stdout.write("\n".join(found or [f"The bundle is whole. {pruned_of(files)}".strip()]) + "\n")
     return 1 if found else 0
 
 

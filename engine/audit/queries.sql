@@ -123,3 +123,56 @@ SELECT audit_erase(%(streams)s) AS keys;
 -- name: salts
 -- What payloads can be read with, by the id that they begin with; those that were erased are gone.
 SELECT id, salt FROM audit_salt WHERE salt IS NOT NULL;
+
+-- name: closable
+-- Chains that nobody has touched since a checkpoint noted them that is old enough: ended cases, and old parts of others.
+SELECT h.stream, h.tenant, l.seq, l.hash, h.pruned + 1 AS first, l.made_at AS noted_at, k.days AS keep_days
+FROM audit_head h
+CROSS JOIN LATERAL (
+    SELECT coalesce((SELECT max(coalesce((%(keep)s::jsonb ->> r.workflow)::float8, %(other)s))
+                     FROM run r WHERE r.thread_id = CASE WHEN h.stream LIKE 'case:%%' THEN substr(h.stream, 6)::uuid END),
+                    %(other)s)::float8 AS days) k
+CROSS JOIN LATERAL (
+    SELECT a.seq, a.hash, c.made_at FROM audit_leaf a JOIN audit_checkpoint c ON c.number = a.checkpoint
+    WHERE a.stream = h.stream AND c.made_at < now() - make_interval(secs => k.days * 86400)
+    ORDER BY a.seq DESC LIMIT 1) l
+WHERE h.stream > %(after)s AND h.seq > h.sealed + 1 AND l.seq > h.sealed
+  AND EXISTS (SELECT FROM audit_checkpoint WHERE made_at < now() - make_interval(secs => %(least)s * 86400))
+  AND CASE WHEN h.stream LIKE 'case:%%' THEN l.seq = h.seq AND audit_has_ended(h.stream)
+           ELSE NOT EXISTS (SELECT FROM audit_seal s
+                            WHERE s.stream = h.stream AND s.closed_at > now() - interval '30 days') END
+ORDER BY h.stream LIMIT %(limit)s;
+
+-- name: hold_to_close
+-- Hold a case as it was found, unless somebody else holds it or has gone on with it; other chains are nobody's to hold.
+WITH held AS (
+    SELECT id FROM thread
+    WHERE id = CASE WHEN %(stream)s LIKE 'case:%%' THEN substr(%(stream)s, 6)::uuid END AND status IN ('idle', 'error')
+    FOR NO KEY UPDATE SKIP LOCKED)
+SELECT h.stream FROM audit_head h
+WHERE h.stream = %(stream)s AND h.sealed < %(seq)s
+  AND (h.stream NOT LIKE 'case:%%' OR (h.seq = %(seq)s AND EXISTS (SELECT FROM held)));
+
+-- name: note_seal
+-- Keep a seal; the newest record of its chain holds its digest.
+SELECT audit_note_seal(%(stream)s, %(seq)s, %(body)b, %(signature)b, %(key_id)s, %(keep_days)s);
+
+-- name: prunable
+-- Seals that a checkpoint covers and behind which there still is something.
+SELECT s.stream, s.seq, s.hash, s.body, s.signature, s.key_id
+FROM audit_head h JOIN audit_seal s ON s.stream = h.stream AND s.seq = h.sealed
+WHERE h.sealed > h.pruned AND h.noted >= s.recorded AND h.stream > %(after)s AND audit_has_ended(h.stream)
+ORDER BY h.stream LIMIT %(limit)s;
+
+-- name: prune
+-- Delete what lies behind the newest seal of a chain.
+SELECT audit_prune(%(stream)s) AS records;
+
+-- name: seals
+-- The seals of all chains, or of one.
+SELECT stream, seq, hash, body, signature, key_id FROM audit_seal
+WHERE %(only)s = '' OR stream = %(only)s ORDER BY stream, seq;
+
+-- name: now
+-- What time it is in the database.
+SELECT now() AS at;

@@ -1,7 +1,7 @@
 """Recomputes chains and holds them against checkpoints and anchors; says where the first bad record of each is."""
 
-from collections.abc import AsyncIterator, Iterable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from psycopg.rows import tuple_row
 
@@ -9,6 +9,8 @@ from engine.audit.audit import Link
 from engine.audit.checkpoints import checkpoints
 from engine.audit.evidence import Evidence, Expected, Finding, Noted, Witnesses
 from engine.audit.offline import START, link_hash
+from engine.audit.seals import Seal, seals
+from engine.audit.signing import Ring
 from engine.store.database import Connection
 from engine.store.sql import load_queries
 
@@ -27,6 +29,8 @@ class Verification:
     findings: tuple[Finding, ...]
     checkpoints: int = 0
     anchored: int = 0
+    pruned: int = 0
+    """Records that are gone behind seals."""
 
     @property
     def intact(self) -> bool:
@@ -37,14 +41,16 @@ async def verify(conn: Connection, only: str = "", evidence: Evidence = NOTHING)
     """Check every chain (or the one named), every checkpoint, and both against the evidence from outside.
 
     Found are edited, deleted, reordered, moved and truncated records, chains and checkpoints that are gone, and, where
-    there are anchors or receipts, a trail that was written anew. Expects a snapshot: a trail that grows while it is
+    there are anchors or receipts, a trail that was written anew. A chain may begin behind a seal that is signed, stands
+    in the chain and is covered by a checkpoint. Expects a snapshot: a trail that grows while it is
     read would look as if its heads were wrong.
     """
     witnesses = Witnesses(evidence)
     async for one in checkpoints(conn):
         witnesses.hear(one)
     noted = witnesses.noted()
-    walked = [chain async for chain in _walked(conn, only, noted)]
+    sealed = await seals(conn, only)
+    walked = [chain async for chain in _walked(conn, only, noted, Sealed(sealed, evidence.ring))]
     unseen = await _unwalked(conn, only, noted, {chain.stream for chain in walked})
     faults = [fault for chain in (*walked, *unseen) if (fault := chain.fault)]
     return Verification(
@@ -53,33 +59,57 @@ async def verify(conn: Connection, only: str = "", evidence: Evidence = NOTHING)
         (*sorted(faults, key=lambda fault: fault.stream), *witnesses.findings),
         witnesses.heard,
         len(evidence.anchored),
+        sum(chain.pruned for chain in walked),
     )
 
 
-def first_fault(stream: str, links: Iterable[Link], end: tuple[int, bytes] | None) -> Finding | None:
-    """The first record that does not follow from the one before, or a head that the records do not reach."""
-    chain = Chain(stream, {})
+def first_fault(
+    stream: str, links: Iterable[Link], end: tuple[int, bytes] | None, sealed: Sequence[Seal] = ()
+) -> Finding | None:
+    """The first record that does not follow from the one before, or a head that the records do not reach.
+
+    `sealed` are the chain's seals, of which neither signatures nor checkpoints are looked at.
+    """
+    chain = Chain(stream, None, Sealed({stream: list(sealed)}))
     for link in links:
         chain.take(link.seq, link.prev, link.hash, link.canon)
     chain.end(end)
     return chain.fault
 
 
+@dataclass(frozen=True)
+class Sealed:
+    """The seals of chains, and whose signatures on them count; None: they are not checked."""
+
+    by_stream: Mapping[str, Sequence[Seal]] = field(default_factory=dict)
+    ring: Ring | None = None
+
+
 class Chain:
     """One chain while its records pass by, in their order."""
 
-    def __init__(self, stream: str, noted: Expected) -> None:
-        """`noted`: hashes that statements outside the chain name, by sequence number."""
+    def __init__(self, stream: str, noted: Expected | None, sealed: Sealed) -> None:
+        """`noted`: hashes that statements outside the chain name, by number; None: nobody was asked."""
         self.stream = stream
         self.count = 0
+        self.pruned = 0
         self.fault: Finding | None = None
-        self._noted = noted
+        self._noted = noted or {}
+        self._asked = noted is not None
         self._seq = 0
         self._previous = START
+        self._seals = {seal.seq: seal for seal in sealed.by_stream.get(stream, ())}
+        self._recorded: dict[bytes, int] = {}
+        for seal in self._seals.values():
+            if problem := seal.problem(sealed.ring):
+                self._found(seal.seq, problem)
+                return
 
     def take(self, seq: int, prev: bytes, digest: bytes, canon: bytes) -> None:
         """The next record."""
         self.count += 1
+        if self.count == 1 and seq > 1:
+            self._begin(seq)
         if self.fault:
             return
         if seq != self._seq + 1:
@@ -90,6 +120,10 @@ class Chain:
             self._found(seq, "its content was changed")
         elif seq in self._noted and self._noted[seq].hash != digest:
             self._found(seq, f"the chain was written anew: {self._noted[seq].where} noted another record here")
+        elif seq in self._seals and self._seals[seq].hash != digest:
+            self._found(seq, "the chain was written anew: its seal names another record here")
+        if self._seals and b'"audit.sealed"' in canon:
+            self._recorded[canon] = seq
         self._seq, self._previous = seq, digest
 
     def end(self, head: tuple[int, bytes] | None) -> None:
@@ -100,16 +134,43 @@ class Chain:
             self._found(self._seq + 1, "the chain has records but no head")
         elif head and head != (self._seq, self._previous):
             self._found(self._seq + 1, f"the head stands at record {head[0]}, the records end at {self._seq}")
+        elif unrecorded := self._unrecorded():
+            self._found(unrecorded[0], unrecorded[1])
         elif beyond := [seq for seq in self._noted if seq > self._seq]:
             where = self._noted[max(beyond)].where
             left = f"the chain ends at {self._seq}" if self._seq else "the chain is gone"
             self._found(self._seq + 1, f"{where} noted record {max(beyond)}, and {left}")
 
+    def _begin(self, seq: int) -> None:
+        """The first record that is left: those before it may be gone behind a seal, and no others."""
+        seal = self._seals.get(seq - 1)
+        if self.fault:
+            return
+        if seal is None and self._seals:
+            sealed = ", ".join(map(str, sorted(self._seals)))
+            self._found(seq, f"the chain begins here, and its seals end at record {sealed}")
+        elif seal and seal.seq in self._noted and self._noted[seal.seq].hash != seal.hash:
+            self._found(seal.seq, f"its seal was exchanged: {self._noted[seal.seq].where} noted another record there")
+        elif seal:
+            self.pruned, self._seq, self._previous = seal.seq, seal.seq, seal.hash
+
+    def _unrecorded(self) -> tuple[int, str] | None:
+        """A seal that its chain does not know of, or for which records are gone though no checkpoint covers it."""
+        for seal in self._seals.values():
+            if seal.seq < self.pruned:
+                continue
+            records = [seq for canon, seq in self._recorded.items() if seal.digest.encode() in canon]
+            if not records:
+                return seal.seq, "its seal is not recorded in the chain"
+            if self._asked and seal.seq == self.pruned and max(self._noted, default=0) < records[0]:
+                return seal.seq, "its records are gone, and no checkpoint covers the seal"
+        return None
+
     def _found(self, seq: int, problem: str) -> None:
         self.fault = Finding(self.stream, seq, problem)
 
 
-async def _walked(conn: Connection, only: str, noted: Noted) -> AsyncIterator[Chain]:
+async def _walked(conn: Connection, only: str, noted: Noted, sealed: Sealed) -> AsyncIterator[Chain]:
     """Every chain that has records, each checked to its end."""
     heads = await _heads(conn, only)
     chain = None
@@ -118,7 +179,7 @@ async def _walked(conn: Connection, only: str, noted: Noted) -> AsyncIterator[Ch
             if chain:
                 chain.end(heads.get(chain.stream))
                 yield chain
-            chain = Chain(stream, noted.get(stream, {}))
+            chain = Chain(stream, noted.get(stream, {}), sealed)
         chain.take(seq, prev, digest, canon)
     if chain:
         chain.end(heads.get(chain.stream))
@@ -129,7 +190,7 @@ async def _unwalked(conn: Connection, only: str, noted: Noted, walked: set[str])
     """Chains of which only a head or what was noted is left."""
     heads = await _heads(conn, only)
     named = {stream for stream in noted if only in ("", stream)}
-    left = [Chain(stream, noted.get(stream, {})) for stream in sorted((heads.keys() | named) - walked)]
+    left = [Chain(stream, noted.get(stream, {}), Sealed()) for stream in sorted((heads.keys() | named) - walked)]
     for chain in left:
         chain.end(heads.get(chain.stream))
     return left

@@ -1,7 +1,7 @@
 """Retention: what nobody needs any more is forgotten, and never what somebody waits for or what proves something.
 
-The ledger, the approvals and the audit trail stay. Of a thread that waits for somebody, that is at work or that has an
-effect of unknown outcome, nothing is touched.
+The ledger and the approvals stay, and the audit trail until a period of it is closed. Of a thread that waits for
+somebody, that is at work or that has an effect of unknown outcome, nothing is touched.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -12,6 +12,7 @@ from contracts.errors import GateOpen, ThreadBusy
 from contracts.event import Event
 from engine.audit import audit
 from engine.audit.audit import Subject
+from engine.audit.sealing import Sealing
 from engine.runs import aging
 from engine.runs.aging import Aged, Page
 from engine.runs.threads import mark_deleted
@@ -58,6 +59,9 @@ class Swept:
     events: int = 0
     webhooks: int = 0
     jobs: int = 0
+    chains_sealed: int = 0
+    records: int = 0
+    """Of the audit trail, behind seals."""
 
     @property
     def any(self) -> bool:
@@ -72,6 +76,8 @@ class Janitor:
     keep: Keep
     old_jobs: OldJobs | None = None
     """Deletes wake-ups that nobody will finish; returns how many."""
+    sealing: Sealing | None = None
+    """Closes ended periods of the audit trail; without one it stays as it is."""
 
     async def plan(self) -> Swept:
         """What `clean` would do now; wake-ups are not counted."""
@@ -89,7 +95,8 @@ class Janitor:
             async with self.database.transaction() as conn:
                 events = await aging.count_old_events(conn, older_s=self.keep.events_s)
                 webhooks = await count_old_webhooks(conn, older_s=self.keep.webhooks_s)
-        return Swept(deleted, pruned, checkpoints, events, webhooks)
+        sealed, records = await self.sealing.plan() if self.sealing else (0, 0)
+        return Swept(deleted, pruned, checkpoints, events, webhooks, chains_sealed=sealed, records=records)
 
     async def clean(self) -> Swept:
         """Forget what may go; stops early when another janitor is at work."""
@@ -101,7 +108,9 @@ class Janitor:
         events = await self._repeated(lambda c: aging.forget_events(c, older_s=self.keep.events_s, limit=_ROWS))
         webhooks = await self._repeated(lambda c: forget_webhooks(c, older_s=self.keep.webhooks_s, limit=_ROWS))
         jobs = await self.old_jobs() if self.old_jobs else 0
-        return replace(swept, events=events, webhooks=webhooks, jobs=jobs)
+        sealed, records = await self.sealing.work() if self.sealing else (0, 0)
+        counts = {"events": events, "webhooks": webhooks, "jobs": jobs, "chains_sealed": sealed, "records": records}
+        return replace(swept, **counts)
 
     async def _ended(self, conn: Connection, after: Page | None) -> list[Aged]:
         return await aging.ended_threads(conn, ephemeral_s=self.keep.ephemeral_s, after=after, limit=_PAGE)

@@ -16,6 +16,7 @@ ACROSS = {
     "engine/access/attempts.py": 1,  # who is not let in is nobody's
     "engine/access/entrance.py": 1,  # a key is looked up before it is known whose it is
     "engine/audit/notary.py": 1,  # checkpoints are over the chains of all
+    "engine/audit/sealing.py": 2,  # chains of all tenants end at their time
     "engine/gateway/outbox.py": 2,  # calls that are due, and those that nobody can send
     "engine/operations/gauges.py": 1,  # figures of the whole installation
     "engine/operations/readiness.py": 1,  # whether the schema is ours

@@ -78,3 +78,34 @@ async def test_a_workers_janitor_forgets_wake_ups_too(postgres: str, folder: Pat
             swept = await janitor_of(engine.settings, engine.database, engine.dispatcher).clean()
 
             assert (swept.jobs, await bench.rows("SELECT 1 FROM procrastinate_jobs")) == (1, [])
+
+
+async def test_an_old_case_goes_by_command_and_its_bundle_says_so(
+    postgres: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with fresh_database(postgres) as dsn:
+        site = Site(dsn, folder / "old-cases", folder / "unused", TRIALS)
+        async with bench_on(site) as bench:
+            run = await replace(bench, workflow="three_stages").played({"text": "a"})
+            await bench.engine.notary.note()
+            await bench.rows("ALTER TABLE audit_checkpoint DISABLE TRIGGER audit_checkpoint_no_change")
+            await bench.rows("UPDATE audit_checkpoint SET made_at = made_at - interval '401 days'")
+            for name, value in site.environment().items():
+                monkeypatch.setenv(name, value)
+
+            orders = (["plan"], ["apply", "--dry-run"], ["apply"], ["plan"])
+            told = [await asyncio.to_thread(retention, *words) for words in orders]
+            verified = await asyncio.to_thread(audit, "verify", "--json")
+            bundle = str(folder / "old-case.zip")
+            await asyncio.to_thread(audit, "export", run.id, "-o", bundle)
+            whole = await asyncio.to_thread(audit, "verify-bundle", bundle)
+
+    assert [said["chains_sealed"] > 0 for said in told] == [True, True, True, False]
+    assert told[0]["records"] == told[1]["records"] == told[2]["records"] == json.loads(verified)["pruned"] > 0
+    assert "were pruned behind a seal" in whole
+
+
+def audit(*words: str) -> str:
+    result = CliRunner().invoke(app, ["audit", *words])
+    assert result.exit_code == 0, result.output
+    return result.stdout
