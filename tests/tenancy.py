@@ -27,8 +27,11 @@ SHARED = {
 }
 """Tables that hold nothing of any tenant, and what they hold."""
 
-BY_ANOTHER = {"audit_leaf": "shown with the head of the chain that it names"}
-"""Tables whose rows are a tenant's by another table's row, without a column of their own."""
+BY_ANOTHER = {
+    "audit_leaf": "shown with the head of the chain that it names",
+    "audit_salt": "shown with the head of the chain whose records were sealed with it",
+}
+"""Tables whose rows are a tenant's by another table's row."""
 
 TABLES = """
     SELECT c.relname AS name, c.relrowsecurity AND c.relforcerowsecurity AS bound,

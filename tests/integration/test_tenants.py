@@ -164,7 +164,7 @@ async def asked(http: httpx.AsyncClient, key: str, call: Any, given: str) -> tup
     thread = (await http.post("/threads", json={"metadata": {"graph_id": GRAPH}}, headers=headers)).json()["thread_id"]
     fitting = next((body for end, body in (BODIES | FITTING).items() if path.endswith(end)), {})
     how: Any = {"params": {place[1]: given}} if place[0] == "?" else {"json": with_id(fitting, place, given)}
-    reply = await http.request(method, path.format(thread_id=thread), headers=headers, **how)
+    reply = await http.request(method, path.format(thread_id=thread, name=GRAPH), headers=headers, **how)
     return reply.status_code, VARYING.sub("", reply.text.replace(given, "").replace(thread, ""))
 
 
