@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Generic, Literal, Protocol, Required, TypeVar, get_type_hints
@@ -11,6 +11,7 @@ from urllib.parse import quote
 from pydantic import BaseModel, ConfigDict, JsonValue
 from typing_extensions import TypedDict, Unpack
 
+from contracts.approval import Change
 from contracts.errors import RiskUnknown, ToolRefused
 from contracts.records import NO_RECORDS, Records
 from contracts.sink import NO_LIMITS, Limits, Reach, Sink
@@ -103,6 +104,13 @@ Raises `ToolRefused`, `ToolUnavailable` as a read does.
 """
 
 
+DryRun = Callable[[Request, Call], Awaitable[Sequence[Change]]]
+"""What a call would change, as the outside system has it now; reads alone, and changes nothing.
+
+Raises `ToolRefused`, `ToolUnavailable` as a read does.
+"""
+
+
 @dataclass(frozen=True)
 class Tool(Generic[Request, Reply]):
     """A typed operation with its contract. Called only by the gateway."""
@@ -126,6 +134,8 @@ class Tool(Generic[Request, Reply]):
     """One sentence: how a person takes this back."""
     reread: Reread[Request] | None = None
     """How the gateway finds out, before it acts, whether the preconditions still hold; None: the system checks them."""
+    dry_run: DryRun[Request] | None = None
+    """What reviewers are shown of a call before it is made, beside what the workflow says of it."""
     key_retention_s: float = DAY_S
     """`idempotent` and `outbox`: how long the system drops repeats of a key."""
     look_up: LookUp[Request, Reply] | None = None
@@ -199,6 +209,7 @@ class Facts(TypedDict, total=False):
     target: str
     preconditions: tuple[str, ...]
     reread: Reread[Any] | None
+    dry_run: DryRun[Any] | None
     undo: str
     key_retention_s: float
     look_up: LookUp[Any, Any] | None

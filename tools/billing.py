@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue
 
+from contracts.approval import Change
 from contracts.sink import Sink
 from contracts.tool import Call, ToolModel, tool
 from tools.fields import (
@@ -180,6 +181,19 @@ async def read_charge_version(request: RefundRequest | CreditRequest, call: Call
     return {"charge_version": versions[0]} if versions else {}
 
 
+async def preview_giving_back(request: RefundRequest | CreditRequest, call: Call) -> list[Change]:
+    """What is left of the charge, in minor units, before and after; nothing for a charge that is gone."""
+    query = {"account_id": request.account_id}
+    bill = ChargesReply.model_validate(await call.send("GET", "/charges", query=query))
+    left = [
+        charge.amount_cents - charge.refunded_cents - charge.credited_cents
+        for charge in bill.charges
+        if charge.charge_id == request.charge_id
+    ]
+    name = f"left of {request.charge_id}, in minor units of {request.currency}"
+    return [Change(field=name, before=cents, after=cents - request.amount_cents) for cents in left]
+
+
 @tool(
     effect="idempotent",
     reversibility="irreversible",
@@ -189,6 +203,7 @@ async def read_charge_version(request: RefundRequest | CreditRequest, call: Call
     idempotent_by=("account_id", "charge_id"),
     preconditions=("charge_version",),
     reread=read_charge_version,
+    dry_run=preview_giving_back,
     amount="amount_cents",
     currency="currency",
     undo="Not possible: the money is on the customer's card. Finance can only ask the customer to pay again.",

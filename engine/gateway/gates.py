@@ -4,10 +4,10 @@ from collections import Counter
 from dataclasses import replace
 from typing import get_args
 
-from contracts.approval import Decision, Draft, JsonObject, Proposal
+from contracts.approval import Change, Decision, Draft, JsonObject, Proposal
 from contracts.errors import InvalidRequest
 from contracts.policy import Verdict
-from contracts.tool import Reply, Request, Tool
+from contracts.tool import AnyTool, Reply, Request, Tool
 from engine.approvals import requests
 from engine.approvals.decisions import decision_of
 from engine.approvals.payloads import dialects, response_schema
@@ -15,8 +15,11 @@ from engine.catalog.workflow import Workflow
 from engine.gateway.cards import card_of
 from engine.gateway.facts import host_facts
 from engine.gateway.guarding import look_at, remember_untrusted
+from engine.gateway.ledger import Intent
 from engine.gateway.outcomes import Found, effect_of_approval
 from engine.gateway.place import here
+from engine.gateway.preview import preview_of
+from engine.gateway.systems import Systems
 from engine.runs.model import Run
 from engine.store.database import Database
 from engine.store.journal import Journal
@@ -32,7 +35,11 @@ _EDITED = Verdict(
 class RunGates:
     """`contracts.context.Gates` for one claimed run."""
 
-    def __init__(self, database: Database, journal: Journal, workflow: Workflow, run: Run) -> None:
+    def __init__(
+        self, database: Database, journal: Journal, workflow: Workflow, run: Run, *, systems: Systems | None = None
+    ) -> None:
+        """`systems` are asked for previews; without them there are none."""
+        self._systems = systems
         self._database = database
         self._journal = journal
         self._workflow = workflow
@@ -50,16 +57,24 @@ class RunGates:
         self._ordinals[place.task_id] += 1
         queue = self._workflow.policy.queue.name
         args = self._workflow.normalise(tool.name, draft["args"]).args
+        preview = await self._preview(tool, args, key)
         async with self._journal.transaction() as conn:
             found = await look_at(conn, self._run, self._workflow, tool, args)
             host = await host_facts(conn, self._run, self._workflow, tool.name, args, found=found)
             judged = self._workflow.judge(tool.name, args, draft["facts"], host)
             if not self._run.acts:
                 judged = replace(judged, verdict=replace(_EDITED, inputs=judged.verdict.inputs))
-            card = card_of(tool, draft, found.findings)
+            card = card_of(tool, draft, found.findings, preview)
             request = await requests.freeze(conn, self._run, judged, draft, freeze_key=key, queue=queue, card=card)
             await remember_untrusted(conn, self._run, tool, args, found)
         return request.proposal()
+
+    async def _preview(self, tool: AnyTool, args: JsonObject, key: str) -> list[Change] | None:
+        if self._systems is None:
+            return None
+        intent = Intent(f"preview:{key}", here().stage, tool, args)
+        behalf = intent.on_behalf(self._run)
+        return await preview_of(tool, args, self._systems, key=intent.idempotency_key, behalf=behalf)
 
     async def card(self, request_id: str) -> JsonObject:
         """LangChain's review payloads with our keys beside them."""

@@ -115,6 +115,10 @@ class Carrier:
         gateway = Gateway(self.database, self.systems, self.lease.send_within_s, self.controls)
         return RunTools(gateway, journal, workflow, run)
 
+    def gates(self, run: Run, journal: Journal, workflow: Workflow) -> RunGates:
+        """What a taken run asks people by."""
+        return RunGates(self.database, journal, workflow, run, systems=self.systems)
+
     async def _advance(self, run: Run) -> None:
         journal = Journal(self.database, run.id, run.epoch, hold_s=self.hold_s)
         try:
@@ -233,7 +237,7 @@ class Carrier:
             case=case_of(run, self.opened_on),
             tools=self.tools(run, journal, workflow),
             models=RunModels(self.database, journal, self.models, workflow, run),
-            gates=RunGates(self.database, journal, workflow, run),
+            gates=self.gates(run, journal, workflow),
         )
 
 

@@ -84,7 +84,7 @@ class Elsewhere:
             journal,
             carrier.tools(run, journal, workflow),
             RunModels(carrier.database, journal, carrier.models, workflow, run),
-            RunGates(carrier.database, journal, workflow, run),
+            carrier.gates(run, journal, workflow),
         )
 
     async def register(self, leg: _Leg, card: JsonObject) -> None:

@@ -10,8 +10,8 @@ from langgraph.types import Command
 
 from contracts.context import Case, Context
 from contracts.errors import ApprovalRequired, DigestMismatch
+from contracts.policy import GUARD_ASKS, GUARD_DENIES
 from engine.approvals.decisions import Submission
-from engine.gateway.gates import RunGates
 from engine.models.asking import RunModels
 from engine.runs.model import Run
 from engine.store.checkpointer import FencedSaver, Holder
@@ -105,7 +105,7 @@ def context_of(bench: Bench, held: Run, journal: Journal) -> Context:
         case=case,
         tools=engine.carrier.tools(held, journal, workflow),
         models=RunModels(engine.database, journal, engine.carrier.models, workflow, held),
-        gates=RunGates(engine.database, journal, workflow, held),
+        gates=engine.carrier.gates(held, journal, workflow),
     )
 
 
@@ -162,6 +162,8 @@ async def test_an_action_rejected_after_the_limit_was_raised_is_never_done(bench
     leg = await later.approve(run, {"type": "reject"})
     await later.go_on()
 
-    assert later.engine.catalog[run.workflow].judge(request.tool, request.args, request.facts).verdict.type == "allow"
+    host: dict[str, Any] = {GUARD_ASKS: False, GUARD_DENIES: False, "host_mode": "thresholds"}
+    now = later.engine.catalog[run.workflow].judge(request.tool, request.args, request.facts, host)
+    assert now.verdict.type == "allow"
     assert (await later.again(leg)).outcome == "rejected"
     assert refund_requests(bench, str(request.args["account_id"])) == 0
