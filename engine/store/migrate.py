@@ -10,7 +10,7 @@ from pathlib import Path
 
 from contracts.errors import MigrationRefused
 from engine.store.database import Connection, connected
-from engine.store.roles import bind_application, ensure_roles
+from engine.store.roles import bind_application, ensure_roles, has_roles
 
 _FOLDER = Path(__file__).with_name("migrations")
 _LOCK = 0x6761746568  # "gateh": one key for every Gatehouse migration
@@ -42,10 +42,14 @@ def migrations(folder: Path = _FOLDER) -> list[Migration]:
 async def migrate(dsn: str, *, wait_s: float = 60) -> list[str]:
     """Apply what is missing and return the names applied. Others wait for the lock up to `wait_s` seconds.
 
+    Where nothing is missing, the login needs no more than the application's role.
+
     Raises `StoreUnavailable`; `MigrationRefused` when the database is newer than this code, an applied file was changed
     since, or the lock was not free in time.
     """
     async with connected(dsn) as conn:
+        if await _is_current(conn):
+            return []
         await _take_lock(conn, wait_s)
         try:
             await ensure_roles(conn)
@@ -79,6 +83,14 @@ async def _applied(conn: Connection) -> dict[int, str]:
 @cache
 def _known() -> tuple[Migration, ...]:
     return tuple(migrations())
+
+
+async def _is_current(conn: Connection) -> bool:
+    applied = await _applied(conn)
+    _refuse_surprises(applied, list(_known()))
+    if len(applied) < len(_known()) or not await has_roles(conn):
+        return False
+    return await _libraries(conn) == _installed()
 
 
 async def _take_lock(conn: Connection, wait_s: float) -> None:
@@ -131,11 +143,8 @@ def _refuse_surprises(applied: dict[int, str], known: list[Migration]) -> None:
 
 async def _apply_libraries(conn: Connection, dsn: str) -> list[str]:
     """Tables of the libraries: looked at when another version of one is installed than the last time."""
-    installed = {name: version(name) for name in _LIBRARIES} | {_STORE: version(_STORE.partition(":")[0])}
-    # What a migration has made anew is bound after it.
-    installed |= {_RULES: str(_known()[-1].number)}
-    rows = await (await conn.execute("SELECT name, version FROM schema_library")).fetchall()
-    if {row["name"]: row["version"] for row in rows} == installed:
+    installed = _installed()
+    if await _libraries(conn) == installed:
         return []
     # Imported here because they take longer than all else that a command such as `keys list` does.
     import procrastinate  # noqa: PLC0415
@@ -156,3 +165,15 @@ async def _apply_libraries(conn: Connection, dsn: str) -> list[str]:
             (name, number),
         )
     return [f"{name} {number}" for name, number in installed.items() if name != _RULES]
+
+
+def _installed() -> dict[str, str]:
+    libraries = {name: version(name) for name in _LIBRARIES} | {_STORE: version(_STORE.partition(":")[0])}
+    # What a migration has made anew is bound after it.
+    return libraries | {_RULES: str(_known()[-1].number)}
+
+
+async def _libraries(conn: Connection) -> dict[str, str]:
+    """The versions that the database was last looked at with."""
+    rows = await (await conn.execute("SELECT name, version FROM schema_library")).fetchall()
+    return {row["name"]: row["version"] for row in rows}

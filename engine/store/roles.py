@@ -30,6 +30,12 @@ async def ensure_roles(conn: Connection) -> None:
         raise ConfigurationError(said, hint=HINT) from error
 
 
+async def has_roles(conn: Connection) -> bool:
+    """Whether the login may be who the application is."""
+    facts = [await _facts(conn, role) for role in (APP_ROLE, READER_ROLE)]
+    return all(one["known"] and one["ours"] for one in facts)
+
+
 async def require_roles(conn: Connection) -> None:
     """Raises `ConfigurationError` unless the login may be who the application is, and that is nobody of power."""
     for role in (APP_ROLE, READER_ROLE):

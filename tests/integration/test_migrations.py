@@ -3,6 +3,7 @@
 import asyncio
 import subprocess
 import sys
+import uuid
 from collections.abc import Iterator
 
 import psycopg
@@ -81,3 +82,18 @@ async def test_a_lock_that_is_never_freed_is_named(empty: str) -> None:
 
         with pytest.raises(MigrationRefused, match="Another process"):
             await migrate(empty, wait_s=0.5)
+
+
+async def test_a_login_that_owns_nothing_starts_where_nothing_is_missing(empty: str) -> None:
+    name = f"server_{uuid.uuid4().hex[:8]}"
+    await migrate(empty)
+    with psycopg.connect(empty, autocommit=True) as conn:
+        conn.execute(f"CREATE ROLE {name} LOGIN PASSWORD 'pw' IN ROLE gatehouse_app, gatehouse_reader")  # type: ignore[arg-type]  # text of a test
+    dsn = psycopg.conninfo.make_conninfo(empty, user=name, password="pw")
+    try:
+        assert await migrate(dsn) == []
+        with psycopg.connect(dsn) as conn, pytest.raises(psycopg.errors.InsufficientPrivilege):
+            conn.execute("CREATE TABLE mine ()")
+    finally:
+        with psycopg.connect(empty, autocommit=True) as conn:
+            conn.execute(f"DROP ROLE {name}")  # type: ignore[arg-type]  # text of a test
