@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from typing import Annotated, Any
+from uuid import UUID
 
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
@@ -101,13 +102,13 @@ async def switch_on(switch_id: SwitchId, body: OnBody, engine: TheEngine, princi
 async def limits(
     engine: TheEngine,
     principal: Reader,
-    run_id: Annotated[str | None, Query(description="Of the case of this run; by default of today.")] = None,
+    run_id: Annotated[UUID | None, Query(description="Of the case of this run; by default of today.")] = None,
 ) -> list[Line]:
     """Every cap that a workflow's budget sets: its limit, what is spent, reserved by calls under way, and left."""
     async with engine.database.reading() as conn:
         wanted = [Wanted(w.name, w.policy.budget) for w in engine.catalog.values()]
         if run_id:
-            run = await get_run(conn, run_id, tenant=principal.tenant)
+            run = await get_run(conn, str(run_id), tenant=principal.tenant)
             wanted = [Wanted(w.workflow, w.budget, run.case_id) for w in wanted if w.workflow == run.workflow]
         return await caps_of(conn, wanted, tenant=principal.tenant)
 
