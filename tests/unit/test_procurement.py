@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.policy import Quorum
+from contracts.policy import GUARD_ASKS, GUARD_DENIES, Quorum
 from engine.catalog.catalog import load_catalog
 from evals.worlds.supplies import read_supplies
 from graphs.procurement.matching import match
@@ -208,8 +208,12 @@ FACTS: dict[str, Any] = {
 }
 
 
+GUARDED: dict[str, Any] = {GUARD_ASKS: False, GUARD_DENIES: False}
+"""What the engine says of a call in which no guard has found anything."""
+
+
 def verdict(args: dict[str, Any] | None = None, **facts: Any) -> tuple[str, str]:
-    judged = WORKFLOW.judge(ORDER, ARGS | (args or {}), FACTS | facts).verdict
+    judged = WORKFLOW.judge(ORDER, ARGS | (args or {}), FACTS | facts, GUARDED).verdict
     return judged.type, judged.quorum.said() if judged.quorum != Quorum((), 0) else judged.rule
 
 
@@ -269,7 +273,7 @@ def test_an_edit_of_anything_but_how_many_is_denied(edit: dict[str, Any], rule: 
 def test_a_fact_that_is_missing_opens_no_gate(name: str) -> None:
     facts = {other: value for other, value in FACTS.items() if other != name}
 
-    judged = WORKFLOW.judge(ORDER, ARGS, facts).verdict
+    judged = WORKFLOW.judge(ORDER, ARGS, facts, GUARDED).verdict
 
     assert judged.type != "allow"
 
