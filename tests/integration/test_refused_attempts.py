@@ -79,7 +79,7 @@ async def waiting(trial_url: str, trial_site: Site, keys: dict[str, str]) -> Asy
             "fin",
             {"type": "edit", "edited_action": {"name": "counter.add", "args": {"number": 0}}},
             422,
-            "invalid_request",
+            "invalid_arguments",
         ),
         ("fin", {"type": "edit", "edited_action": "LARGER"}, 422, "invalid_decision"),
     ],
