@@ -73,6 +73,8 @@ class Finding:
     argument: str
     says: str
     """One sentence for a reviewer, without the value where it is private."""
+    stains: bool = False
+    """Whether others wrote the value: then no later case trusts it, whatever field shows it."""
 
 
 CallGuard = Callable[[GuardedCall], tuple[Finding, ...]]

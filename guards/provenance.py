@@ -1,6 +1,6 @@
 """Judges where the sinks of a call got their values: only the requester and trusted fields may fill them."""
 
-from contracts.guard import Finding, GuardedCall
+from contracts.guard import Finding, FindingKind, GuardedCall
 from contracts.values import folded_text, texts_at, texts_below
 from guards.origins import origin_of, records_with
 from guards.values import says_value
@@ -14,7 +14,9 @@ def judge_provenance(call: GuardedCall) -> tuple[Finding, ...]:
     for argument, sink in call.tool.sinks.items():
         for value in texts_at(call.args, argument) if sink.kind != "content" else ():
             origin = origin_of(call, argument, value)
-            found.append(Finding("trusted" if origin.trusted else "untrusted", argument, f"{argument}: {origin.says}."))
+            kind: FindingKind = "trusted" if origin.trusted else "untrusted"
+            stains = origin.source in ("untrusted", "stained")
+            found.append(Finding(kind, argument, f"{argument}: {origin.says}.", stains=stains))
     return tuple(found)
 
 

@@ -44,8 +44,11 @@ async def look_at(conn: Connection, run: Run, workflow: Workflow, tool: AnyTool,
 
 
 async def remember_untrusted(conn: Connection, run: Run, tool: AnyTool, args: JsonObject, found: Found) -> None:
-    """What came from nowhere trusted once stays so in every later case, also where a trusted field shows it."""
-    marks = {folded_text(v) for f in found.findings if f.kind == "untrusted" for v in texts_at(args, f.argument)}
+    """What others wrote once stays untrusted in every later case, also where a trusted field shows it.
+
+    What comes from nowhere at all is not kept: a copy of a case, which has made no calls, would spoil it for all.
+    """
+    marks = {folded_text(v) for f in found.findings if f.stains for v in texts_at(args, f.argument)}
     if marks:
         params = {"tenant": run.tenant, "tool": tool.name, "thread_id": run.thread_id, "marks": sorted(marks)}
         await conn.execute(_SQL["remember_untrusted"], params)
