@@ -21,7 +21,8 @@ CREATE TABLE passed (
 );
 CREATE TABLE stand (thread text, kind text, nth integer, moment text, key integer GENERATED ALWAYS AS IDENTITY);
 
-CREATE FUNCTION stand_at(p_thread text, p_kind text, p_nth integer, p_moment text) RETURNS void LANGUAGE plpgsql AS $$
+CREATE FUNCTION stand_at(p_thread text, p_kind text, p_nth integer, p_moment text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER AS $$
 DECLARE v_key integer;
 BEGIN
     SELECT key INTO v_key FROM stand
@@ -31,7 +32,7 @@ BEGIN
     END IF;
 END $$;
 
-CREATE FUNCTION pass_by() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION pass_by() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 DECLARE
     v_row    jsonb := to_jsonb(NEW);
     v_thread text := coalesce(v_row ->> 'thread_id', substr(v_row ->> 'stream', 6));
@@ -61,7 +62,7 @@ CREATE TRIGGER pass_by BEFORE INSERT OR UPDATE ON checkpoint_writes FOR EACH ROW
 CREATE TRIGGER pass_by BEFORE INSERT OR UPDATE ON effect FOR EACH ROW EXECUTE FUNCTION pass_by();
 CREATE TRIGGER pass_by BEFORE INSERT OR UPDATE ON approval FOR EACH ROW EXECUTE FUNCTION pass_by();
 
-CREATE FUNCTION commit_by() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION commit_by() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN
     PERFORM stand_at(NEW.thread, NEW.kind, NEW.nth, 'after');
     RETURN NULL;

@@ -167,10 +167,9 @@ ON CONFLICT (thread_id, interrupt_id) DO NOTHING RETURNING id;
 -- Every question that a thread has asked, oldest first.
 SELECT * FROM question WHERE thread_id = %(thread_id)s ORDER BY asked_at;
 
--- name: answers_of_case
--- What was answered in a case, in the order of the answers.
-SELECT question.answer FROM question JOIN run ON run.id = question.run_id
-WHERE run.case_id = %(case_id)s AND question.status = 'answered' ORDER BY question.answered_at;
+-- name: answers_of_thread
+-- What was answered on a thread, in the order of the answers.
+SELECT answer FROM question WHERE thread_id = %(thread_id)s AND status = 'answered' ORDER BY answered_at;
 
 -- name: answer_question
 -- Keep the answer to an open question.

@@ -89,9 +89,9 @@ async def questions_of_thread(conn: Connection, thread_id: str) -> list[Question
     return [Question(**{n: str(row[n]) if n in ("id", "run_id") else row[n] for n in names}) for row in rows]
 
 
-async def answers_of_case(conn: Connection, case_id: str) -> list[str]:
-    """What the requester, or an operator for them, has answered in a case, oldest first."""
-    rows = await (await conn.execute(_SQL["answers_of_case"], {"case_id": case_id})).fetchall()
+async def answers_of_thread(conn: Connection, thread_id: str) -> list[str]:
+    """What the requester, or an operator for them, has answered on a thread, oldest first."""
+    rows = await (await conn.execute(_SQL["answers_of_thread"], {"thread_id": thread_id})).fetchall()
     return [str(row["answer"]) for row in rows]
 
 

@@ -7,11 +7,11 @@ from contracts.guard import Finding, GuardedCall
 from contracts.policy import GUARD_ASKS, GUARD_DENIES, Guarded
 from contracts.tool import AnyTool
 from contracts.values import folded_text, texts_at, texts_below
-from engine.approvals.questions import answers_of_case
+from engine.approvals.questions import answers_of_thread
 from engine.catalog.workflow import Workflow
 from engine.gateway import ledger
 from engine.runs.model import Run
-from engine.runs.runs import input_of_case
+from engine.runs.runs import inputs_of_thread
 from engine.store.database import Connection
 from engine.store.sql import load_queries
 
@@ -68,7 +68,7 @@ async def _traceable(conn: Connection, run: Run, workflow: Workflow, tool: AnyTo
         args=args,
         said=said,
         told=told,
-        past=await ledger.finished_calls(conn, run),
+        past=await ledger.finished_on_thread(conn, run),
         tools={one.name: one for one in workflow.policy.callable_tools},
     )
     values = {folded_text(value) for path in tool.sinks for value in texts_at(args, path)}
@@ -84,10 +84,11 @@ async def _words(conn: Connection, run: Run, workflow: Workflow) -> tuple[tuple[
     own = guarded.says if guarded else ()
     said: list[str] = []
     told: list[str] = []
-    for field, value in (await input_of_case(conn, run)).items():
-        texts = [text for _, text in texts_below(value)]
-        (said if field in own else told).extend(texts)
-    said += await answers_of_case(conn, run.case_id)
+    for requester, given in await inputs_of_thread(conn, run):
+        for field, value in given.items():
+            texts = [text for _, text in texts_below(value)]
+            (said if field in own and requester == run.requester else told).extend(texts)
+    said += await answers_of_thread(conn, run.thread_id)
     return tuple(said), tuple(told)
 
 

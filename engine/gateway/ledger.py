@@ -208,6 +208,12 @@ async def finished_calls(conn: Connection, run: Run) -> list[Finished]:
     return [Finished(row["tool"], row["args"], row["result"]) for row in rows]
 
 
+async def finished_on_thread(conn: Connection, run: Run) -> list[Finished]:
+    """What has been done and read on the run's thread, by whichever case, oldest first."""
+    rows = await (await conn.execute(_SQL["finished_on_thread"], {"thread_id": run.thread_id})).fetchall()
+    return [Finished(row["tool"], row["args"], row["result"]) for row in rows]
+
+
 async def consumed_approvals(conn: Connection, thread_id: str) -> set[str]:
     """Approvals of a thread whose calls have ended with a reply or a refusal."""
     rows = await (await conn.execute(_SQL["consumed_approvals"], {"thread_id": thread_id})).fetchall()

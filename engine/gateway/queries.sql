@@ -54,6 +54,11 @@ FROM (SELECT state, error, started_at, tool = %(tool)s AND args_hash = %(args_ha
 SELECT tool, args, result FROM effect
 WHERE case_id = %(case_id)s AND state IN ('done', 'resolved_done') ORDER BY finished_at, call_key;
 
+-- name: finished_on_thread
+-- The calls of a thread that were carried out, in the order in which they ended.
+SELECT tool, args, result FROM effect
+WHERE thread_id = %(thread_id)s AND state IN ('done', 'resolved_done') ORDER BY finished_at, call_key;
+
 -- name: find_record
 -- One record of a system.
 SELECT kind, key, version, value FROM tool_record

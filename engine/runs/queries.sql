@@ -121,9 +121,9 @@ SELECT * FROM run WHERE thread_id = %(thread_id)s AND status IN ('pending', 'run
 -- Runs of a thread that have not ended, held until the transaction ends.
 SELECT * FROM run WHERE thread_id = %(thread_id)s AND status IN ('pending', 'running') ORDER BY seq FOR NO KEY UPDATE;
 
--- name: input_of_case
--- What a case was opened with.
-SELECT input FROM run WHERE id = %(case_id)s;
+-- name: inputs_of_thread
+-- What a thread was given so far, and by whom.
+SELECT input, requester FROM run WHERE thread_id = %(thread_id)s AND input IS NOT NULL ORDER BY seq;
 
 -- name: runs_of_case
 -- Every run of a case.

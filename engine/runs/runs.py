@@ -142,10 +142,10 @@ async def active_runs(conn: Connection, thread_id: str, *, lock: bool = False) -
     return [Run.of(row) for row in await (await conn.execute(query, {"thread_id": thread_id})).fetchall()]
 
 
-async def input_of_case(conn: Connection, run: Run) -> dict[str, JsonValue]:
-    """What the case was opened with; empty where it went on from where its thread stood."""
-    row = await (await conn.execute(_SQL["input_of_case"], {"case_id": run.case_id})).fetchone()
-    return dict(row["input"] or {}) if row else {}
+async def inputs_of_thread(conn: Connection, run: Run) -> list[tuple[str, dict[str, JsonValue]]]:
+    """What the run's thread was given so far, oldest first, each with who gave it."""
+    rows = await (await conn.execute(_SQL["inputs_of_thread"], {"thread_id": run.thread_id})).fetchall()
+    return [(str(row["requester"]), dict(row["input"])) for row in rows]
 
 
 async def runs_of_case(conn: Connection, run: Run) -> list[str]:
