@@ -111,6 +111,8 @@ def _statuses(route: APIRoute, operation: Json) -> Iterator[int]:
         yield from (400, 413, 422)
     if route.dependant.path_params or "requestBody" in operation:
         yield from (404, 409)
+    elif any(parameter["name"].endswith("_id") for parameter in operation.get("parameters", ())):
+        yield 404
 
 
 def _asks(dependant: Dependant, *doors: object) -> bool:
