@@ -172,7 +172,8 @@ async def running_worker(engine: Engine) -> AsyncIterator[Worker]:
 
 @asynccontextmanager
 async def _systems(settings: Settings, http: httpx.AsyncClient) -> AsyncIterator[Systems]:
-    systems = Systems(settings.systems, settings.system_tokens, credentials_of(settings, http))
+    credentials = await asyncio.to_thread(credentials_of, settings, http)
+    systems = Systems(settings.systems, settings.system_tokens, credentials)
     systems.lock = find_registry(settings).resolve().parent / LOCK
     try:
         yield systems
