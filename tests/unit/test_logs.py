@@ -81,31 +81,27 @@ def test_text_from_outside_cannot_forge_a_line() -> None:
     assert len(JsonLines(()).format(record).splitlines()) == 1
 
 
+CONFIGURED: dict[str, Any] = {
+    "DATABASE_URL": "host=db user=me password=db-password",
+    "pool_url": "postgresql://me:pool-password@pooler/db",
+    "read_url": "postgresql://me:read-password@replica/db",
+    "seal_key": "ab" * 32,
+    "webhook_secret": "whsec_secret",
+    "temporal_api_key": "temporal-key",
+    "model": "m",
+    "model_api_key": "model-key",
+    "models": {"fast": {"model": "n", "api_key": "fast-key"}},
+    "system_tokens": {"billing": "billing-token"},
+}
+GIVEN = {"db-password", "pool-password", "read-password", "ab" * 32, "model-key", "fast-key", "billing-token"}
+
+
 def test_every_secret_setting_is_known_to_the_logs() -> None:
-    settings = read_settings(
-        DATABASE_URL="host=db user=me password=db-password",
-        pool_url="postgresql://me:pool-password@pooler/db",
-        read_url="postgresql://me:read-password@replica/db",
-        seal_key="ab" * 32,
-        webhook_secret="whsec_secret",
-        temporal_api_key="temporal-key",
-        model="m",
-        model_api_key="model-key",
-        models={"fast": {"model": "n", "api_key": "fast-key"}},
-        system_tokens={"billing": "billing-token"},
-    )
+    settings = read_settings(**CONFIGURED)
 
     found = set(settings.secrets().values())
 
-    assert {
-        "db-password",
-        "pool-password",
-        "read-password",
-        "ab" * 32,
-        "model-key",
-        "fast-key",
-        "billing-token",
-    } <= found
+    assert found >= GIVEN
     own = [value for _, value in settings if isinstance(value, SecretStr)]
     assert len(own) == sum("SecretStr" in str(field.annotation) for field in Settings.model_fields.values()) - 1
     assert {secret.get_secret_value() for secret in own} - {""} <= found
