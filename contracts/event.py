@@ -47,6 +47,7 @@ class Event(StrEnum):
     QUESTION_ANSWERED = "question.answered"
     CASE_ERASED = "case.erased"
     AUDIT_SEALED = "audit.sealed"
+    CALL_PREVIEWED = "call.previewed"
     CALL_STARTED = "call.started"
     CALL_FINISHED = "call.finished"
     CALL_REFUSED = "call.refused"

@@ -18,12 +18,14 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
+from psycopg.rows import dict_row
 
 from commands.serving import free_port
 from engine.access.keys import create_key
 from engine.opening import open_database
 from engine.settings import Settings, read_settings
 from engine.store import embedded
+from engine.store.roles import ensure_roles
 from engine.store.scope import across_tenants, of_tenant
 from tests.cases import close_clients
 from tests.outside import Outside, outside_at
@@ -58,8 +60,16 @@ def folder() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def postgres(folder: Path) -> Iterator[str]:
     """Address of a running cluster's default database."""
-    yield embedded.start(folder / "home", notify=lambda _: None).dsn
+    dsn = embedded.start(folder / "home", notify=lambda _: None).dsn
+    asyncio.run(_with_roles(dsn))
+    yield dsn
     embedded.stop(folder / "home")
+
+
+async def _with_roles(dsn: str) -> None:
+    """The roles that a migration makes, for tests of databases that need no tables."""
+    async with await psycopg.AsyncConnection.connect(dsn, row_factory=dict_row) as conn:
+        await ensure_roles(conn)
 
 
 @contextmanager

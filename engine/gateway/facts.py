@@ -7,7 +7,7 @@ from contracts.guard import Finished
 from contracts.policy import SEEN, Evidence
 from engine.catalog.workflow import Workflow
 from engine.gateway import ledger
-from engine.gateway.guarding import Found, look_at
+from engine.gateway.guarding import Looked, look_at
 from engine.limits.facts import spent_facts
 from engine.policies.kinds import MODE
 from engine.policies.modes import mode_of
@@ -16,7 +16,7 @@ from engine.store.database import Connection
 
 
 async def host_facts(
-    conn: Connection, run: Run, workflow: Workflow, tool: str, args: JsonObject, *, found: Found | None = None
+    conn: Connection, run: Run, workflow: Workflow, tool: str, args: JsonObject, *, found: Looked | None = None
 ) -> JsonObject:
     """Facts of the host for calling `tool` with `args`; policy reads them over everything that anybody else states.
 

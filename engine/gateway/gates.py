@@ -1,27 +1,30 @@
 """The gates of one run: actions frozen, cards made from policy and contract, decisions read from their rows."""
 
 from collections import Counter
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import get_args
 
-from contracts.approval import Change, Decision, Draft, JsonObject, Proposal
+from contracts.approval import Decision, Draft, JsonObject, Proposal
 from contracts.errors import InvalidRequest
+from contracts.event import Event
 from contracts.policy import Verdict
 from contracts.tool import AnyTool, Reply, Request, Tool
 from engine.approvals import requests
 from engine.approvals.decisions import decision_of
+from engine.approvals.model import Judged
 from engine.approvals.payloads import dialects, response_schema
+from engine.audit import audit
 from engine.catalog.workflow import Workflow
 from engine.gateway.cards import card_of
 from engine.gateway.facts import host_facts
-from engine.gateway.guarding import look_at, remember_untrusted
+from engine.gateway.guarding import Looked, look_at, remember_untrusted
 from engine.gateway.ledger import Intent
-from engine.gateway.outcomes import Found, effect_of_approval
+from engine.gateway.outcomes import Found, call_is_off, effect_of_approval
 from engine.gateway.place import here
-from engine.gateway.preview import preview_of
+from engine.gateway.preview import Preview, preview_of
 from engine.gateway.systems import Systems
 from engine.runs.model import Run
-from engine.store.database import Database
+from engine.store.database import Connection, Database
 from engine.store.journal import Journal
 
 _SUMMARY_LENGTH = 200
@@ -30,6 +33,15 @@ _EDITED = Verdict(
     "edited-thread",
     "The state of this thread was edited, replayed or copied from outside, so nothing that follows from it is done.",
 )
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A call that a draft proposes."""
+
+    tool: AnyTool
+    args: JsonObject
+    facts: JsonObject
 
 
 class RunGates:
@@ -57,24 +69,38 @@ class RunGates:
         self._ordinals[place.task_id] += 1
         queue = self._workflow.policy.queue.name
         args = self._workflow.normalise(tool.name, draft["args"]).args
-        preview = await self._preview(tool, args, key)
+        asked = _Asked(tool, args, draft["facts"])
+        preview = await self._preview(asked, key)
         async with self._journal.transaction() as conn:
-            found = await look_at(conn, self._run, self._workflow, tool, args)
-            host = await host_facts(conn, self._run, self._workflow, tool.name, args, found=found)
-            judged = self._workflow.judge(tool.name, args, draft["facts"], host)
+            found, judged = await self._judged(conn, asked)
             if not self._run.acts:
                 judged = replace(judged, verdict=replace(_EDITED, inputs=judged.verdict.inputs))
-            card = card_of(tool, draft, found.findings, preview)
+            card = card_of(tool, draft, found.findings, preview.changes if preview else None)
             request = await requests.freeze(conn, self._run, judged, draft, freeze_key=key, queue=queue, card=card)
             await remember_untrusted(conn, self._run, tool, args, found)
+            if preview:
+                data: JsonObject = {"request_id": request.id, "tool": tool.name, "jti": preview.jti}
+                await audit.append(conn, self._run.subject(), Event.CALL_PREVIEWED, data)
         return request.proposal()
 
-    async def _preview(self, tool: AnyTool, args: JsonObject, key: str) -> list[Change] | None:
-        if self._systems is None:
+    async def _judged(self, conn: Connection, asked: "_Asked") -> tuple[Looked, Judged]:
+        found = await look_at(conn, self._run, self._workflow, asked.tool, asked.args)
+        host = await host_facts(conn, self._run, self._workflow, asked.tool.name, asked.args, found=found)
+        return found, self._workflow.judge(asked.tool.name, asked.args, asked.facts, host)
+
+    async def _preview(self, asked: "_Asked", key: str) -> Preview | None:
+        """Only for people: what policy decides by itself, and what is switched off, asks nobody outside."""
+        tool, run = asked.tool, self._run
+        if self._systems is None or tool.dry_run is None or not run.acts:
             return None
-        intent = Intent(f"preview:{key}", here().stage, tool, args)
-        behalf = intent.on_behalf(self._run)
-        return await preview_of(tool, args, self._systems, key=intent.idempotency_key, behalf=behalf)
+        async with self._database.reading() as conn:
+            if await call_is_off(conn, run.id, tool.name, tenant=run.tenant):
+                return None
+            _, judged = await self._judged(conn, asked)
+        if judged.verdict.type != "require_approval":
+            return None
+        intent = Intent(f"preview:{key}", here().stage, tool, asked.args)
+        return await preview_of(intent, intent.on_behalf(run), self._systems)
 
     async def card(self, request_id: str) -> JsonObject:
         """LangChain's review payloads with our keys beside them."""

@@ -20,17 +20,17 @@ _TO_SOMEBODY = ("recipient", "payee")
 
 
 @dataclass(frozen=True)
-class Found:
+class Looked:
     """What the guards said of a call."""
 
     findings: tuple[Finding, ...]
     facts: JsonObject
 
 
-NOTHING_GUARDED = Found((), {})
+NOTHING_GUARDED = Looked((), {})
 
 
-async def look_at(conn: Connection, run: Run, workflow: Workflow, tool: AnyTool, args: JsonObject) -> Found:
+async def look_at(conn: Connection, run: Run, workflow: Workflow, tool: AnyTool, args: JsonObject) -> Looked:
     """What the policy's guards find in a call of a tool that has sinks; nothing where it has none."""
     guarded = workflow.policy.guarded
     if guarded is None or not tool.sinks:
@@ -40,10 +40,10 @@ async def look_at(conn: Connection, run: Run, workflow: Workflow, tool: AnyTool,
     kept = tuple(finding for finding in findings if not _is_unchecked(guarded, tool, finding))
     reasons = {finding.kind for finding in kept} - {"trusted"}
     asks = reasons - {*guarded.denies}
-    return Found(kept, {GUARD_ASKS: bool(asks), GUARD_DENIES: bool(reasons - asks)})
+    return Looked(kept, {GUARD_ASKS: bool(asks), GUARD_DENIES: bool(reasons - asks)})
 
 
-async def remember_untrusted(conn: Connection, run: Run, tool: AnyTool, args: JsonObject, found: Found) -> None:
+async def remember_untrusted(conn: Connection, run: Run, tool: AnyTool, args: JsonObject, found: Looked) -> None:
     """What others wrote once stays untrusted in every later case, also where a trusted field shows it.
 
     What comes from nowhere at all is not kept: a copy of a case, which has made no calls, would spoil it for all.

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 from pydantic import JsonValue, ValidationError
 
-from contracts.approval import Change, JsonObject
+from contracts.approval import Change
 from contracts.errors import ToolError, ToolNotGranted
-from contracts.tool import AnyTool, Call, Transport
-from engine.gateway.capability import OnBehalf
+from contracts.tool import Call, Transport
+from engine.gateway.capability import OnBehalf, token_family
+from engine.gateway.ledger import Intent
 from engine.gateway.systems import Systems
 from engine.gateway.transport import HttpTransport
 
@@ -36,18 +37,25 @@ class _OnlyLooks:
         return await self.transport(method, path, body=body, query=query, headers=headers)
 
 
-async def preview_of(
-    tool: AnyTool, args: JsonObject, systems: Systems, *, key: str, behalf: OnBehalf
-) -> list[Change] | None:
-    """The changes that the tool's own system names; None where it has no preview, or could not be asked in time.
+@dataclass(frozen=True)
+class Preview:
+    """What came of looking."""
 
-    Raises `ToolNotGranted` for a preview that tries to write.
-    """
-    if tool.dry_run is None:
-        return None
-    transport = _OnlyLooks(HttpTransport(systems, tool, key, writes=False, behalf=behalf))
-    try:
-        async with asyncio.timeout(tool.timeout_s):
-            return [*await tool.dry_run(tool.request.model_validate(args), Call(key, transport))]
-    except (ToolError, TimeoutError, ValidationError):
-        return None
+    jti: str
+    """How the ids of the tokens began with which the system was asked."""
+    changes: list[Change] | None
+    """None where the system could not say, or not in time."""
+
+
+async def preview_of(intent: Intent, behalf: OnBehalf, systems: Systems) -> Preview:
+    """The changes that the tool's own system names. Raises `ToolNotGranted` for a preview that tries to write."""
+    tool, key = intent.tool, intent.idempotency_key
+    transport: Transport = _OnlyLooks(HttpTransport(systems, tool, key, writes=False, behalf=behalf))
+    changes: list[Change] | None = None
+    if tool.dry_run:
+        try:
+            async with asyncio.timeout(tool.timeout_s):
+                changes = [*await tool.dry_run(tool.request.model_validate(intent.args), Call(key, transport))]
+        except (ToolError, TimeoutError, ValidationError):
+            changes = None
+    return Preview(token_family(intent.call_key), changes)

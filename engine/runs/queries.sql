@@ -486,10 +486,10 @@ WHERE status = 'running' AND id <> %(but)s
 -- name: visit
 -- The run that another server carries, held by this process from now on; nobody of ours takes it over.
 INSERT INTO run (id, thread_id, case_id, tenant, workflow, version, kind, status, requester, actor, epoch, lease_owner,
-                 lease_until)
+                 lease_until, input)
 SELECT %(id)s, %(thread_id)s, coalesce((SELECT case_id FROM run WHERE thread_id = %(thread_id)s ORDER BY seq LIMIT 1),
        %(id)s), %(tenant)s, %(workflow)s, %(version)s, 'proceed', 'running', %(requester)s, %(actor)s, 1, %(owner)s,
-       now() + interval '100 years'
+       now() + interval '100 years', %(input)s
 ON CONFLICT (id) DO UPDATE SET epoch = run.epoch + 1, status = 'running', version = excluded.version,
        lease_owner = excluded.lease_owner, lease_until = excluded.lease_until
 WHERE run.thread_id = excluded.thread_id RETURNING *;

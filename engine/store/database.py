@@ -207,6 +207,7 @@ class Database:
             yield
         except (psycopg.OperationalError, psycopg.errors.IdleInTransactionSessionTimeout) as error:
             self._look_for_dead()
+            await asyncio.sleep(0)  # so that the look begins before somebody else is given what it should find
             raise StoreUnavailable(f"The database went away: {type(error).__name__}.") from error
         except psycopg.Error as error:
             raise_if_fenced(error)

@@ -30,12 +30,17 @@ class ScopedCursor(psycopg.AsyncCursor[DictRow]):
         if not isinstance(conn, Scoped) or conn.reads_as is None:
             return await super().execute(cast(bytes, query), params, prepare=prepare, binary=binary)
         before = psycopg.AsyncCursor(conn)
-        # Between two syncs a pipeline is one transaction: what is set for it ends with the statement.
-        async with conn.pipeline():
-            if conn.takes_role:
-                await before.execute(f"SET LOCAL ROLE {conn.takes_role}".encode())
-            await before.execute(SET_SCOPE, conn.reads_as.settings)
-            return await super().execute(cast(bytes, query), params, prepare=prepare, binary=binary)
+        try:
+            # Between two syncs a pipeline is one transaction: what is set for it ends with the statement.
+            async with conn.pipeline():
+                if conn.takes_role:
+                    await before.execute(f"SET LOCAL ROLE {conn.takes_role}".encode())
+                await before.execute(SET_SCOPE, conn.reads_as.settings)
+                return await super().execute(cast(bytes, query), params, prepare=prepare, binary=binary)
+        except asyncio.CancelledError:
+            # Half of a pipeline may be with the server: nobody else can work on such a connection.
+            await conn.close()
+            raise
 
 
 class _Recent(deque[psycopg.AsyncConnection[DictRow]]):

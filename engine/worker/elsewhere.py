@@ -1,6 +1,7 @@
 """What a graph reaches when another LangGraph server carries its run: our gateway, models and gates."""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -24,6 +25,7 @@ from engine.runs.model import NewRun, Run
 from engine.store.journal import Journal
 from engine.store.scope import enter_tenant, of_tenant
 from engine.worker.advance import Carrier
+from engine.worker.screening import screen
 
 _TENANT = "default"
 
@@ -44,7 +46,8 @@ class Elsewhere:
     """`contracts.context.Ports` for runs that `server` carries: state, queue and streams are its own.
 
     A request for approval is registered when its card is made, and decided with us; what the other server is resumed
-    with decides nothing. Guards on inputs, leases and sealed state are not to be had there.
+    with decides nothing. Leases and sealed state are not to be had there. What the state holds in the input's fields
+    when a run first reaches us counts as the words of whoever calls that server.
     """
 
     def __init__(self, carrier: Carrier, server: str) -> None:
@@ -99,8 +102,9 @@ class Elsewhere:
         thread_id, run_id, workflow = (str(place.get(name, "")) for name in ("thread_id", "run_id", "graph_id"))
         if not (_is_uuid(thread_id) and _is_uuid(run_id) and workflow in list(self._carrier.catalog)):
             raise NotCarried("This server does not say which thread, run and graph a stage belongs to.")
-        version = self._carrier.catalog[workflow].version
-        return NewRun(thread_id, _TENANT, workflow, f"server:{self._server}", None, version=version), run_id
+        loaded = self._carrier.catalog[workflow]
+        given = screen(loaded.policy, _given(place, loaded))
+        return NewRun(thread_id, _TENANT, workflow, f"server:{self._server}", given, version=loaded.version), run_id
 
     def current_case(self) -> Case:
         """The case as far as it is known without asking the database."""
@@ -164,6 +168,12 @@ class _Gates:
 
     async def decision(self, request_id: str) -> Decision:
         return await (await self.elsewhere.leg()).gates.decision(request_id)
+
+
+def _given(place: Mapping[str, Any], workflow: Workflow) -> JsonObject:
+    """The input's fields as the thread's state holds them: that server has no other record of what it was given."""
+    read = place.get("__pregel_read")
+    return dict(read(sorted(workflow.inputs))) if read else {}
 
 
 def _is_uuid(text: str) -> bool:
