@@ -1,5 +1,7 @@
 """Rows for runs that another LangGraph server carries: what gates, ledger and audit trail refer to."""
 
+from typing import Any
+
 from psycopg.types.json import Jsonb
 
 from contracts.errors import BypassRefused, NotFound
@@ -29,7 +31,12 @@ async def visit(conn: Connection, new: NewRun, run_id: str, *, carried_by: str, 
     if row["carried_by"] != carried_by or row["workflow"] != new.workflow:
         raise refusal
     await conn.execute(_SQL["leave_visits"], {"thread_id": new.thread_id, "but": run_id, "owner": None})
-    made = {"id": run_id, "thread_id": new.thread_id, "tenant": new.tenant, "workflow": new.workflow}
+    made: dict[str, Any] = {
+        "id": run_id,
+        "thread_id": new.thread_id,
+        "tenant": new.tenant,
+        "workflow": new.workflow,
+    }
     made |= {"version": new.version, "requester": new.requester, "actor": f"agent:{new.workflow}", "owner": owner}
     made["input"] = Jsonb(new.input) if new.input is not None else None
     found = await (await conn.execute(_SQL["visit"], made)).fetchone()

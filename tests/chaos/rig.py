@@ -28,7 +28,7 @@ LEASE_S = 2.0
 _SMALL = {"GATEHOUSE_POOL_SIZE": "10", "GATEHOUSE_CONCURRENCY": "8"}
 _TAKEOVERS = """
 CREATE TABLE takeover (run_id uuid, owner text, at timestamptz NOT NULL DEFAULT clock_timestamp());
-CREATE FUNCTION note_takeover() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION note_takeover() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN
     INSERT INTO takeover (run_id, owner) VALUES (NEW.id, OLD.lease_owner);
     RETURN NULL;

@@ -14,6 +14,10 @@ async def _forget(*told: object) -> bool:
     return True
 
 
+async def _name_nobody(*told: object) -> None:
+    """Whom a call names hangs on its row."""
+
+
 def main() -> None:
     """`gatehouse`, without the ledger."""
     import cli  # noqa: PLC0415  # the doors are imported by nothing but what opens them
@@ -21,4 +25,5 @@ def main() -> None:
     if vars(calls)["ledger"] is not ledger:
         raise AssertionError("the gateway opens its rows elsewhere by now; the ledger would stay")
     vars(ledger).update(begin=_send_always, close=_forget)
+    vars(calls).update(remember_parties=_name_nobody)
     cli.main()
