@@ -143,7 +143,7 @@ class Tool(Generic[Request, Reply]):
     settles_in_s: float = 0
     """`queryable`: a call that was taken is found by `look_up` at the latest so long after it was sent."""
     amount: str = ""
-    """The request field that holds the sum at stake, in minor units, for whoever decides about many calls at once."""
+    """The request field that holds the sum at stake, in minor units or as a decimal string. Caps add it up."""
     currency: str = ""
     """The request field that holds its currency."""
     compensation: "Compensation | None" = None

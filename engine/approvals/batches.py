@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from contracts.errors import NotOneClass
+from contracts.money import minor_units
 from contracts.tool import AnyTool
 from engine.approvals.model import ApprovalRequest
 
@@ -56,7 +57,7 @@ def batch_of(requests: Sequence[ApprovalRequest], tool: AnyTool) -> Batch:
     amounts: dict[str, dict[str, int]] = defaultdict(dict)
     for request in requests if tool.amount else ():
         currency = str(request.args.get(tool.currency, "")) if tool.currency else ""
-        amounts[currency][request.id] = int(str(request.args[tool.amount]))
+        amounts[currency][request.id] = minor_units(request.args[tool.amount], currency)
     sums = {currency: _sum(list(of.values())) for currency, of in amounts.items()}
     return Batch(tuple(requests), sums, tuple(far for of in amounts.values() for far in _outliers(of)))
 

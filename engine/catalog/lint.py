@@ -226,6 +226,18 @@ def _amount_alone(tool: AnyTool) -> Iterator[tuple[str, str]]:
         yield tool.amount, "is the sum at stake, and the contract names no field with its currency"
 
 
+@rule("amount-not-countable", do="Use whole minor units or a decimal string of a pattern.")
+def _amount_not_countable(tool: AnyTool) -> Iterator[tuple[str, str]]:
+    """A cap on money cannot add up what is no number."""
+    for field, part in _properties(tool.request) if tool.amount else ():
+        if field == f"{tool.request.__name__}.{tool.amount}" and not all(map(_is_countable, _alternatives(part))):
+            yield field, "is the sum at stake, and neither a whole number nor text of a pattern"
+
+
+def _is_countable(part: Part) -> bool:
+    return part.get("type") in ("integer", "null") or (part.get("type") == "string" and "pattern" in part)
+
+
 def _untyped(model: type[BaseModel], *, maps: bool = False) -> Iterator[tuple[str, str]]:
     """`maps`: names that nobody lists are in order where the values have a type, as the options of a product."""
     for name, part in parts_of(model).items():

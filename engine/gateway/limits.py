@@ -8,6 +8,7 @@ from pydantic import JsonValue
 
 from contracts.approval import JsonObject
 from contracts.errors import LoopDetected, RepeatedFailure
+from contracts.money import minor_units
 from contracts.tool import AnyTool
 from engine.gateway.controls import CONTROLS, Asked, Control, counted
 from engine.gateway.ledger import Ending
@@ -146,8 +147,9 @@ def ask_of(call: Asked, terms: LimitTerms) -> Ask:
 def takes_of(tool: AnyTool, args: Mapping[str, JsonValue]) -> dict[str, int]:
     """What a call may use at most, by unit."""
     takes = {"tool_calls": 1, "ms": round(tool.timeout_s * 1000)}
-    if tool.amount and isinstance(amount := args.get(tool.amount), int):
-        takes[f"{MONEY}{args.get(tool.currency, '')}"] = max(0, amount)
+    if tool.amount and (amount := args.get(tool.amount)) is not None:
+        currency = str(args.get(tool.currency, ""))
+        takes[f"{MONEY}{currency}"] = max(0, minor_units(amount, currency))
     return takes
 
 

@@ -173,3 +173,25 @@ WHERE tenant = %(tenant)s AND scope = ANY (%(scopes)s)
 -- name: tried
 -- What a case has called that has ended, and how.
 SELECT tool, state, calls, said FROM tried_call WHERE case_id = %(case_id)s AND state <> 'started' ORDER BY tool, state LIMIT 20;
+
+-- name: forget_uses
+-- Forget what was used on a day before the last month, and in a case that has not moved for a year.
+DELETE FROM limit_use WHERE (tenant, scope, period, unit) IN (
+    SELECT tenant, scope, period, unit FROM limit_use
+    WHERE period <> 'now' AND updated_at < now() - CASE WHEN starts_with(period, 'case:') THEN interval '400 days'
+                                                        ELSE interval '32 days' END
+    LIMIT %(limit)s);
+
+-- name: forget_held
+-- Forget calls that have held nothing for a month, of runs that are over.
+DELETE FROM held_call WHERE call_key IN (
+    SELECT h.call_key FROM held_call h JOIN run r ON r.id = h.run_id
+    WHERE h.state <> 'held' AND h.settled_at < now() - interval '32 days' AND r.status NOT IN ('pending', 'running')
+    LIMIT %(limit)s);
+
+-- name: release_reads
+-- Settle reads of runs that are over: they have changed nothing, and nobody waits for them.
+SELECT settle_call(h.call_key, 'released', '{"under_way": 0}')
+FROM held_call h JOIN run r ON r.id = h.run_id JOIN effect e ON e.call_key = h.call_key
+WHERE h.state = 'held' AND h.kind = 'tool' AND r.status NOT IN ('pending', 'running')
+  AND e.state = 'started' AND e.effect_class = 'read';

@@ -13,6 +13,7 @@ from contracts.event import Event
 from engine.audit import audit
 from engine.audit.audit import Subject
 from engine.audit.sealing import Sealing
+from engine.limits.forgetting import forget_uses, release_reads
 from engine.runs import aging
 from engine.runs.aging import Aged, Page
 from engine.runs.threads import mark_deleted
@@ -58,6 +59,7 @@ class Swept:
     checkpoints: int = 0
     events: int = 0
     webhooks: int = 0
+    limits: int = 0
     jobs: int = 0
     chains_sealed: int = 0
     records: int = 0
@@ -80,7 +82,7 @@ class Janitor:
     """Closes ended periods of the audit trail; without one it stays as it is."""
 
     async def plan(self) -> Swept:
-        """What `clean` would do now; wake-ups are not counted."""
+        """What `clean` would do now; wake-ups and limits are not counted."""
         deleted = pruned = checkpoints = 0
         async for thread in self._found(self._ended):
             async with self._looked_at(thread) as conn:
@@ -107,10 +109,12 @@ class Janitor:
             swept = await self._thin_out(thread, self.keep.checkpoints, swept)
         events = await self._repeated(lambda c: aging.forget_events(c, older_s=self.keep.events_s, limit=_ROWS))
         webhooks = await self._repeated(lambda c: forget_webhooks(c, older_s=self.keep.webhooks_s, limit=_ROWS))
+        limits = await self._repeated(lambda c: forget_uses(c, limit=_ROWS))
+        limits += await self._repeated(release_reads)
         jobs = await self.old_jobs() if self.old_jobs else 0
         sealed, records = await self.sealing.work() if self.sealing else (0, 0)
-        counts = {"events": events, "webhooks": webhooks, "jobs": jobs, "chains_sealed": sealed, "records": records}
-        return replace(swept, **counts)
+        swept = replace(swept, events=events, webhooks=webhooks, limits=limits, jobs=jobs)
+        return replace(swept, chains_sealed=sealed, records=records)
 
     async def _ended(self, conn: Connection, after: Page | None) -> list[Aged]:
         return await aging.ended_threads(conn, ephemeral_s=self.keep.ephemeral_s, after=after, limit=_PAGE)

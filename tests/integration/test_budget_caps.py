@@ -6,14 +6,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from langgraph.runtime import Runtime
 
+from contracts.context import Context
 from contracts.policy import Cap
+from engine.gateway.limits import takes_of
 from engine.limits.report import Line, Wanted, caps_of
+from engine.worker.janitor import Janitor, Keep
 from nodes.effect import carries_out
 from tests.conftest import Site, fresh_database
 from tests.effects import ACTS_AND_DIES, FAILS, REFUSES, System, carrying_out, heir_of
-from tests.engines import TENANT, Bench, bench_on
-from tests.limits import budget, day, paying, problem_of, reading, together
+from tests.engines import TENANT, Bench, Pay, bench_on, in_line, stage
+from tests.limits import READ, budget, day, paying, problem_of, reading, together
+from tools import billing
 from trials import counter
 
 
@@ -57,6 +62,12 @@ async def test_calls_that_together_exceed_a_cap_leave_exactly_those_that_fit(
     assert codes == ["", "", *["budget_exceeded"] * 4]
     assert sum(sum(benches[n % 2].refunds(account)) for n, account in enumerate(accounts)) == 10_000
     assert (await lines(bench, trials[0]))["all money:EUR"].left == 2_000
+
+
+def test_a_sum_counts_the_same_as_a_decimal_string() -> None:
+    lends = replace(counter.add, amount="number", currency="case")
+
+    assert takes_of(lends, {"number": "12.50", "case": "EUR"}) == takes_of(lends, {"number": 1250, "case": "EUR"})
 
 
 async def test_money_in_a_currency_that_nobody_named_is_not_spent(bench: Bench) -> None:
@@ -137,3 +148,32 @@ async def test_so_many_calls_are_under_way_at_once_and_a_slot_is_free_again(benc
 
     assert [await problem_of(trial, run) for run in runs] == ["", "", ""]
     assert await bench.rows("SELECT used FROM limit_use WHERE unit = 'under_way'") == [{"used": 0}]
+
+
+async def test_a_read_whose_run_ended_meanwhile_gives_its_place_back(bench: Bench) -> None:
+    one = replace(READ, limits=replace(READ.limits, at_once=1))
+
+    async def read(state: Pay, runtime: Runtime[Context]) -> dict[str, Any]:
+        await runtime.context.tools.call(one, billing.ChargesRequest(account_id=state["account_id"]))
+        return {}
+
+    trial = bench.offering(in_line(("read", stage(read, "read", one)), policy=budget()))
+    run = await trial.played({"account_id": bench.new_account()})
+    await bench.rows("UPDATE effect SET state = 'started' WHERE run_id = %s", run.id)
+    assert await bench.rows("SELECT used FROM limit_use WHERE unit = 'under_way'") == [{"used": 1}]
+
+    swept = await Janitor(bench.engine.database, Keep()).clean()
+
+    assert swept.limits == 1
+    assert await bench.rows("SELECT used FROM limit_use WHERE unit = 'under_way'") == [{"used": 0}]
+
+
+async def test_what_was_used_long_ago_is_forgotten_and_what_counts_is_not(bench: Bench) -> None:
+    trial = counting(bench, System(), **day(tool_calls=5))
+    await trial.played({"account_id": "c"})
+    await bench.rows("INSERT INTO limit_use SELECT tenant, scope, '2020-01-01', unit, 9, '2020-01-01' FROM limit_use")
+
+    swept = await Janitor(bench.engine.database, Keep()).clean()
+
+    assert swept.limits == 1
+    assert [row["used"] for row in await bench.rows("SELECT used FROM limit_use")] == [1]

@@ -89,6 +89,8 @@ PAIRS: list[tuple[str, AnyTool, AnyTool]] = [
     ("float-money", asks(amount=float), asks(amount=Annotated[str, Field(pattern=r"^\d+\.\d\d$")])),
     ("float-money", tells(total_price=float | None), tells(total_weight=float | None)),
     ("money-without-currency", asks(paid_cents=int), asks(paid_cents=int, currency=Narrow)),
+    ("amount-not-countable", replace(asks(total=str), amount="total"), replace(asks(total=int), amount="total")),
+    ("amount-not-countable", replace(asks(total=str), amount="total"), replace(asks(total=Narrow), amount="total")),
     ("no-timeout", replace(read_order, timeout_s=0), read_order),
     ("no-timeout", replace(read_order, timeout_s=float("inf")), read_order),
     ("unknown-field", replace(cancel_order, target="oder_id"), cancel_order),
