@@ -32,6 +32,7 @@ _COMMANDS = {
     "workflows": "commands.workflows:app",
     "tools": "commands.tools:app",
     "check": "commands.check:check",
+    "lock": "commands.locking:lock",
     "version": "commands.version:version",
 }
 

@@ -19,10 +19,13 @@ from engine.runs.runs import get_run
 router = APIRouter(prefix="/audit", tags=["audit"])
 
 
+Named = Annotated[str, Field(max_length=300, pattern=r"^[^:]+:.+$")]
+
+
 class SearchQuery(Body):
     """Which business object is asked for."""
 
-    object: str = Field(max_length=300, description="`kind:value` as in `order:1042`, `system:value`, or `case:ID`.")
+    object: Named = Field(description="`kind:value` as in `order:1042`, `system:value`, or `case:ID`.")
     limit: Annotated[int, Field(ge=1, le=500)] = 100
     after: str = Field("", max_length=300, description="The `stream` of the last case of the page before.")
 
@@ -38,7 +41,7 @@ async def search(engine: TheEngine, principal: Reader, where: Annotated[SearchQu
 class ErasureBody(Body):
     """Of whom the trail is to forget what it says, and why."""
 
-    subject: str = Field(max_length=300, description="`case:ID`, `requester:NAME`, or an object as in `customer:AC-1`.")
+    subject: Named = Field(description="`case:ID`, `requester:NAME`, or an object as in `customer:AC-1`.")
     reason: str = Field(min_length=1, max_length=1000, description="Kept on record: names nobody.")
     dry_run: bool = False
 

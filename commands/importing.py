@@ -18,9 +18,9 @@ from engine.importing.mcp_tools import operations_of_server
 from engine.importing.openapi import operations_of
 from engine.importing.operation import python_name, sentence
 from engine.importing.writing import source_of
-from engine.mcp_servers.pins import LOCK, Pinned, pin, pinned
+from engine.mcp_servers.pins import Pinned, pin, pinned
 from engine.mcp_servers.servers import is_mcp, tools_of
-from engine.opening import find_registry
+from engine.opening import find_lock
 from engine.settings import read_settings
 
 Only = Annotated[str, typer.Option(help="The operations, by name and separated by commas: none comes by itself.")]
@@ -59,9 +59,10 @@ def pin_(
     yes: Annotated[bool, typer.Option("--yes", help="Pin what has changed: you have looked at it.")] = False,
 ) -> None:
     """Show which tools of an MCP server are not what they were pinned as, and pin them anew with --yes."""
-    server = pinned(_lock(), system)
+    lock = find_lock(read_settings())
+    server = pinned(lock, system)
     if server is None:
-        raise NotFound(f"{_lock().name} pins no server {system!r}.", hint="Tools come there by: gatehouse tools import")
+        raise NotFound(f"{lock.name} pins no server {system!r}.", hint="Tools come there by: gatehouse tools import")
     offered = asyncio.run(tools_of(server.address))
     changed = [name for name, pin in server.tools.items() if name not in offered or offered[name].digest != pin]
     for name in changed:
@@ -74,7 +75,7 @@ def pin_(
         say("Nothing was pinned. Look at it, import again what takes other arguments, then use --yes.")
         raise typer.Exit(1)
     kept = {name: offered[name].digest for name in server.tools if name in offered}
-    pin(_lock(), system, Pinned(server.address, kept))
+    pin(lock, system, Pinned(server.address, kept))
     say(f"Pinned: {escape(', '.join(kept))}.")
 
 
@@ -84,14 +85,11 @@ async def _from_mcp(address: str, names: list[str], system: str, *, keep: bool) 
     about = f"The MCP server {system}, finished by people."
     text = formatted(source_of(operations, document, system=system, about=about))
     if keep:
-        known = pinned(_lock(), system)
+        lock = find_lock(read_settings())
+        known = pinned(lock, system)
         tools = {**(known.tools if known else {}), **{name: offered[name].digest for name in names}}
-        pin(_lock(), system, Pinned(address, tools))
+        pin(lock, system, Pinned(address, tools))
     return text
-
-
-def _lock() -> Path:
-    return find_registry(read_settings()).resolve().parent / LOCK
 
 
 def _from_openapi(path: Path, names: list[str], system: str) -> str:

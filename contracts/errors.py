@@ -508,6 +508,12 @@ class ConfigurationError(GatehouseError):
     code, status, category = "configuration_error", 500, "engine"
 
 
+class ChangedSinceLocked(ConfigurationError):
+    """A prompt, tool or policy is not what people have looked at."""
+
+    code = "changed_since_locked"
+
+
 class RiskUnknown(ConfigurationError):
     """Nobody has said yet what a tool may do."""
 

@@ -1,10 +1,13 @@
-"""What the configuration says, as the rooms take it: which models answer, and what the installation limits."""
+"""What the configuration says, as the rooms take it: what there is to run, which models answer, what is limited."""
 
 from contracts.approval import JsonObject
+from engine.catalog.catalog import Catalog, load_catalog
+from engine.catalog.lock import require_locked
 from engine.limits.alarms import AlarmTerms
 from engine.limits.breakers import Terms
 from engine.limits.terms import LimitTerms
 from engine.models.route import Price, Route
+from engine.opening import find_lock, find_registry
 from engine.settings import ModelSettings, Settings
 
 
@@ -19,6 +22,15 @@ def routes_of(settings: Settings) -> dict[str, Route]:
 def public_routes(settings: Settings) -> dict[str, JsonObject]:
     """The same as far as it may be shown, and decides what a run does."""
     return {alias: route.public() for alias, route in routes_of(settings).items()}
+
+
+def catalog_of(settings: Settings, *, locked: bool) -> Catalog:
+    """What there is to run. Raises `ConfigurationError`; `ChangedSinceLocked` where it has to be what was `locked`."""
+    routes, queues = public_routes(settings), settings.queue_overrides()
+    catalog = load_catalog(find_registry(settings), routes=routes, queues=queues)
+    if locked:
+        require_locked(find_lock(settings), catalog.values())
+    return catalog
 
 
 def terms_of(settings: Settings) -> LimitTerms:

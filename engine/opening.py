@@ -11,6 +11,7 @@ from contracts.errors import SchemaBehind
 from engine.access.attempts import Attempts
 from engine.access.entrance import Entrance
 from engine.access.issuers import Issuers
+from engine.catalog.lock import LOCK
 from engine.credentials.references import reveal
 from engine.gateway.capability import mint_of
 from engine.gateway.credentials import Credentials
@@ -105,3 +106,8 @@ def find_registry(settings: Settings) -> Path:
     """The configured langgraph.json, or the one beside this installation when the working folder has none."""
     beside = Path(__file__).parent.parent / settings.registry
     return settings.registry if settings.registry.exists() else beside
+
+
+def find_lock(settings: Settings) -> Path:
+    """The lock file, whether or not there is one."""
+    return find_registry(settings).resolve().parent / LOCK

@@ -14,19 +14,18 @@ from langgraph.runtime import RunControl
 from contracts.errors import ConfigurationError
 from engine.access.entrance import Entrance
 from engine.audit.notary import Notary
-from engine.catalog.catalog import Catalog, load_catalog
+from engine.catalog.catalog import Catalog
 from engine.catalog.registry import remarks
 from engine.catalog.versions import left_behind, register_versions, require_standing_stages
-from engine.configured import public_routes, routes_of, terms_of
+from engine.configured import catalog_of, routes_of, terms_of
 from engine.credentials.references import reveal
 from engine.gateway.limits import controls_with
 from engine.gateway.systems import Systems
 from engine.limits.callers import Callers
-from engine.mcp_servers.pins import LOCK
 from engine.models.asking import ModelSources
 from engine.models.recording import Recordings, read_recordings
 from engine.notifications.routes import register_routes
-from engine.opening import Notify, credentials_of, find_registry, open_database, open_entrance, sealing_key
+from engine.opening import Notify, credentials_of, find_lock, find_registry, open_database, open_entrance, sealing_key
 from engine.operations.readiness import Vitals
 from engine.runs.dispatch import Dispatcher, WorkingDispatcher
 from engine.runs.events import Notices
@@ -82,14 +81,14 @@ async def open_engine(
     recordings: Recordings | None = None,
     serves: bool = True,
 ) -> AsyncIterator[Engine]:
-    """Everything but the worker and the HTTP door. Evals pass their own dispatcher and recordings.
+    """Everything but the worker and the HTTP door. Evals pass their own recordings, and may try what nobody has locked.
 
     An operator's command, which does not serve, leaves the schema alone and opens also where a loaded graph lacks a
     stage at which cases wait: it may be what mends that.
 
     Raises `ConfigurationError`, `StageGone`, `StoreUnavailable`, `MigrationRefused`, `DataFolderRefused`.
     """
-    catalog = load_catalog(find_registry(settings), routes=public_routes(settings), queues=settings.queue_overrides())
+    catalog = catalog_of(settings, locked=serves and recordings is None)
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(open_database(settings, notify, migrates=serves))
         if serves:
@@ -174,7 +173,7 @@ async def running_worker(engine: Engine) -> AsyncIterator[Worker]:
 async def _systems(settings: Settings, http: httpx.AsyncClient) -> AsyncIterator[Systems]:
     credentials = await asyncio.to_thread(credentials_of, settings, http)
     systems = Systems(settings.systems, settings.system_tokens, credentials)
-    systems.lock = find_registry(settings).resolve().parent / LOCK
+    systems.lock = find_lock(settings)
     try:
         yield systems
     finally:

@@ -1,7 +1,6 @@
-"""The lock file: what each tool of an MCP server was when a person looked at it, by SHA-256."""
+"""The lock file's other half: what each tool of an MCP server was when a person looked at it, by SHA-256."""
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,10 +8,8 @@ from typing import Any
 
 import rfc8785
 
-from contracts.errors import ConfigurationError
+from engine.catalog.lock import read_lock, write_lock
 
-LOCK = "gatehouse.lock"
-"""Beside langgraph.json."""
 _SERVERS = "servers"
 
 
@@ -27,25 +24,6 @@ class Pinned:
 def digest_of(name: str, said: Mapping[str, Any]) -> str:
     """SHA-256 over everything that a server says of a tool: one changed character is another digest."""
     return hashlib.sha256(rfc8785.dumps({"name": name, **said})).hexdigest()
-
-
-def read_lock(path: Path) -> dict[str, Any]:
-    """The lock file's members, none where there is no file. Raises `ConfigurationError`."""
-    if not path.exists():
-        return {}
-    try:
-        said = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        said = f"{path.name} cannot be read: {error}."
-        raise ConfigurationError(said, hint="Bring it back from version control.") from None
-    if not isinstance(said, dict):
-        raise ConfigurationError(f"{path.name} is no JSON object.")
-    return said
-
-
-def write_lock(path: Path, members: Mapping[str, Any]) -> None:
-    """Keep the members, in one order, so that version control shows what has changed."""
-    path.write_text(json.dumps(members, indent=2, sort_keys=True) + "\n")
 
 
 def pinned(path: Path, system: str) -> Pinned | None:

@@ -27,10 +27,10 @@ from contracts.context import Context
 from contracts.correction import read_arguments
 from contracts.errors import ToolQuarantined, ToolRefused, ToolUnavailable
 from contracts.tool import Call
+from engine.catalog.lock import LOCK
 from engine.gateway.systems import Systems
 from engine.gateway.transport import HttpTransport
 from engine.mcp_servers import servers
-from engine.mcp_servers.pins import LOCK
 from tests.conftest import Site, fresh_database
 from tests.documents.weather_server import weather as weather_server
 from tests.engines import POLICY, Pay, bench_on, in_line, stage

@@ -16,7 +16,7 @@ import pytest
 
 from tests.conftest import ROOT, People
 
-EXAMPLES = 2
+EXAMPLES = 1
 LEFT_OUT = ("/threads/{thread_id}/stream", "/threads/{thread_id}/stream/events", "/health/ready", "/switches")
 """Streams that end when the reader leaves, what says 503 on a busy machine, and what would stop this tenant."""
 CHECKS = (

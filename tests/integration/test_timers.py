@@ -23,7 +23,7 @@ from engine.runs.model import Run, RunOptions
 from engine.wiring import running_worker
 from engine.worker.worker import sweep
 from nodes.waiting import approval_gate, proposes
-from tests.conftest import ROOT, Site, fresh_database
+from tests.conftest import ROOT, SEAL_KEY, Site, fresh_database
 from tests.engines import FIN, POLICY, TENANT, Bench, bench_on, fresh_bench, in_line, refund_draft
 from tools import billing
 
@@ -119,11 +119,13 @@ FIRES_AND_HANGS = """
 import asyncio, sys
 from datetime import datetime
 from engine.approvals.timers import due_requests, fire
+from engine.store import vault
 from engine.store.database import Database
 from engine.store.scope import across_tenants
 from engine.worker.dispatchers import InlineDispatcher
 
-async def main(dsn, now):
+async def main(dsn, now, key):
+    vault.install(bytes.fromhex(key))
     database = Database(dsn, size=4)
     await database.open()
     with across_tenants("a test", tenant="default"):
@@ -133,7 +135,7 @@ async def main(dsn, now):
             print("fired", flush=True)
             await asyncio.sleep(60)
 
-asyncio.run(main(sys.argv[1], datetime.fromisoformat(sys.argv[2])))
+asyncio.run(main(sys.argv[1], datetime.fromisoformat(sys.argv[2]), sys.argv[3]))
 """
 
 
@@ -141,7 +143,7 @@ async def test_a_process_killed_before_its_commit_loses_nothing_and_doubles_noth
     run, request = await asked(bench)
     at = hours_later(request, 8.5)
     dsn = bench.engine.database.dsn
-    command = [sys.executable, "-c", FIRES_AND_HANGS, dsn, at.isoformat()]
+    command = [sys.executable, "-c", FIRES_AND_HANGS, dsn, at.isoformat(), SEAL_KEY]
     process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=subprocess.PIPE)
     assert process.stdout
     done = (await asyncio.wait_for(process.stdout.readuntil(b"fired\n"), 60)).decode()

@@ -2,22 +2,26 @@
 
 import tomllib
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from langgraph.runtime import Runtime
 
 from contracts.context import Context
-from contracts.errors import RiskUnknown, VersionChanged
+from contracts.errors import ChangedSinceLocked, RiskUnknown, VersionChanged
 from contracts.tool import AnyTool
 from engine.audit import audit
+from engine.catalog.catalog import load_catalog
+from engine.catalog.lock import LOCK, require_locked
 from engine.catalog.manifest import digest, make_manifest
+from engine.catalog.workflow import Workflow
 from engine.gateway.systems import Systems
-from engine.mcp_servers.pins import LOCK
 from tests.conftest import ROOT
 from tests.engines import POLICY, TENANT, Bench, Pay, in_line, refund_requests, stage
 from tests.integration import test_mcp_servers
 from tests.integration.test_mcp_servers import SAID, Weather, run
+from tests.locks import copy_of_project
 
 pytestmark = pytest.mark.owasp
 
@@ -120,3 +124,24 @@ def test_every_library_is_locked_by_what_it_is() -> None:
 
     assert {name for name, file in files if not file["hash"].startswith("sha256:")} == set()
     assert {package["name"] for package in others} == {name for name, _ in files}
+
+
+def _said(workflow: Workflow, part: str, **more: str) -> Workflow:
+    """The workflow with other words in one part of its manifest."""
+    manifest: Any = workflow.manifest
+    return replace(workflow, manifest=manifest | {part: {**manifest[part], **more}})
+
+
+@pytest.mark.parametrize("part", ["prompt", "tool", "policy"])
+def test_one_changed_character_of_a_prompt_tool_or_policy_is_found(tmp_path: Path, part: str) -> None:
+    workflow = load_catalog(copy_of_project(tmp_path), routes={})["billing_dispute"]
+    prompt = next(iter(workflow.prompts.values()))
+    changed = {
+        "prompt": replace(workflow, prompts={prompt.name: replace(prompt, system=f"{prompt.system} ")}),
+        "tool": _said(workflow, "tools", **{"billing.issue_refund": "does something else"}),
+        "policy": _said(workflow, "policy", purpose="Another."),
+    }
+
+    require_locked(tmp_path / LOCK, [workflow])
+    with pytest.raises(ChangedSinceLocked, match=part):
+        require_locked(tmp_path / LOCK, [changed[part]])

@@ -41,7 +41,8 @@ test("a new thread gets a run, and its values", async () => {
 test("messages grow", async () => {
   await using("talk", null, async (controller) => {
     await controller.submit(HELLO);
-    const { messages } = await until(controller, (now) => now.messages.length === 2 && !now.isLoading);
+    const said = (now) => now.messages.at(-1)?.text;
+    const { messages } = await until(controller, (now) => said(now) === "You said: hello there" && !now.isLoading);
 
     assert.deepEqual(messages.map((message) => message.text), ["hello there", "You said: hello there"]);
   });
