@@ -1,5 +1,6 @@
 """The shop's orders: what was bought, where it goes, and what may still be changed about it."""
 
+from functools import partial
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -156,18 +157,24 @@ async def _change(path: str, request: _Change, call: Call) -> Order:
     return Order.model_validate(await call.send("POST", path, body=request.model_dump(mode="json")))
 
 
-@tool(
+_changes_an_order = partial(
+    tool,
     effect="idempotent",
-    reversibility="irreversible",
     blast_radius="customer",
-    scopes=("shop_orders:cancel",),
     target="order_id",
     idempotent_by=("order_id",),
     preconditions=("order_version",),
     reread=_read_version,
-    sinks=_ORDER,
     trusted=_TRUSTED,
     reaches="customer",
+)
+"""What all changes of an order have in common: each kind is made once, upon the order as it was read."""
+
+
+@_changes_an_order(
+    reversibility="irreversible",
+    scopes=("shop_orders:cancel",),
+    sinks=_ORDER,
     undo="Not possible: the money goes back. The customer orders again, at today's price.",
     gate_class="refunds_and_cancellations",
 )
@@ -180,18 +187,10 @@ async def cancel_order(request: CancelRequest, call: Call) -> Order:
     return await _change("/cancellations", request, call)
 
 
-@tool(
-    effect="idempotent",
+@_changes_an_order(
     reversibility="compensable",
-    blast_radius="customer",
     scopes=("shop_orders:address",),
-    target="order_id",
-    idempotent_by=("order_id",),
-    preconditions=("order_version",),
-    reread=_read_version,
     sinks=_ORDER | {"address": Sink("recipient")},
-    trusted=_TRUSTED,
-    reaches="customer",
     undo="Change it back to the address before, while the order is pending.",
 )
 async def change_address(request: AddressRequest, call: Call) -> Order:
@@ -199,18 +198,10 @@ async def change_address(request: AddressRequest, call: Call) -> Order:
     return await _change("/addresses", request, call)
 
 
-@tool(
-    effect="idempotent",
+@_changes_an_order(
     reversibility="compensable",
-    blast_radius="customer",
     scopes=("shop_orders:payment",),
-    target="order_id",
-    idempotent_by=("order_id",),
-    preconditions=("order_version",),
-    reread=_read_version,
     sinks=_ORDER | _METHOD,
-    trusted=_TRUSTED,
-    reaches="customer",
     undo="Change it back to the method before, while the order is pending.",
 )
 async def change_payment(request: PaymentRequest, call: Call) -> Order:
@@ -222,18 +213,10 @@ async def change_payment(request: PaymentRequest, call: Call) -> Order:
     return await _change("/payments", request, call)
 
 
-@tool(
-    effect="idempotent",
+@_changes_an_order(
     reversibility="irreversible",
-    blast_radius="customer",
     scopes=("shop_orders:items",),
-    target="order_id",
-    idempotent_by=("order_id",),
-    preconditions=("order_version",),
-    reread=_read_version,
     sinks=_ORDER | _METHOD | _SWAPS,
-    trusted=_TRUSTED,
-    reaches="customer",
     undo="Not possible: items of an order are changed once. The customer returns what comes.",
 )
 async def change_items(request: ItemsRequest, call: Call) -> Order:
@@ -245,18 +228,10 @@ async def change_items(request: ItemsRequest, call: Call) -> Order:
     return await _change("/items", request, call)
 
 
-@tool(
-    effect="idempotent",
+@_changes_an_order(
     reversibility="irreversible",
-    blast_radius="customer",
     scopes=("shop_orders:return",),
-    target="order_id",
-    idempotent_by=("order_id",),
-    preconditions=("order_version",),
-    reread=_read_version,
     sinks=_ORDER | _METHOD | {"item_ids": Sink("identifier")},
-    trusted=_TRUSTED,
-    reaches="customer",
     undo="Not by us: the customer keeps the things and does not send them, then nothing is paid.",
     gate_class="refunds_and_cancellations",
 )
@@ -269,18 +244,10 @@ async def return_items(request: ReturnRequest, call: Call) -> Order:
     return await _change("/returns", request, call)
 
 
-@tool(
-    effect="idempotent",
+@_changes_an_order(
     reversibility="irreversible",
-    blast_radius="customer",
     scopes=("shop_orders:exchange",),
-    target="order_id",
-    idempotent_by=("order_id",),
-    preconditions=("order_version",),
-    reread=_read_version,
     sinks=_ORDER | _METHOD | _SWAPS,
-    trusted=_TRUSTED,
-    reaches="customer",
     undo="Not by us: the customer keeps the things and does not send them, then nothing is exchanged.",
     gate_class="refunds_and_cancellations",
 )

@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from contracts.errors import ConfigurationError
 from engine.audit.offline import key_id_of, to_sign
-from engine.store.keyfile import read_or_make, replace_text
+from engine.store.keyfile import key_of, read_or_make, replace_text
 
 _FILE, _RETIRED = "audit.key", "audit.retired"
 
@@ -43,14 +43,14 @@ def audit_signer(configured: str, retired: Iterable[str], home: Path) -> Signer:
     Raises `ConfigurationError`.
     """
     text = configured or read_or_make(home / _FILE, bytes.hex, instead="GATEHOUSE_AUDIT_KEY")
-    private = Ed25519PrivateKey.from_private_bytes(_bytes(text, "GATEHOUSE_AUDIT_KEY" if configured else _FILE))
+    private = Ed25519PrivateKey.from_private_bytes(key_of(text, "GATEHOUSE_AUDIT_KEY" if configured else _FILE))
     public = private.public_key().public_bytes_raw()
     return Signer(private, ring_of([public.hex(), *retired, *_retired_in(home)]))
 
 
 def ring_of(publics: Iterable[str]) -> Ring:
     """Public keys, given as 64 hex digits each. Raises `ConfigurationError`."""
-    found = [_bytes(public, "a public key of the audit trail") for public in publics]
+    found = [key_of(public, "a public key of the audit trail") for public in publics]
     return {key_id_of(public): public for public in found}
 
 
@@ -76,15 +76,3 @@ def rotate_key(home: Path) -> tuple[str, str]:
 def _retired_in(home: Path) -> list[str]:
     path = home / _RETIRED
     return path.read_text().split() if path.exists() else []
-
-
-def _bytes(text: str, where: str) -> bytes:
-    try:
-        key = bytes.fromhex(text)
-    except ValueError:
-        key = b""
-    if len(key) != 32:
-        raise ConfigurationError(
-            f"{where} does not hold 64 hexadecimal digits.", hint="Make a key with: openssl rand -hex 32"
-        )
-    return key

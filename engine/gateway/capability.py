@@ -13,10 +13,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from joserfc.jwk import KeySet, OKPKey
 
-from contracts.errors import ConfigurationError
 from contracts.tool import AnyTool
 from engine.access.tokens import Claims, read_own, refused, sign
-from engine.store.keyfile import read_or_make
+from engine.store.keyfile import key_of, read_or_make
 
 LIFE_S = 60
 KIND = "capability+jwt"
@@ -100,20 +99,8 @@ def mint_of(seed: str, home: Path, issuer: str, older: Sequence[str] = ()) -> Mi
     Raises `ConfigurationError`.
     """
     text = seed or read_or_make(home / "capability.key", bytes.hex, instead="GATEHOUSE_CAPABILITY_KEY")
-    key = _private(_bytes(text, "GATEHOUSE_CAPABILITY_KEY" if seed else str(home / "capability.key")))
-    return Mint(key, issuer, [_public(_bytes(each, "GATEHOUSE_CAPABILITY_OLD_KEYS")) for each in older])
-
-
-def _bytes(text: str, where: str) -> bytes:
-    try:
-        found = bytes.fromhex(text)
-    except ValueError:
-        found = b""
-    if len(found) != 32:
-        raise ConfigurationError(
-            f"{where} does not hold 64 hexadecimal digits.", hint="Make one with: openssl rand -hex 32"
-        )
-    return found
+    key = _private(key_of(text, "GATEHOUSE_CAPABILITY_KEY" if seed else str(home / "capability.key")))
+    return Mint(key, issuer, [_public(key_of(each, "GATEHOUSE_CAPABILITY_OLD_KEYS")) for each in older])
 
 
 def _private(seed: bytes) -> OKPKey:

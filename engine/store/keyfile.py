@@ -9,6 +9,8 @@ from pathlib import Path
 
 from contracts.errors import ConfigurationError
 
+_KEY_BYTES = 32
+
 
 def read_or_make(path: Path, write: Callable[[bytes], str], *, instead: str) -> str:
     """The text in `path` (mode 0600); at first use it is what `write` makes of 32 random bytes.
@@ -18,13 +20,25 @@ def read_or_make(path: Path, write: Callable[[bytes], str], *, instead: str) -> 
     """
     try:
         if not path.exists():
-            _make(path, write(secrets.token_bytes(32)))
+            _make(path, write(secrets.token_bytes(_KEY_BYTES)))
         return path.read_text().strip()
     except OSError as error:
         raise ConfigurationError(
             f"{path} can be neither read nor made: {error.strerror}.",
             hint=f"Set {instead}, as is needed on a read-only root, or let GATEHOUSE_HOME name a folder of yours.",
         ) from error
+
+
+def key_of(text: str, where: str) -> bytes:
+    """The 32 bytes of a key that is written as 64 hex digits. Raises `ConfigurationError` naming `where` it stands."""
+    try:
+        key = bytes.fromhex(text)
+    except ValueError:
+        key = b""
+    if len(key) != _KEY_BYTES:
+        said = f"{where} does not hold 64 hexadecimal digits."
+        raise ConfigurationError(said, hint="Make a key with: openssl rand -hex 32")
+    return key
 
 
 def _make(path: Path, text: str) -> None:

@@ -9,9 +9,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from langgraph.checkpoint.serde.base import SerializerProtocol
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
-from contracts.errors import ConfigurationError, SealBroken
+from contracts.errors import SealBroken
 from engine.credentials.redactor import KNOWN
-from engine.store.keyfile import read_or_make
+from engine.store.keyfile import key_of, read_or_make
 
 _MARK = "+gatehouse1"
 _NONCE_BYTES = 12
@@ -61,23 +61,11 @@ class SealedSerializer(SerializerProtocol):
 def seal_key(configured: str, home: Path) -> bytes:
     """The 32-byte key: `configured` as hex, else the one kept in `home/seal.key`, made at first use (mode 0600)."""
     if configured:
-        return _from_hex(configured, "GATEHOUSE_SEAL_KEY")
+        return key_of(configured, "GATEHOUSE_SEAL_KEY")
     path = home / "seal.key"
-    return _from_hex(read_or_make(path, bytes.hex, instead="GATEHOUSE_SEAL_KEY"), str(path))
+    return key_of(read_or_make(path, bytes.hex, instead="GATEHOUSE_SEAL_KEY"), str(path))
 
 
 def existing_seal_key(configured: str, home: Path) -> bytes | None:
     """The same key, None where `seal_key` would have to make one. Raises `ConfigurationError`."""
     return seal_key(configured, home) if configured or (home / "seal.key").exists() else None
-
-
-def _from_hex(text: str, where: str) -> bytes:
-    try:
-        key = bytes.fromhex(text)
-    except ValueError:
-        key = b""
-    if len(key) != 32:
-        raise ConfigurationError(
-            f"{where} does not hold 64 hexadecimal digits.", hint="Make one with: openssl rand -hex 32"
-        )
-    return key
