@@ -26,7 +26,7 @@ from benchmarks.measuring import Row
 from benchmarks.report import machine, show, targets
 
 _THREADS, _STEPS = [1, 100, 1_000, 10_000], [10, 100, 1_000]
-_WAITING = [100, 1_000, 10_000]
+_WAITING, _FEW_WAITING = [100, 1_000, 10_000], [50, 200]
 
 
 def main() -> None:
@@ -54,7 +54,7 @@ async def _compare(
     cluster: Cluster, effort: sections.Effort, options: argparse.Namespace, note: sections.Note
 ) -> dict[str, list[Row]]:
     found: dict[str, list[Row]] = {}
-    levels = _WAITING[:2] if options.quick else _WAITING
+    levels = _FEW_WAITING if options.quick else _WAITING
     if options.only == "reviews":
         return {"reviews": await reviews.compare(cluster, levels, effort.runs // 5, note)}
     with_dev = not options.quick if options.dev_server is None else options.dev_server

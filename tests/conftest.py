@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 import shutil
-import subprocess
+import signal
 import sys
 import tempfile
 import time
@@ -18,16 +18,16 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
-from psycopg.rows import dict_row
 
 from commands.serving import free_port
 from engine.access.keys import create_key
 from engine.opening import open_database
 from engine.settings import Settings, read_settings
 from engine.store import embedded
-from engine.store.roles import ensure_roles
+from engine.store.migrate import migrate
 from engine.store.scope import across_tenants, of_tenant
 from tests.cases import close_clients
+from tests.nursery import NURSERY, Forked
 from tests.outside import Outside, outside_at
 
 ROOT = Path(__file__).parent.parent
@@ -36,6 +36,8 @@ SEAL_KEY = "ab" * 32
 TEMPORAL = os.environ.get("GATEHOUSE_TEMPORAL_ADDRESS", "")
 """A server that the tests marked `temporal` may use; read before a developer's own configuration is taken away."""
 
+_MIGRATED = "migrated"
+"""A database that is copied for each that a test wants: copying is ten times as fast as migrating."""
 LOOKS = across_tenants("tests look at everything", tenant="default")
 
 
@@ -61,25 +63,38 @@ def folder() -> Iterator[Path]:
 def postgres(folder: Path) -> Iterator[str]:
     """Address of a running cluster's default database."""
     dsn = embedded.start(folder / "home", notify=lambda _: None).dsn
-    asyncio.run(_with_roles(dsn))
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        conn.execute(f"CREATE DATABASE {_MIGRATED}")
+    asyncio.run(migrate(_beside(dsn, _MIGRATED)))
     yield dsn
     embedded.stop(folder / "home")
 
 
-async def _with_roles(dsn: str) -> None:
-    """The roles that a migration makes, for tests of databases that need no tables."""
-    async with await psycopg.AsyncConnection.connect(dsn, row_factory=dict_row) as conn:
-        await ensure_roles(conn)
+@contextmanager
+def fresh_database(postgres: str) -> Iterator[str]:
+    """A database of its own with the schema in it, dropped at the end."""
+    with _database(postgres, _MIGRATED) as dsn:
+        yield dsn
 
 
 @contextmanager
-def fresh_database(postgres: str) -> Iterator[str]:
-    """A database of its own, dropped at the end."""
+def empty_database(postgres: str) -> Iterator[str]:
+    """A database of its own with nothing in it, dropped at the end."""
+    with _database(postgres, "template1") as dsn:
+        yield dsn
+
+
+@contextmanager
+def _database(postgres: str, template: str) -> Iterator[str]:
     name = f"test_{uuid.uuid4().hex[:12]}"
     with psycopg.connect(postgres, autocommit=True) as conn:
-        conn.execute(f'CREATE DATABASE "{name}"')
-        yield postgres.rsplit("/", 1)[0] + f"/{name}"
+        conn.execute(f'CREATE DATABASE "{name}" TEMPLATE {template}')
+        yield _beside(postgres, name)
         conn.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+def _beside(dsn: str, name: str) -> str:
+    return f"{dsn.rsplit('/', 1)[0]}/{name}"
 
 
 @pytest.fixture(scope="session")
@@ -178,19 +193,18 @@ def stranger(site: Site, people: People) -> str:
 
 
 @contextmanager
-def running(site: Site, *command: str, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
+def running(site: Site, *command: str, **environment: str) -> Iterator[Forked]:
     """`gatehouse <command>` at the site, ended at the end; its log is shown when it dies by itself."""
     site.home.mkdir(parents=True, exist_ok=True)
     log = site.home / f"{command[0]}-{uuid.uuid4().hex[:6]}.log"
-    arguments = [sys.executable, "-m", "cli", *command, "--sandbox", "--worlds", str(site.worlds)]
-    with log.open("w") as file:
-        process = subprocess.Popen(arguments, cwd=ROOT, env=site.environment(**environment), stdout=file, stderr=file)
+    arguments = ["gatehouse", *command, "--sandbox", "--worlds", str(site.worlds)]
+    process = NURSERY.start("cli", arguments, site.environment(**environment), log)
     try:
         yield process
     finally:
-        process.terminate()
-        process.wait(timeout=30)
-        if process.returncode not in (0, -9, -15):
+        if process.lives:
+            process.signal(signal.SIGTERM)
+        if process.wait() not in (0, None):
             sys.stderr.write(log.read_text()[-4000:])
 
 

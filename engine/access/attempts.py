@@ -125,6 +125,7 @@ class Attempts:
         self._closing.set()
         if self._telling:
             await self._telling
+        await self._tell()
 
     def _count(self, reason: str, credential: str, address: str) -> None:
         self._sums.count(reason, credential, address)
@@ -132,7 +133,13 @@ class Attempts:
             self._telling = asyncio.create_task(self._tell(), name="record refused attempts")
 
     async def _tell(self) -> None:
-        """The first at once; then so seldom that nobody fills the trail by failing."""
+        """Until nothing is left: what fails while it is being recorded is recorded next."""
+        while self._sums.reasons:
+            if not await self._tell_sums():
+                return
+
+    async def _tell_sums(self) -> bool:
+        """The first at once; then so seldom that nobody fills the trail by failing. False: the database is away."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(max(0.0, self._told_at + self._record_every_s - time.monotonic())):
                 await self._closing.wait()
@@ -144,6 +151,8 @@ class Attempts:
         except StoreUnavailable as error:
             self._sums.add(sums)
             _LOG.warning("%d refused attempts are not recorded yet: %s", sums.reasons.total(), error.detail)
+            return False
+        return True
 
     def _wait_s(self, name: str) -> float:
         return max(0.0, (1 - self._tokens(name, time.monotonic())) / _REFILL_PER_S)

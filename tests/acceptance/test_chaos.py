@@ -37,6 +37,6 @@ def test_without_the_ledger_effects_happen_twice() -> None:
 
 @pytest.mark.slow
 def test_threads_that_wait_for_people_finish_after_everything_was_killed() -> None:
-    restarted = restart_with_parked(60, workers=2)
+    restarted = restart_with_parked(30, workers=2)
 
-    assert restarted.all_finished(60), restarted
+    assert restarted.all_finished(30), restarted

@@ -33,5 +33,5 @@ def test_what_reviewers_do_is_measured_by_itself() -> None:
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert {*found} == {"machine", "reviews"}
-    assert [row["waiting"] for row in found["reviews"]] == [100, 1000] * 4
+    assert [row["waiting"] for row in found["reviews"]] == [50, 200] * 4
     assert [row["what"].split()[0] for row in found["reviews"][::2]] == ["list", "list", "claim", "decide"]

@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 from cli import app
 from commands.serving import free_port
 from tests.cases import client_of, close_clients, parked_case, refunds_of
-from tests.conftest import ROOT, People, Site, fresh_database, running
+from tests.conftest import ROOT, People, Site, empty_database, fresh_database, running
 
 Gatehouse = Callable[..., Result]
 
@@ -186,10 +186,10 @@ def test_without_keys_the_server_stays_on_this_machine(site: Site, postgres: str
         keyless = Site(dsn, site.home, site.worlds)
         before = set(site.home.glob("serve-*.log"))
         with running(keyless, "serve", "--host", "0.0.0.0", "--port", str(free_port())) as process:
-            process.wait(timeout=60)
+            ended = process.wait(60)
         [log] = set(site.home.glob("serve-*.log")) - before
 
-    assert process.returncode not in (0, -15)
+    assert ended not in (0, None)
     assert "This server cannot start (configuration_error)" in log.read_text()
     assert "gatehouse keys create" in log.read_text()
     assert "Traceback" not in log.read_text(), "said in one line"
@@ -219,7 +219,7 @@ def test_looking_leaves_the_schema_alone_and_migrating_brings_it_forward(
     gatehouse: Gatehouse, postgres: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("GATEHOUSE_URL")
-    with fresh_database(postgres) as dsn:
+    with empty_database(postgres) as dsn:
         monkeypatch.setenv("DATABASE_URL", dsn)
         looked = gatehouse("runs", "list")
         missing = gatehouse("migrate", "--check")

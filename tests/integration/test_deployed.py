@@ -13,14 +13,14 @@ import pytest
 import yaml
 
 from commands.serving import free_port
-from tests.conftest import ROOT, fresh_database, wait_until_up
+from tests.conftest import ROOT, empty_database, wait_until_up
 
 COMPOSE = yaml.safe_load((ROOT / "deploy" / "compose.yaml").read_text())
 
 
 @pytest.fixture(scope="module")
 def dsn(postgres: str) -> Iterator[str]:
-    with fresh_database(postgres) as address:
+    with empty_database(postgres) as address:
         yield address
 
 

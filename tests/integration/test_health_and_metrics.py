@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import signal
 import time
 import uuid
 from collections.abc import AsyncIterator
@@ -217,7 +218,7 @@ async def test_a_worker_by_itself_answers_on_its_own_port(site: Site) -> None:
         async with httpx.AsyncClient(base_url=url) as client:
             ready, metrics = await client.get("/health/ready"), await client.get("/metrics")
             unknown = await client.get("/threads/x")
-        process.terminate()
+        process.signal(signal.SIGTERM)
         ended = await asyncio.to_thread(process.wait, 30)
 
     assert ready.json()["checks"]["worker"] == "ok"

@@ -11,12 +11,12 @@ import pytest
 
 from contracts.errors import MigrationRefused
 from engine.store.migrate import migrate, migrations
-from tests.conftest import ROOT, fresh_database
+from tests.conftest import ROOT, empty_database
 
 
 @pytest.fixture
 def empty(postgres: str) -> Iterator[str]:
-    with fresh_database(postgres) as dsn:
+    with empty_database(postgres) as dsn:
         yield dsn
 
 

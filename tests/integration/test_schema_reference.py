@@ -5,11 +5,11 @@ import asyncio
 from docs.generate import ROOT, SCHEMA_PAGE
 from docs.schema import schema_page
 from engine.store.migrate import migrate
-from tests.conftest import fresh_database
+from tests.conftest import empty_database
 
 
 def test_the_committed_schema_is_what_the_migrations_build(postgres: str) -> None:
-    with fresh_database(postgres) as dsn:
+    with empty_database(postgres) as dsn:
         asyncio.run(migrate(dsn))
 
         built = schema_page(dsn)

@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from engine.store import embedded
-from tests.conftest import fresh_database
+from tests.conftest import empty_database
 from tests.parked.cases import CASES, RELEASES, Parked, bench_for
 from tests.parked.dump import dump
 
@@ -34,7 +34,7 @@ def main() -> None:
         server = embedded.start(home, notify=lambda _: None)
         folder.mkdir(exist_ok=True)
         for name, case in CASES.items():
-            with fresh_database(server.dsn) as dsn:
+            with empty_database(server.dsn) as dsn:
                 dumped = dump(dsn, asyncio.run(park(case, dsn, home / name)))
             (folder / f"{name}.json").write_text(json.dumps(dumped, indent=1) + "\n")
             sys.stdout.write(f"{folder.name}/{name}.json\n")

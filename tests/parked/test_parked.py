@@ -13,7 +13,7 @@ from engine.runs.model import Run
 from engine.runs.pins import newest_leg
 from engine.worker.migration import Move
 from evals.worlds.sandbox import effects_of
-from tests.conftest import fresh_database
+from tests.conftest import empty_database
 from tests.engines import TENANT, Bench
 from tests.parked.cases import CASES, RELEASES, Parked, bench_for
 from tests.parked.dump import load, read
@@ -26,7 +26,7 @@ ADA = Principal("key:ada", frozenset({"caller"}), frozenset(), TENANT)
 
 @pytest.fixture
 def empty(postgres: str) -> Iterator[str]:
-    with fresh_database(postgres) as dsn:
+    with empty_database(postgres) as dsn:
         yield dsn
 
 
