@@ -12,8 +12,9 @@ from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
 from contracts.approval import JsonObject
-from contracts.errors import GatehouseError, StoreUnavailable, ToolError, ToolOutcomeUnknown, ToolRefused
+from contracts.errors import GatehouseError, RightsMissing, StoreUnavailable, ToolError, ToolOutcomeUnknown, ToolRefused
 from contracts.tool import AnyTool
+from engine.access.rights import require_rights
 from engine.audit.audit import Subject
 from engine.catalog.catalog import Catalog
 from engine.gateway import ledger
@@ -132,8 +133,10 @@ class Outbox:
             return
         sending = Sending(row["idempotency_key"], send_by=math.inf, behalf=_behalf(row))
         try:
+            async with self.database.reading() as conn:
+                await require_rights(conn, row["requester"], tenant=row["tenant"], scopes=tool.scopes)
             reply = await try_once(tool, tool.request.model_validate(row["args"]), sending, self.systems)
-        except ToolRefused as error:
+        except (RightsMissing, ToolRefused) as error:
             await self._close(letter, Ending("unknown" if letter.doubtful else "refused", error=as_json(error)))
         except ToolError as error:
             await self._keep_trying(letter, error)

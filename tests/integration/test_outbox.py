@@ -12,6 +12,7 @@ import psycopg
 import pytest
 
 from contracts.tool import Accepted
+from engine.access.keys import create_key
 from engine.catalog.catalog import Catalog
 from engine.gateway.outbox import Outbox
 from engine.runs.model import Cancellation, Run
@@ -50,6 +51,12 @@ async def system(bench: Bench) -> System:
 
 def outbox_of(bench: Bench) -> Outbox:
     return Outbox(bench.engine.database, bench.engine.catalog, bench.engine.carrier.systems)
+
+
+async def make_key(bench: Bench) -> None:
+    """Where no key was ever made, nobody has signed in and everybody is this machine."""
+    async with bench.engine.database.transaction() as conn:
+        await create_key(conn, "ida", ["caller"])
 
 
 async def delivered(bench: Bench, run: Run, *, times: int = 1) -> dict[str, Any]:
@@ -97,6 +104,16 @@ async def test_a_call_is_sent_until_it_is_delivered_or_refused(
     assert (len(system.acts), len(set(system.acts))) == (acts, min(acts, 1))
     finished = [data["state"] for event, data in await bench.events(run) if event == "call.finished"]
     assert finished == ([] if state == "started" else [state])
+
+
+async def test_for_somebody_whose_key_was_taken_meanwhile_nothing_is_sent(bench: Bench, system: System) -> None:
+    run = await bench.played({"account_id": "a"})
+    await bench.rows("UPDATE run SET requester = 'key:nobody' WHERE id = %s", run.id)
+    await make_key(bench)
+
+    row = await delivered(bench, run)
+
+    assert (row["state"], row["error"]["code"], system.asked) == ("refused", "rights_missing", [])
 
 
 async def test_what_is_not_delivered_while_its_key_is_remembered_is_a_persons(bench: Bench, system: System) -> None:
