@@ -119,7 +119,7 @@ class Site:
         """Environment of a process at this site."""
         ours = {"DATABASE_URL": self.dsn, "GATEHOUSE_HOME": str(self.home), "GATEHOUSE_SEAL_KEY": SEAL_KEY}
         offered = {"GATEHOUSE_REGISTRY": str(self.registry), "GATEHOUSE_SYSTEMS": json.dumps(dict(self.systems))}
-        quick = {"GATEHOUSE_LEASE_S": "3", "GATEHOUSE_SWEEP_EVERY_S": "0.3", "GATEHOUSE_FAILED_ATTEMPTS": "1000000"}
+        quick = {"GATEHOUSE_LEASE_S": "3", "GATEHOUSE_SWEEP_EVERY_S": "1", "GATEHOUSE_FAILED_ATTEMPTS": "1000000"}
         patient = {"GATEHOUSE_BREAKER_FAILURES": "1000"}
         return dict(os.environ) | ours | offered | quick | patient | more
 

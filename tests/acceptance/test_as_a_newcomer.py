@@ -3,23 +3,24 @@
 import re
 import subprocess
 import sys
+import uuid
 from pathlib import Path
 
 import pytest
 
 from tests.cases import refunds_of
 from tests.conftest import People, Site
+from tests.nursery import NURSERY
 
 ROOT = Path(__file__).parents[2]
 
 
 def gatehouse(site: Site, *words: str) -> str:
-    command = [sys.executable, "-m", "cli", *words]
-    done = subprocess.run(
-        command, cwd=ROOT, env=site.environment(), capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    site.home.mkdir(parents=True, exist_ok=True)
+    said = site.home / f"{words[0]}-{uuid.uuid4().hex[:6]}.log"
+    ended = NURSERY.start("cli", ["gatehouse", *words], site.environment(), said).wait(120)
+    assert ended == 0, said.read_text()
+    return said.read_text()
 
 
 @pytest.mark.slow

@@ -2,8 +2,9 @@
 
 import json
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,12 +20,19 @@ from engine.runs.threads import create_thread, get_thread
 from engine.wiring import Engine, open_engine
 from engine.worker.dispatchers import InlineDispatcher
 from tests.cases import TWICE, new_account
-from tests.conftest import Site
+from tests.conftest import Site, fresh_database
 from tests.stubs.openai_server import openai_endpoint
 
 ISSUE = json.dumps({"kind": "duplicate_charge", "amount_cents": None, "merchant": "Corner Shop"})
 FINDING = json.dumps({"remedy": "refund", "goodwill_cents": 0, "reason": "Posted twice.", "evidence": []})
 LETTER = json.dumps({"subject": "Your complaint", "body": "Dear Robin, EUR 25.00 were paid back to your card."})
+
+
+@pytest.fixture(scope="module")
+def site(postgres: str, folder: Path) -> Iterator[Site]:
+    """One whose runs no other worker takes over when this one is slow."""
+    with fresh_database(postgres) as dsn:
+        yield Site(dsn, folder / "models", folder / "models.sqlite")
 
 
 @asynccontextmanager
