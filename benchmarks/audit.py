@@ -4,32 +4,36 @@ import argparse
 import asyncio
 import hashlib
 import json
+import secrets
 import shutil
 import tempfile
 import time
 import uuid
 from pathlib import Path
 
-import rfc8785
+from pydantic import JsonValue
 
 from benchmarks.costs import cluster_in
 from benchmarks.measuring import Row
 from benchmarks.report import machine, show
+from contracts.event import Event
 from engine.audit import checkpoints
-from engine.audit.audit import stream_of
+from engine.audit.audit import Subject, append
 from engine.audit.evidence import Evidence
 from engine.audit.signing import audit_signer
 from engine.audit.verify import verify
+from engine.store import vault
 from engine.store.database import Database
 from engine.store.migrate import migrate
+from engine.store.scope import of_tenant
 
 _OF_A_CASE = 25
-_APPEND = "SELECT audit_append_all(%s, %b)"
 
 
 async def measure(dsn: str, home: Path, *, records: int, repeats: int) -> list[Row]:
     """Rows of the best of `repeats`, each of them with its floor taken right behind it."""
     await migrate(dsn)
+    vault.install(secrets.token_bytes(32))
     database = Database(dsn, size=4)
     await database.open()
     try:
@@ -72,20 +76,18 @@ async def _round(database: Database, evidence: Evidence) -> tuple[float, float, 
 
 
 async def _fill(database: Database, records: int) -> float:
-    """Cases of 25 records of some 550 bytes, as the billing dispute leaves them; how long it took."""
+    """Cases of 25 records with sealed payloads, as the billing dispute leaves them; how long it took."""
     began = time.perf_counter()
     for _ in range(records // _OF_A_CASE):
         async with database.transaction() as conn:
-            await conn.execute(_APPEND, (stream_of(uuid.uuid4()), [_canon(n) for n in range(_OF_A_CASE)]))
+            case = Subject(str(uuid.uuid4()), str(uuid.uuid4()), "agent:billing_dispute")
+            for number in range(_OF_A_CASE):
+                await append(conn, case, Event.CALL_FINISHED, _data(number))
     return time.perf_counter() - began
 
 
-def _canon(number: int) -> bytes:
-    data = {"call_key": uuid.uuid4().hex, "attempt": number, "result": {"text": "x" * 350}, "state": "done"}
-    at, run = "2026-01-01T00:00:00.000000+00:00", str(uuid.uuid4())
-    return rfc8785.dumps(
-        {"actor": "agent:billing_dispute", "at": at, "data": data, "event": "call.finished", "run_id": run}
-    )
+def _data(number: int) -> dict[str, JsonValue]:
+    return {"call_key": uuid.uuid4().hex, "attempt": number, "result": {"text": "x" * 350}, "state": "done"}
 
 
 def main() -> None:
@@ -99,7 +101,8 @@ def main() -> None:
     folder.chmod(0o755)
     with cluster_in(folder / "home") as cluster:
         dsn = cluster.database("audit")
-        rows = asyncio.run(measure(dsn, cluster.home, records=asked.records, repeats=asked.repeats))
+        with of_tenant("default"):
+            rows = asyncio.run(measure(dsn, cluster.home, records=asked.records, repeats=asked.repeats))
     shutil.rmtree(folder, ignore_errors=True)
     if asked.json:
         print(json.dumps({"audit": rows, "machine": machine()}, indent=2))

@@ -3,10 +3,12 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT
+from benchmarks import audit
+from tests.conftest import ROOT, empty_database
 
 
 @pytest.mark.slow
@@ -35,3 +37,11 @@ def test_what_reviewers_do_is_measured_by_itself() -> None:
     assert {*found} == {"machine", "reviews"}
     assert [row["waiting"] for row in found["reviews"]] == [50, 200] * 4
     assert [row["what"].split()[0] for row in found["reviews"][::2]] == ["list", "list", "claim", "decide"]
+
+
+async def test_the_trail_is_filled_verified_and_compared(postgres: str, tmp_path: Path) -> None:
+    with empty_database(postgres) as dsn:
+        (row,) = await audit.measure(dsn, tmp_path, records=100, repeats=1)
+
+    assert row["records"] == 100
+    assert row["verified_per_s"] < row["floor_per_s"]
