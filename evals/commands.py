@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -16,13 +16,15 @@ from engine.opening import find_registry
 from engine.settings import read_settings
 from evals import report
 from evals.attacks.commands import attacks_command
-from evals.baseline import Flip
+from evals.baseline import Baseline, read_baseline
 from evals.case_files import CaseFolder
-from evals.gate import FAILED, PASSED, USAGE, Selection, accept, exit_code, flips_against_baseline, select
+from evals.comparing import compare_runs
+from evals.gate import FAILED, PASSED, USAGE, exit_code, exit_code_of, select
 from evals.opening import open_for_evals
-from evals.progress import CaseProgress
+from evals.page import page_of
 from evals.rekey import Rekeyed, rekey
-from evals.run import Result, run_cases
+from evals.results import as_results, read_results
+from evals.running import Asked, Ran, run_selected
 from evals.tau_bench.commands import tau_bench
 
 _WIDTH = 150
@@ -34,6 +36,8 @@ app.command("attacks")(attacks_command)
 app.command("tau-bench")(tau_bench)
 
 Workflows = Annotated[list[str] | None, typer.Argument(help="Workflows; by default all that have cases.")]
+Results = Annotated[Path, typer.Argument(help="What `eval run --json` has written.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Output for programs.")]
 CaseNames = Annotated[list[str] | None, typer.Option("--case", help="Only this case; may be repeated.")]
 
 
@@ -41,24 +45,28 @@ CaseNames = Annotated[list[str] | None, typer.Option("--case", help="Only this c
 def run_command(
     workflows: Workflows = None,
     case: CaseNames = None,
+    changed: Annotated[bool, typer.Option("--changed", help="Only what changed since its baseline.")] = False,
+    repeat: Annotated[int, typer.Option(min=1, max=100, help="How often each case is played.")] = 1,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Also what an interrupted run had done.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Results as JSON on standard output.")] = False,
     accepting: Annotated[bool, typer.Option("--accept", help="Make what the cases do now the baseline.")] = False,
     baseline: Annotated[Path | None, typer.Option(help="Another baseline file, for one workflow.")] = None,
     keep_going: Annotated[bool, typer.Option("--keep-going/--fail-fast", help="Go on after a failed case.")] = True,
 ) -> None:
-    """Run cases. Exit codes: 0 passed, 1 failed or unlike the baseline, 2 usage, 4 stale recordings."""
+    """Run cases. Exit codes: 0 passed, 1 failed or unlike the baseline, 2 usage, 4 stale recordings.
+
+    A run that was interrupted goes on where it was. Nothing is connected to but the database.
+    """
     began = time.perf_counter()
+    asked = Asked(repeat, changed, fresh, keep_going, accepting)
     with _errors_shown():
-        selections = _select(workflows, case, baseline)
-        results = asyncio.run(_run_all(selections, keep_going))
-        if accepting:
-            _accept(selections, results)
-        flips = _flips(selections, results)
+        folder = _folder()
+        ran = asyncio.run(run_selected(folder, select(folder, workflows or (), case or (), baseline), asked, _aside()))
     if as_json:
-        typer.echo(json.dumps(report.as_json(results, flips), indent=1, ensure_ascii=False))
+        typer.echo(json.dumps(report.as_json(ran), indent=1, ensure_ascii=False))
     else:
-        _show(results, flips, time.perf_counter() - began)
-    raise typer.Exit(exit_code(results, flips))
+        _show(ran, time.perf_counter() - began)
+    raise typer.Exit(FAILED if ran.connections else exit_code(ran.results, ran.flips))
 
 
 @app.command("rekey")
@@ -68,7 +76,8 @@ def rekey_command(workflows: Workflows = None, case: CaseNames = None) -> None:
     Do this when a prompt has changed and you have read the replies, and they still hold.
     """
     with _errors_shown():
-        folders = [folder for selection in _select(workflows, case, None) for folder in selection.cases]
+        selections = select(_folder(), workflows or (), case or (), None)
+        folders = [folder for selection in selections for folder in selection.cases]
         done = asyncio.run(_rekey_all(folders))
     page = _page()
     for one in done:
@@ -79,11 +88,40 @@ def rekey_command(workflows: Workflows = None, case: CaseNames = None) -> None:
     raise typer.Exit(FAILED if failed else PASSED)
 
 
-async def _run_all(selections: Sequence[Selection], keep_going: bool) -> list[Result]:
-    folders = [folder for selection in selections for folder in selection.cases]
-    async with open_for_evals() as engine:
-        with CaseProgress(_aside(), len(folders)) as progress:
-            return await run_cases(engine, folders, on_done=progress.advance, keep_going=keep_going)
+@app.command("compare")
+def compare_command(before: Results, after: Results, as_json: AsJson = False) -> None:
+    """Hold two runs against each other, each as `eval run --json` has written it.
+
+    Exit codes: 0 no worse, 1 worse or different, 2 usage, 3 nothing can be said, 4 the second one has stale recordings.
+    """
+    with _errors_shown():
+        compared = compare_runs(read_results(before), read_results(after))
+    if as_json:
+        typer.echo(json.dumps(compared.as_json(), indent=1, ensure_ascii=False))
+    else:
+        report.show_compared(_page(), compared)
+    raise typer.Exit(exit_code_of(compared))
+
+
+@app.command("report")
+def report_command(
+    results: Results,
+    against: Annotated[Path | None, typer.Option(help="Another run; by default the accepted baselines.")] = None,
+    output: Annotated[Path, typer.Option("-o", "--output", help="Where the page goes.")] = Path("evals.html"),
+    as_json: AsJson = False,
+) -> None:
+    """Write a run that `eval run --json` has kept as a page that needs nothing else."""
+    with _errors_shown():
+        ran = read_results(results)
+        before = read_results(against) if against else as_results(_accepted(t.workflow for t in ran.cases)).only(ran)
+        compared = compare_runs(before, ran)
+        output.write_text(page_of(ran, compared, against.name if against else "the baseline"), encoding="utf-8")
+    typer.echo(json.dumps(compared.as_json(), indent=1, ensure_ascii=False) if as_json else f"{output} is written.")
+
+
+def _accepted(workflows: Iterable[str]) -> dict[str, Baseline]:
+    files = {workflow: _folder() / "baselines" / f"{workflow}.json" for workflow in set(workflows)}
+    return {workflow: read_baseline(file) or {} for workflow, file in files.items()}
 
 
 async def _rekey_all(folders: Sequence[CaseFolder]) -> list[Rekeyed]:
@@ -91,37 +129,18 @@ async def _rekey_all(folders: Sequence[CaseFolder]) -> list[Rekeyed]:
         return [await rekey(engine, folder) for folder in folders]
 
 
-def _select(workflows: list[str] | None, case: list[str] | None, baseline: Path | None) -> list[Selection]:
+def _folder() -> Path:
     """Cases lie beside the registry of workflows, so that a project of its own has cases of its own."""
-    evals = find_registry(read_settings()).resolve().parent / "evals"
-    return select(evals, workflows or (), case or (), baseline)
+    return find_registry(read_settings()).resolve().parent / "evals"
 
 
-def _accept(selections: Sequence[Selection], results: Sequence[Result]) -> None:
-    if not all(result.status == "passed" for result in results):
-        _aside().print("Nothing was accepted: a baseline holds only what passes.", style="red")
-        return
-    for selection in selections:
-        accept(selection, results)
-
-
-def _flips(selections: Sequence[Selection], results: Sequence[Result]) -> list[Flip]:
-    flips: list[Flip] = []
-    for selection in selections:
-        found = flips_against_baseline(selection, results)
-        if found is None:
-            _aside().print(f"{selection.workflow} has no baseline yet; --accept makes one.", style="yellow")
-        flips += found or []
-    return flips
-
-
-def _show(results: Sequence[Result], flips: Sequence[Flip], seconds: float) -> None:
+def _show(ran: Ran, seconds: float) -> None:
     page = _page()
-    report.show_table(page, results)
-    report.show_failures(page, results)
-    report.show_stale(page, results)
-    report.show_flips(page, flips)
-    report.show_summary(page, results, flips, seconds)
+    report.show_table(page, ran.results)
+    report.show_failures(page, ran.results)
+    report.show_stale(page, ran.results, ran.diffs)
+    report.show_flips(page, ran.flips)
+    report.show_summary(page, ran, seconds)
 
 
 def _page() -> Console:

@@ -1,15 +1,17 @@
 """Which cases are run, what they are held against, and what a run of them is worth as an exit code."""
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from contracts.errors import ConfigurationError
 from evals.baseline import Baseline, Flip, behaviour, compare, read_baseline, write_baseline
 from evals.case_files import CaseFolder, read_cases
+from evals.comparing import Compared
 from evals.run import Result
+from evals.sources import Sources, changed, file_beside, read_sources, write_sources
 
-PASSED, FAILED, USAGE, STALE = 0, 1, 2, 4
+PASSED, FAILED, USAGE, INCONCLUSIVE, STALE = 0, 1, 2, 3, 4
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,8 @@ class Selection:
     baseline: Path
     whole: bool
     """Whether these are all its cases."""
+    settled: bool = False
+    """Whether nothing has changed for those that were left out."""
 
 
 def select(evals: Path, workflows: Collection[str], only: Collection[str], baseline: Path | None) -> list[Selection]:
@@ -58,16 +62,37 @@ def flips_against_baseline(selection: Selection, results: Sequence[Result]) -> l
         return None
     own = [result for result in results if result.workflow == selection.workflow]
     judged = {result.case for result in own if not result.missed}
-    if selection.whole and len(own) == len(selection.cases):
+    if selection.whole and {result.case for result in own} == {folder.name for folder in selection.cases}:
         judged |= accepted.keys() - {result.case for result in own}
-    return compare(accepted, _now(own), judged=judged)
+    flips: list[Flip] = []
+    for turn in sorted({result.turn for result in own}) or [1]:
+        now = _now(result for result in own if result.turn == turn)
+        found = compare(accepted, now, judged=judged - {r.case for r in own} | now.keys() & judged)
+        flips += (flip for flip in found if flip not in flips)
+    return flips
 
 
-def accept(selection: Selection, results: Sequence[Result]) -> None:
-    """Make what these cases did the baseline; those that were left out keep their place in it."""
+def accept(selection: Selection, results: Sequence[Result], sources: Sources) -> None:
+    """Make what these cases did the baseline, with what it was accepted with: `sources` of all cases.
+
+    Cases that were left out keep their place in it. Unless nothing has changed for them, the sources stay as they were,
+    so that these cases still count as changed.
+    """
     now = _now(result for result in results if result.workflow == selection.workflow)
     kept = {} if selection.whole else read_baseline(selection.baseline) or {}
     write_baseline(selection.baseline, kept | now)
+    if selection.whole or selection.settled:
+        write_sources(file_beside(selection.baseline), sources)
+
+
+def narrowed(selection: Selection, now: Sources) -> Selection:
+    """Only the cases for which something has changed since their baseline was accepted; `now` is of all of them."""
+    accepted = read_sources(file_beside(selection.baseline))
+    known = (read_baseline(selection.baseline) or {}).keys()
+    found = {folder.name for folder in changed(accepted, now, selection.cases)}
+    chosen = tuple(f for f in selection.cases if f.name in found or f.name not in known)
+    whole = selection.whole and len(chosen) == len(selection.cases)
+    return replace(selection, cases=chosen, whole=whole, settled=selection.whole)
 
 
 def exit_code(results: Sequence[Result], flips: Sequence[Flip]) -> int:
@@ -76,6 +101,15 @@ def exit_code(results: Sequence[Result], flips: Sequence[Flip]) -> int:
     if flips or "failed" in statuses:
         return FAILED
     return STALE if "stale" in statuses else PASSED
+
+
+def exit_code_of(compared: Compared) -> int:
+    """What two runs held against each other are worth. Where a model was asked, what may be chance is no failure."""
+    if compared.rates:
+        return {"worse": FAILED, "no worse": PASSED, "inconclusive": INCONCLUSIVE}[compared.rates.answer]
+    if any(one.change != "mended" for one in compared.divergences):
+        return FAILED
+    return STALE if compared.stale else PASSED
 
 
 def _now(results: Iterable[Result]) -> Baseline:

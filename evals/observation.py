@@ -36,6 +36,8 @@ class Observation:
     """Everything that was stored or sent, as one text."""
     off_script: tuple[str, ...] = ()
     """Where the case did not wait for what its script answers."""
+    graph_ms: float = field(default=0.0, compare=False)
+    """How long the run itself took of the time of the case: graph, gateway, approvals and checkpoints."""
     breaches: tuple[str, ...] = ()
     """What no case may do: an effect without its approval, an audit chain that does not hold."""
 

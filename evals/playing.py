@@ -1,9 +1,10 @@
 """Plays one case through the real engine: its worlds, its replies and its people come from the script."""
 
 import json
+import time
 import uuid
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
@@ -60,14 +61,25 @@ class Scene:
     """Threads of the cases that were opened before."""
     off_script: list[str] = field(default_factory=list)
     done_by_others: list[JsonObject] = field(default_factory=list)
+    graph_ms: float = 0.0
 
     @property
     def tenant(self) -> str:
         """Of its own: what a workflow keeps in our records is no other case's."""
         return f"evals-{self.thread_id}"
 
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """What happens inside would happen without an eval, too."""
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.graph_ms += (time.perf_counter() - began) * 1000
+
     async def go_on(self) -> None:
-        await self.wake_ups.drain(self.carrier)
+        with self.at_work():
+            await self.wake_ups.drain(self.carrier)
 
     async def open_item(self) -> Open | None:
         """What the case waits for."""
@@ -125,7 +137,8 @@ async def _submit(scene: Scene, workflow: str) -> None:
 async def _open(scene: Scene, thread_id: str, workflow: str, said: Case | Earlier) -> None:
     async with scene.engine.database.transaction() as conn:
         await create_thread(conn, NewThread(thread_id, scene.tenant))
-    await scene.intake.accept(NewRun(thread_id, scene.tenant, workflow, f"key:{said.requester}", said.input))
+    with scene.at_work():
+        await scene.intake.accept(NewRun(thread_id, scene.tenant, workflow, f"key:{said.requester}", said.input))
     await scene.go_on()
 
 
@@ -145,7 +158,8 @@ async def _answer(scene: Scene, answer: Answer, number: int) -> None:
         return
     code = ""
     try:
-        await _give(scene, answer, waiting)
+        with scene.at_work():
+            await _give(scene, answer, waiting)
     except GatehouseError as error:
         code = error.code
     if code != answer.refused:
@@ -223,6 +237,7 @@ async def _observe(scene: Scene) -> Observation:
         state=state,
         kept=json.dumps(kept, ensure_ascii=False),
         off_script=tuple(scene.off_script),
+        graph_ms=scene.graph_ms,
         breaches=(*unapproved_effects(records), *broken),
     )
 

@@ -2,7 +2,7 @@
 
 import statistics
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from rich.console import Console
 from rich.markup import escape
@@ -10,10 +10,15 @@ from rich.table import Table
 
 from contracts.approval import JsonObject
 from evals.baseline import Flip, behaviour
+from evals.comparing import Compared
 from evals.observation import Done
 from evals.run import Result
+from evals.running import Ran
 from evals.worlds.sandbox import EffectKind
 from guards.money import write_amount
+
+Diffs = Mapping[tuple[str, str], Sequence[str]]
+"""How prompts have changed since a baseline was accepted, by workflow and prompt."""
 
 _COLOURS = {"passed": "green", "failed": "red", "stale": "yellow"}
 
@@ -66,17 +71,19 @@ def show_failures(console: Console, results: Iterable[Result]) -> None:
             _line(console, f"    was       {failure.actual}")
 
 
-def show_stale(console: Console, results: Iterable[Result]) -> None:
-    """Per prompt: in how many cases a call finds no recording, and the first of them with what changed."""
-    by_prompt: dict[str, list[Result]] = defaultdict(list)
+def show_stale(console: Console, results: Iterable[Result], diffs: Diffs) -> None:
+    """Per prompt: in how many cases a call finds no recording, and what changed; else the first of them."""
+    by_prompt: dict[tuple[str, str], list[Result]] = defaultdict(list)
     for result in results:
         if result.missed:
-            by_prompt[result.missed[0].prompt].append(result)
-    for prompt, stale in sorted(by_prompt.items()):
+            by_prompt[result.workflow, result.missed[0].prompt].append(result)
+    for (workflow, prompt), stale in sorted(by_prompt.items()):
         first, stage = stale[0], stale[0].observation.problem.get("stage", "")
         where = f"[yellow]stale[/] the prompt [bold]{prompt}[/] of the stage [bold]{stage}[/]"
         console.print(f"\n{where} in {len(stale)} case(s), as in {escape(first.case)}:", highlight=False)
         for line in filter(str.strip, first.missed[0].detail.splitlines()):
+            _line(console, f"  {line}")
+        for line in diffs.get((workflow, prompt), []):
             _line(console, f"  {line}")
     if by_prompt:
         _line(console, "\nIf the written replies still hold, give them their new keys: gatehouse eval rekey")
@@ -91,20 +98,56 @@ def show_flips(console: Console, flips: Iterable[Flip]) -> None:
             _line(console, f"  {line}")
 
 
-def show_summary(console: Console, results: Sequence[Result], flips: Sequence[Flip], seconds: float) -> None:
+def show_compared(console: Console, compared: Compared) -> None:
+    """Each case that went otherwise, with both ways and where they part; then what it is worth."""
+    for one in compared.divergences:
+        console.print(f"\n[bold]{escape(one.case)}[/] {one.change}", highlight=False)
+        for label, turn in (("before", one.before), ("after", one.after)):
+            if turn:
+                _line(console, f"  {label:<7} {' > '.join((*turn.path, turn.outcome))}")
+        if one.where:
+            _line(console, f"  parts   {one.where}")
+    if compared.stale:
+        _line(console, f"\nstale: {', '.join(compared.stale)}")
+    if compared.rates:
+        _line(console, f"\n{compared.rates.answer}: {compared.rates.why}")
+    _line(console, f"\n{compared.shared} cases in both, {len(compared.divergences)} differ")
+
+
+def show_summary(console: Console, ran: Ran, seconds: float) -> None:
+    results = ran.results
+    for where in dict.fromkeys(ran.connections):
+        console.print(f"[red]network[/] something asked for {escape(where)}, and did not get it", highlight=False)
     counts = {status: sum(result.status == status for result in results) for status in _COLOURS}
     words = ", ".join(f"[{_COLOURS[status]}]{count} {status}[/]" for status, count in counts.items() if count)
-    median = statistics.median(result.ms for result in results) if results else 0
-    against = f", {len(flips)} against the baseline" if flips else ""
-    spent = f"{median:.0f} ms a case (median), {seconds:.1f} s in all"
-    console.print(f"\n{len(results)} cases: {words or 'none run'}{against}; {spent}", highlight=False)
+    against = f", {len(ran.flips)} against the baseline" if ran.flips else ""
+    median, graph = (medians_of(results)[name] for name in ("ms", "graph_ms"))
+    spent = f"{median:.0f} ms a case (median), {graph:.0f} of them the run itself; {seconds:.1f} s in all"
+    over = f"; {len(ran.connections)} network connections asked for"
+    console.print(f"\n{len(results)} cases: {words or 'none run'}{against}; {spent}{over}", highlight=False)
 
 
-def as_json(results: Iterable[Result], flips: Iterable[Flip]) -> JsonObject:
+def medians_of(results: Sequence[Result]) -> dict[str, float]:
+    """What a case takes, and what of it the run itself takes: the floor, which is there without an eval, too."""
+    if not results:
+        return {"ms": 0.0, "graph_ms": 0.0}
+    return {
+        "ms": round(statistics.median(result.ms for result in results), 1),
+        "graph_ms": round(statistics.median(result.observation.graph_ms for result in results), 1),
+    }
+
+
+def as_json(ran: Ran) -> JsonObject:
     """Everything that the tables show."""
     return {
-        "cases": [_result_as_json(result) for result in results],
-        "baseline": [{"case": flip.case, "change": flip.change, "diff": list(flip.diff)} for flip in flips],
+        "cases": [_result_as_json(result) for result in ran.results],
+        "baseline": [{"case": flip.case, "change": flip.change, "diff": list(flip.diff)} for flip in ran.flips],
+        "prompts": [
+            {"workflow": workflow, "prompt": prompt, "diff": list(lines)}
+            for (workflow, prompt), lines in ran.diffs.items()
+        ],
+        "connections": list(ran.connections),
+        "median": dict(medians_of(ran.results)),
     }
 
 
@@ -113,6 +156,7 @@ def _result_as_json(result: Result) -> JsonObject:
     return {
         "workflow": result.workflow,
         "case": result.case,
+        "turn": result.turn,
         "title": result.title,
         "status": result.status,
         **behaviour(seen),
@@ -122,6 +166,7 @@ def _result_as_json(result: Result) -> JsonObject:
         "failures": [{"what": f.what, "expected": f.expected, "actual": f.actual} for f in result.failures],
         "stale": [{"prompt": miss.prompt, "detail": miss.detail} for miss in result.missed],
         "ms": round(result.ms, 1),
+        "graph_ms": round(seen.graph_ms, 1),
     }
 
 

@@ -1,9 +1,10 @@
 """Runs cases one after the other and judges each."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from itertools import product
+from typing import Literal, Protocol
 
 from engine.wiring import Engine
 from evals.case_files import CaseFolder
@@ -28,6 +29,8 @@ class Result:
     missed: tuple[Miss, ...]
     """Model calls that found no recorded reply."""
     ms: float
+    turn: int = 1
+    """Which time it was played, where cases are played more than once."""
 
     @property
     def status(self) -> Status:
@@ -37,21 +40,43 @@ class Result:
 OnDone = Callable[[Result], None]
 
 
-async def run_cases(
-    engine: Engine, folders: Iterable[CaseFolder], *, on_done: OnDone, keep_going: bool = True
-) -> list[Result]:
-    """Results in the order of `folders`; without `keep_going`, up to the first case that did not pass."""
+class Memory(Protocol):
+    """What was done before, and where what is done now is kept."""
+
+    def take(self, folder: CaseFolder, turn: int) -> Result | None: ...
+
+    def add(self, folder: CaseFolder, result: Result) -> None: ...
+
+
+@dataclass(frozen=True)
+class Turns:
+    """Which cases are played how often."""
+
+    folders: Sequence[CaseFolder]
+    repeat: int = 1
+    keep_going: bool = True
+    """Whether a case that did not pass is followed by others."""
+
+    def __len__(self) -> int:
+        return len(self.folders) * self.repeat
+
+
+async def run_cases(engine: Engine, turns: Turns, memory: Memory, *, on_done: OnDone) -> list[Result]:
+    """Results in the order of the cases, turn by turn; what `memory` has is not played again."""
     results = []
-    for folder in folders:
-        result = await run_case(engine, folder)
+    for turn, folder in product(range(1, turns.repeat + 1), turns.folders):
+        result = memory.take(folder, turn)
+        if result is None:
+            result = await run_case(engine, folder, turn)
+            memory.add(folder, result)
         results.append(result)
         on_done(result)
-        if result.status != "passed" and not keep_going:
+        if result.status != "passed" and not turns.keep_going:
             break
     return results
 
 
-async def run_case(engine: Engine, folder: CaseFolder) -> Result:
+async def run_case(engine: Engine, folder: CaseFolder, turn: int = 1) -> Result:
     """Play and judge one case."""
     replies, began = RecordedReplies(folder.recordings), time.perf_counter()
     seen = await play(engine, folder, replies)
@@ -64,6 +89,7 @@ async def run_case(engine: Engine, folder: CaseFolder) -> Result:
         failures=tuple(found),
         missed=tuple(replies.missed),
         ms=(time.perf_counter() - began) * 1000,
+        turn=turn,
     )
 
 

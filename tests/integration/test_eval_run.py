@@ -14,6 +14,7 @@ import yaml
 from typer.testing import CliRunner, Result
 
 from evals.commands import app
+from evals.progress import CaseProgress, Finished
 from tests.conftest import ROOT, fresh_database
 
 CASES = ("duplicate-restaurant", "flight-lowered", "fraud")
@@ -87,8 +88,8 @@ def test_two_runs_report_the_same(project: Path) -> None:
     first, second = (json.loads(evals("run", "--json").stdout) for _ in range(2))
 
     for case in first["cases"] + second["cases"]:
-        del case["ms"]
-    assert first == second
+        del case["ms"], case["graph_ms"]
+    assert first["cases"] == second["cases"]
 
 
 def test_a_changed_prompt_makes_its_recordings_stale(project: Path) -> None:
@@ -228,3 +229,96 @@ def test_a_database_of_its_own_is_gone_afterwards(project: Path, folder: Path, m
     assert list(folder.glob("gatehouse-evals-*")) == []
     running = [" ".join(process.info["cmdline"] or []) for process in psutil.process_iter(["cmdline"])]
     assert [command for command in running if str(folder / "gatehouse-evals-") in command] == []
+
+
+def test_a_changed_word_of_a_prompt_is_shown_and_only_its_cases_run_again(project: Path) -> None:
+    assert evals("run", "--accept").exit_code == 0
+    change_prompt(project, "assess_dispute", "You advise a billing team", "You help a billing team")
+
+    result = evals("run", "--changed")
+
+    assert result.exit_code == 4, result.output
+    assert "2 cases: 2 stale" in result.stdout
+    assert "-You advise a billing team" in result.stdout
+    assert "+You help a billing team" in result.stdout
+
+
+def test_nothing_runs_where_nothing_has_changed(project: Path) -> None:
+    assert evals("run", "--accept").exit_code == 0
+
+    result = evals("run", "--changed")
+
+    assert (result.exit_code, "0 cases: none run" in result.stdout) == (0, True), result.output
+
+
+def test_a_changed_case_runs_again_alone_and_is_accepted_again(project: Path) -> None:
+    assert evals("run", "--accept").exit_code == 0
+    change_case(project, "fraud", forbidden=[])
+
+    first, second = evals("run", "--changed", "--accept", "--json"), evals("run", "--changed", "--json")
+
+    assert [case["case"] for case in json.loads(first.stdout)["cases"]] == ["fraud"]
+    assert json.loads(second.stdout)["cases"] == []
+
+
+def interrupt_after(turns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As Ctrl-C does."""
+    advance, left = CaseProgress.advance, iter(range(turns))
+
+    def interrupted(self: CaseProgress, result: Finished) -> None:
+        advance(self, result)
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(CaseProgress, "advance", interrupted)
+
+
+def test_an_interrupted_run_goes_on_where_it_was(project: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        interrupt_after(1, patch)
+        interrupted = evals("run")
+
+    gone_on, after = evals("run", "--json"), evals("run")
+
+    assert interrupted.exit_code not in {0, 1, 4} or "Aborted" in interrupted.output
+    assert "2 had been done before the last run was interrupted" in gone_on.stderr
+    assert {case["status"] for case in json.loads(gone_on.stdout)["cases"]} == {"passed"}
+    assert len(json.loads(gone_on.stdout)["cases"]) == 3
+    assert "had been done" not in after.stderr
+
+
+def test_what_has_changed_since_an_interruption_is_played_again(project: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        interrupt_after(1, patch)
+        evals("run")
+    change_case(project, "duplicate-restaurant", outcome="rejected")
+
+    result = evals("run")
+
+    assert result.exit_code == 1
+    assert "1 had been done before" in result.stderr
+
+
+def test_a_fresh_run_begins_anew(project: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        interrupt_after(1, patch)
+        evals("run")
+
+    result = evals("run", "--fresh")
+
+    assert (result.exit_code, "had been done" in result.stderr) == (0, False)
+
+
+def test_each_turn_of_a_case_is_held_against_the_baseline(project: Path) -> None:
+    result = evals("run", "--case", "fraud", "--repeat", "3", "--json")
+
+    report = json.loads(result.stdout)
+    assert (result.exit_code, [case["turn"] for case in report["cases"]]) == (0, [1, 2, 3])
+
+
+def test_a_run_connects_to_nothing_but_its_database_and_says_what_it_adds(project: Path) -> None:
+    result = evals("run", "--json")
+
+    report = json.loads(result.stdout)
+    assert report["connections"] == []
+    assert 0 < report["median"]["graph_ms"] <= report["median"]["ms"]
