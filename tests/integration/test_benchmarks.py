@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import audit
-from tests.conftest import ROOT, empty_database
+from benchmarks import audit, limits
+from engine.store.scope import of_tenant
+from tests.conftest import ROOT, empty_database, fresh_database
 
 
 @pytest.mark.slow
@@ -45,3 +46,10 @@ async def test_the_trail_is_filled_verified_and_compared(postgres: str, tmp_path
 
     assert row["records"] == 100
     assert row["verified_per_s"] < row["floor_per_s"]
+
+
+async def test_what_limits_cost_is_measured_beside_a_round_trip(postgres: str) -> None:
+    with fresh_database(postgres) as dsn, of_tenant("b"):
+        found = await limits.measure(dsn, 3)
+
+    assert 0 < found["round_trip_us"] < found["three_caps_and_a_rate_us"]
