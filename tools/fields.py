@@ -43,3 +43,7 @@ ShopOrderId = Annotated[str, Field(pattern=r"^#W[0-9]{7}$", description="With it
 ProductId = Annotated[str, Field(pattern=r"^[0-9]{10}$", description="A kind of thing, which has several items")]
 ItemId = Annotated[str, Field(pattern=r"^[0-9]{10}$", description="One variant of a product")]
 PaymentMethodId = Annotated[str, Field(pattern=r"^(?:credit_card|paypal|gift_card)_[0-9]{7}$")]
+AirPaymentId = Annotated[str, Field(pattern=r"^(?:credit_card|gift_card|certificate)_[0-9]{7}$")]
+Airport = Annotated[str, Field(pattern=r"^[A-Z]{3}$", description="IATA code, as in JFK")]
+FlightNumber = Annotated[str, Field(pattern=r"^[A-Z]{3}[0-9]{3}$", description="As in HAT001")]
+ReservationId = Annotated[str, Field(pattern=r"^[A-Z0-9]{6}$", description="As in 8JX2WO")]

@@ -4,41 +4,44 @@ import asyncio
 import json
 import multiprocessing
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
 from evals.opening import open_for_evals
+from evals.tau_bench.airline import AirlineTask, read_airline_tasks, replay_airline
 from evals.tau_bench.replay import replay
 from evals.tau_bench.report import report_of
 from evals.tau_bench.tasks import Task, read_tasks
+from evals.worlds.airline_data import read_airline
 from evals.worlds.retail_data import read_shop
 
 FAILED = 1
 _POLL_S = 0.2
 _TENTHS = 10
 
+Domain = Literal["retail", "airline"]
 Done = dict[int, dict[str, Any]]
 
 
 def tau_bench(
-    domain: Annotated[Literal["retail"], typer.Argument(help="Which of its domains; there is a workflow for one.")],
+    domain: Annotated[Domain, typer.Argument(help="Which of its domains.")],
     path: Annotated[Path, typer.Argument(help="Folder with tasks.jsonl and the database as JSON.")],
     every: Annotated[int, typer.Option(min=1, help="Only every so-manieth task.")] = 1,
     jobs: Annotated[int, typer.Option(min=1, max=16, help="Processes, each with an engine of its own.")] = 2,
     results: Annotated[Path | None, typer.Option(help="Keep results here, and skip what is there.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The report as JSON on standard output.")] = False,
 ) -> None:
-    """Replay each task's gold actions by a scripted model through graph, gateway, policy and gates.
+    """Replay each task's gold actions: retail by a scripted model through our workflow, airline by our tools alone.
 
     What came of each is held against what is on record, and the whole database at the end. Exit code 1 if any differs.
     """
-    tasks, began = read_tasks(path)[::every], time.perf_counter()
+    tasks, began = _READERS[domain](path)[::every], time.perf_counter()
     done = _kept(results)
     missing = [task for task in tasks if task.number not in done]
-    for one in _played(path, missing, jobs):
+    for one in _played(domain, path, missing, jobs):
         done[one["task"]] = one
         _keep(results, one)
         _say_progress(sum(task.number in done for task in tasks), len(tasks))
@@ -65,7 +68,7 @@ def _say_progress(finished: int, total: int) -> None:
         typer.echo(f"{finished} of {total} tasks", err=True)
 
 
-def _played(path: Path, tasks: Sequence[Task], jobs: int) -> Iterator[dict[str, Any]]:
+def _played(domain: Domain, path: Path, tasks: Sequence[Any], jobs: int) -> Iterator[dict[str, Any]]:
     """Results as they come, from so many processes."""
     if not tasks:
         return
@@ -74,7 +77,7 @@ def _played(path: Path, tasks: Sequence[Task], jobs: int) -> Iterator[dict[str, 
         heard = manager.Queue()
         shares = [share for share in (tasks[number::jobs] for number in range(jobs)) if share]
         with context.Pool(len(shares)) as pool:
-            work = [pool.apply_async(_play, (path, share, heard)) for share in shares]
+            work = [pool.apply_async(_play, (domain, path, share, heard)) for share in shares]
             left = len(tasks)
             while left:
                 while not heard.empty():
@@ -86,8 +89,8 @@ def _played(path: Path, tasks: Sequence[Task], jobs: int) -> Iterator[dict[str, 
                 time.sleep(_POLL_S)
 
 
-def _play(path: Path, tasks: Sequence[Task], heard: Any) -> None:
-    asyncio.run(play(path, tasks, heard.put))
+def _play(domain: Domain, path: Path, tasks: Sequence[Any], heard: Any) -> None:
+    asyncio.run(_PLAYERS[domain](path, tasks, heard.put))
 
 
 async def play(path: Path, tasks: Sequence[Task], hear: Callable[[dict[str, Any]], None]) -> None:
@@ -96,3 +99,14 @@ async def play(path: Path, tasks: Sequence[Task], hear: Callable[[dict[str, Any]
     async with open_for_evals() as engine:
         for task in tasks:
             hear((await replay(engine, shop, task)).as_json())
+
+
+async def play_airline(path: Path, tasks: Sequence[AirlineTask], hear: Callable[[dict[str, Any]], None]) -> None:
+    """Make the actions of these tasks one after the other, and say what became of each."""
+    airline = read_airline(path)
+    for task in tasks:
+        hear((await replay_airline(airline, task)).as_json())
+
+
+_READERS: dict[Domain, Callable[[Path], Sequence[Any]]] = {"retail": read_tasks, "airline": read_airline_tasks}
+_PLAYERS: dict[Domain, Callable[..., Coroutine[Any, Any, None]]] = {"retail": play, "airline": play_airline}

@@ -6,14 +6,11 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 
-import httpx
-
 from contracts.approval import JsonObject
 from engine.access.keys import Principal
 from engine.approvals.model import ApprovalRequest
 from engine.approvals.questions import Question, questions_of_thread
 from engine.approvals.requests import asked_of_thread
-from engine.gateway.systems import Systems
 from engine.runs.model import NewRun, NewThread
 from engine.runs.runs import list_runs
 from engine.runs.threads import create_thread, get_thread
@@ -22,9 +19,11 @@ from engine.wiring import Engine
 from engine.worker.dispatchers import InlineDispatcher
 from evals.tau_bench.script import GoldModel
 from evals.tau_bench.tasks import Action, Said, Task, as_recorded, in_cents
-from evals.worlds.retail_data import ShopData, digest_of, records_of
+from evals.worlds.connected import systems_of
+from evals.worlds.retail_data import records_of
 from evals.worlds.sandbox import open_worlds
 from evals.worlds.seed import read_seed
+from evals.worlds.whole_records import RecordData, digest_of
 from graphs.customer_service.policy import NOT_COVERED
 from graphs.customer_service.wishes import WRITES
 
@@ -62,19 +61,17 @@ class Replayed:
         return said
 
 
-async def replay(engine: Engine, shop: ShopData, task: Task) -> Replayed:
+async def replay(engine: Engine, shop: RecordData, task: Task) -> Replayed:
     """Play one task in a world of its own. The customer confirms what they asked for, a reviewer approves the rest."""
     thread_id = str(uuid.uuid4())
     with of_tenant(f"evals-{thread_id}"):
         return await _replay(engine, shop, task, thread_id)
 
 
-async def _replay(engine: Engine, shop: ShopData, task: Task, thread_id: str) -> Replayed:
+async def _replay(engine: Engine, shop: RecordData, task: Task, thread_id: str) -> Replayed:
     began, tenant = time.perf_counter(), f"evals-{thread_id}"
-    worlds, systems, wake_ups = open_worlds(shop=shop), Systems({}, {}), InlineDispatcher()
-    for name, app in worlds.items():
-        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-        systems.use(name, httpx.AsyncClient(transport=transport, base_url=f"http://{name}", trust_env=False))
+    worlds, wake_ups = open_worlds(shop=shop), InlineDispatcher()
+    systems = systems_of(worlds)
     models = replace(engine.carrier.models, routes={}, recordings=GoldModel(task), stand_ins=False)
     carrier = replace(engine.carrier, dispatcher=wake_ups, systems=systems, models=models, opened_on=read_seed().today)
     answers = replace(engine.answers, dispatcher=wake_ups)

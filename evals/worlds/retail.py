@@ -7,8 +7,6 @@ from starlette.applications import Starlette
 
 from evals.worlds.retail_changes import (
     Books,
-    Objection,
-    Record,
     as_kept,
     as_said,
     cancel,
@@ -21,6 +19,7 @@ from evals.worlds.retail_changes import (
 )
 from evals.worlds.serving import Answer, Desk, Incoming, record_effect, refusal
 from evals.worlds.store import Rows, from_text, to_text
+from evals.worlds.whole_records import Record, answered_before, answering, keep_record, record_of
 
 Change = Callable[[Books, Record], None]
 
@@ -63,13 +62,6 @@ def orders_world(desk: Desk) -> Starlette:
     )
 
 
-def _record(rows: Rows, kind: str, key: str) -> tuple[Record, int]:
-    row = rows.one("shop_record", kind=kind, key=key)
-    if row is None:
-        raise Objection(404, f"no {kind[:-1]} {key!r}")
-    return from_text(row["record"]), int(row["version"])
-
-
 def _by_email(rows: Rows, incoming: Incoming) -> Answer:
     wanted = incoming.query.get("email", "").casefold()
     return _only(rows, lambda customer: customer["email"].casefold() == wanted)
@@ -91,25 +83,15 @@ def _only(rows: Rows, fits: Callable[[Record], bool]) -> Answer:
     return Answer(200, {"customer_id": found[0] if len(found) == 1 else None})
 
 
-def _answering(answer: Callable[[Rows, Incoming], Answer]) -> Callable[[Rows, Incoming], Answer]:
-    def act(rows: Rows, incoming: Incoming) -> Answer:
-        try:
-            return answer(rows, incoming)
-        except Objection as objection:
-            return refusal(objection.status, objection.detail)
-
-    return act
-
-
-@_answering
+@answering
 def _profile(rows: Rows, incoming: Incoming) -> Answer:
     key = incoming.query.get("customer_id", "")
-    return Answer(200, _profile_said(key, *_record(rows, "users", key)))
+    return Answer(200, _profile_said(key, *record_of(rows, "users", key)))
 
 
-@_answering
+@answering
 def _product(rows: Rows, incoming: Incoming) -> Answer:
-    product, _ = _record(rows, "products", incoming.query.get("product_id", ""))
+    product, _ = record_of(rows, "products", incoming.query.get("product_id", ""))
     variants: list[Any] = [_item_said(variant) for variant in product["variants"].values()]
     return Answer(200, {"product_id": product["product_id"], "name": product["name"], "variants": variants})
 
@@ -120,61 +102,51 @@ def _products(rows: Rows, incoming: Incoming) -> Answer:
     return Answer(200, {"products": [{"product_id": product_id, "name": name} for name, product_id in named]})
 
 
-@_answering
+@answering
 def _order(rows: Rows, incoming: Incoming) -> Answer:
-    return Answer(200, _order_said(*_record(rows, "orders", incoming.query.get("order_id", ""))))
+    return Answer(200, _order_said(*record_of(rows, "orders", incoming.query.get("order_id", ""))))
 
 
 def _changes(kind: str, change: Change) -> Callable[[Rows, Incoming], Answer]:
-    @_answering
+    @answering
     def act(rows: Rows, incoming: Incoming) -> Answer:
-        if answered := _answered_before(rows, incoming, kind):
+        if answered := answered_before(rows, incoming, kind):
             return answered
         wish: Record = incoming.body
-        order, version = _record(rows, "orders", str(wish.get("order_id", "")))
+        order, version = record_of(rows, "orders", str(wish.get("order_id", "")))
         if version != wish.get("order_version"):
             return refusal(409, f"the order has version {version} by now")
-        customer, _ = _record(rows, "users", order["user_id"])
+        customer, _ = record_of(rows, "users", order["user_id"])
         before = to_text(customer)
-        change(Books(order, customer, lambda key: _record(rows, "products", key)[0]), wish)
-        rows.all("keep_shop_record", kind="orders", key=order["order_id"], record=to_text(order))
+        change(Books(order, customer, lambda key: record_of(rows, "products", key)[0]), wish)
+        keep_record(rows, "orders", order["order_id"], order)
         if to_text(customer) != before:
-            rows.all("keep_shop_record", kind="users", key=order["user_id"], record=to_text(customer))
+            keep_record(rows, "users", order["user_id"], customer)
         return record_effect(rows, kind, incoming, _order_said(order, version + 1))
 
     return act
 
 
-@_answering
+@answering
 def _default_address(rows: Rows, incoming: Incoming) -> Answer:
-    if answered := _answered_before(rows, incoming, "profile_change"):
+    if answered := answered_before(rows, incoming, "profile_change"):
         return answered
     wish: Record = incoming.body
     key = str(wish.get("customer_id", ""))
-    customer, version = _record(rows, "users", key)
+    customer, version = record_of(rows, "users", key)
     if version != wish.get("profile_version"):
         return refusal(409, f"the profile has version {version} by now")
     customer["address"] = as_kept(wish["address"])
-    rows.all("keep_shop_record", kind="users", key=key, record=to_text(customer))
+    keep_record(rows, "users", key, customer)
     return record_effect(rows, "profile_change", incoming, _profile_said(key, customer, version + 1))
 
 
-@_answering
+@answering
 def _meanwhile(rows: Rows, incoming: Incoming) -> Answer:
-    order, version = _record(rows, "orders", str(incoming.body.get("order_id", "")))
+    order, version = record_of(rows, "orders", str(incoming.body.get("order_id", "")))
     order["status"] = incoming.body["status"]
-    rows.all("keep_shop_record", kind="orders", key=order["order_id"], record=to_text(order))
+    keep_record(rows, "orders", order["order_id"], order)
     return Answer(200, _order_said(order, version + 1))
-
-
-def _answered_before(rows: Rows, incoming: Incoming, kind: str) -> Answer | None:
-    if not incoming.idempotency_key:
-        return refusal(400, "the header Idempotency-Key is missing")
-    earlier = rows.one("effect_by_key", kind=kind, idempotency_key=incoming.idempotency_key)
-    if earlier is None:
-        return None
-    same = earlier["request"] == to_text(incoming.body)
-    return Answer(200, from_text(earlier["receipt"])) if same else refusal(422, "the key was used before")
 
 
 def _item_said(item: Record) -> Record:

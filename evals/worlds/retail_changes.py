@@ -8,18 +8,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
 
-Record = dict[str, Any]
-
-
-class Objection(Exception):
-    """Why the back office does not do it."""
-
-    def __init__(self, status: int, detail: str) -> None:
-        super().__init__(detail)
-        self.status = status
-        self.detail = detail
+from evals.worlds.whole_records import Objection, Record, require
 
 
 @dataclass(frozen=True)
@@ -42,22 +32,17 @@ def money(value: float) -> str:
     return f"{Decimal(repr(value)):.2f}"
 
 
-def _require(condition: bool, status: int, detail: str) -> None:
-    if not condition:
-        raise Objection(status, detail)
-
-
 def _require_status(order: Record, status: str) -> None:
-    _require(order["status"] == status, 409, f"the order is {order['status']}, not {status}")
+    require(order["status"] == status, 409, f"the order is {order['status']}, not {status}")
 
 
 def _require_sum(said: str, computed: float) -> None:
-    _require(Decimal(said) == Decimal(money(computed)), 422, f"the sum is {money(computed)}")
+    require(Decimal(said) == Decimal(money(computed)), 422, f"the sum is {money(computed)}")
 
 
 def _require_covered(method: Record, amount: float, what: str) -> None:
     short = method["source"] == "gift_card" and method["balance"] < amount
-    _require(not short, 409, f"insufficient gift card balance to pay for the {what}")
+    require(not short, 409, f"insufficient gift card balance to pay for the {what}")
 
 
 def _put_on(method: Record, amount: float) -> None:
@@ -90,10 +75,10 @@ def change_address(books: Books, wish: Record) -> None:
 def change_payment(books: Books, wish: Record) -> None:
     order, method_id = books.order, wish["payment_method_id"]
     _require_status(order, "pending")
-    _require(len(order["payment_history"]) == 1, 409, "the order was not paid at once")
+    require(len(order["payment_history"]) == 1, 409, "the order was not paid at once")
     first = order["payment_history"][0]
     before, amount = first["payment_method_id"], first["amount"]
-    _require(method_id != before, 409, "the order is paid with this method")
+    require(method_id != before, 409, "the order is paid with this method")
     _require_sum(wish["amount"], amount)
     new = books.method(method_id)
     _require_covered(new, amount, "order")
@@ -136,7 +121,7 @@ def give_back(books: Books, wish: Record) -> None:
     method = books.method(method_id)
     paid = order["payment_history"][0]["payment_method_id"]
     allowed = method_id == paid or method["source"] == "gift_card"
-    _require(allowed, 409, "the money goes to a gift card or back to what paid")
+    require(allowed, 409, "the money goes to a gift card or back to what paid")
     items = _items(order, wish["item_ids"])
     _require_sum(wish["refund"], sum(item["price"] for item in items))
     order["status"], order["return_items"] = "return requested", sorted(wish["item_ids"])
@@ -148,7 +133,7 @@ def _items(order: Record, item_ids: Sequence[str]) -> list[Record]:
     found = []
     for item_id, times in Counter(item_ids).items():
         same = [item for item in order["items"] if item["item_id"] == item_id]
-        _require(len(same) >= times, 422, f"the order has {item_id} {len(same)} times")
+        require(len(same) >= times, 422, f"the order has {item_id} {len(same)} times")
         found += same[:times]
     return found
 
@@ -162,8 +147,8 @@ def _pairs(books: Books, swaps: Sequence[Record]) -> list[tuple[Record, Record]]
         item = next(item for item in waiting if item["item_id"] == swap["item_id"])
         waiting = [other for other in waiting if other is not item]
         new = books.product(item["product_id"])["variants"].get(swap["new_item_id"])
-        _require(new is not None, 422, f"{swap['new_item_id']} is another product")
-        _require(new["available"], 409, f"{swap['new_item_id']} is not to be had now")
+        require(new is not None, 422, f"{swap['new_item_id']} is another product")
+        require(new["available"], 409, f"{swap['new_item_id']} is not to be had now")
         pairs.append((item, new))
     return pairs
 

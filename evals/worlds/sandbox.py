@@ -8,18 +8,26 @@ from typing import Literal, get_args
 from starlette.types import ASGIApp
 
 from evals.worlds.accounting import accounting_world
+from evals.worlds.airline import (
+    airline_customers_world,
+    airline_desk_world,
+    airline_flights_world,
+    airline_reservations_world,
+)
+from evals.worlds.airline_data import own_airline
 from evals.worlds.billing import billing_world
 from evals.worlds.crm import crm_world
 from evals.worlds.faults import Fault
 from evals.worlds.mail import mail_world
 from evals.worlds.purchasing import purchasing_world
 from evals.worlds.retail import catalogue_world, customers_world, orders_world
-from evals.worlds.retail_data import ShopData, own_shop
+from evals.worlds.retail_data import own_shop
 from evals.worlds.seed import enter, read_seed
 from evals.worlds.serving import Desk
 from evals.worlds.store import JsonObject, Store, from_text
 from evals.worlds.suppliers import suppliers_world
 from evals.worlds.supplies import enter_supplies
+from evals.worlds.whole_records import RecordData
 
 EffectKind = Literal[
     "refunds",
@@ -34,6 +42,13 @@ EffectKind = Literal[
     "item_returns",
     "item_exchanges",
     "profile_changes",
+    "bookings",
+    "reservation_cancellations",
+    "flight_changes",
+    "bag_changes",
+    "passenger_changes",
+    "certificates",
+    "desk_tasks",
 ]
 EFFECT_KINDS: tuple[EffectKind, ...] = get_args(EffectKind)
 """What may be done in the worlds, each as its world calls one of them and an `s`."""
@@ -78,6 +93,13 @@ class Effects:
     item_returns: tuple[JsonObject, ...]
     item_exchanges: tuple[JsonObject, ...]
     profile_changes: tuple[JsonObject, ...]
+    bookings: tuple[JsonObject, ...]
+    reservation_cancellations: tuple[JsonObject, ...]
+    flight_changes: tuple[JsonObject, ...]
+    bag_changes: tuple[JsonObject, ...]
+    passenger_changes: tuple[JsonObject, ...]
+    certificates: tuple[JsonObject, ...]
+    desk_tasks: tuple[JsonObject, ...]
     requests: tuple[Request, ...]
     """Every request, reads, repeats and refusals included."""
 
@@ -88,9 +110,13 @@ class Effects:
 
 
 def open_worlds(
-    path: Path | None = None, faults: Mapping[str, Fault] | None = None, *, shop: ShopData | None = None
+    path: Path | None = None,
+    faults: Mapping[str, Fault] | None = None,
+    *,
+    shop: RecordData | None = None,
+    airline: RecordData | None = None,
 ) -> Worlds:
-    """Open every world, seeded, over the SQLite file `path`; None keeps them in memory. `shop`: our own by default.
+    """Open every world, seeded, over the SQLite file `path`; None keeps them in memory. `shop`, `airline`: our own.
 
     Several processes may open the same file at once. `faults` have names of the caller's choice, under which their
     uses are counted in the file.
@@ -99,6 +125,7 @@ def open_worlds(
     enter(seed, store)
     enter_supplies(store)
     (shop or own_shop()).enter(store)
+    (airline or own_airline()).enter(store)
     desk = Desk(store, dict(faults or {}))
     return Worlds(
         store,
@@ -112,6 +139,10 @@ def open_worlds(
             "shop_customers": customers_world(desk),
             "shop_catalogue": catalogue_world(desk),
             "shop_orders": orders_world(desk),
+            "airline_customers": airline_customers_world(desk),
+            "airline_flights": airline_flights_world(desk),
+            "airline_reservations": airline_reservations_world(desk),
+            "airline_desk": airline_desk_world(desk),
         },
     )
 

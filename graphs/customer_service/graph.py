@@ -7,10 +7,11 @@ from langgraph.graph import END, START, StateGraph
 from contracts.context import Context
 from graphs.customer_service import stages, wishes
 from graphs.customer_service.drafts import DRAFTS, what_to_confirm
-from graphs.customer_service.state import Desk, Message, Moved, Opened, Proposed, Result, State, Weighed
+from graphs.customer_service.state import Desk, Message, Moved, Opened, Result, State, Weighed
 from nodes.agent import after_turn, confirms, converses, looks_up, proposes_move, takes_turn
 from nodes.effect import carries_out
 from nodes.kinds import reads
+from nodes.outcomes import after_approval, after_confirmation, after_freeze
 from nodes.recovery import unless_stuck
 from nodes.waiting import approval_gate
 from tools import shop_customers, workpad
@@ -38,28 +39,6 @@ def after_look_up(state: Moved) -> Literal[Assistant, "read_own_profile", "hand_
 
 def after_weighing(state: Weighed) -> Literal[Assistant, "freeze_change"]:
     return "freeze_change" if state["records"] else at_desk(state)
-
-
-def after_freeze(state: Proposed) -> Literal["confirm_change", "note_outcome"]:
-    return "note_outcome" if state["proposal"]["verdict"] == "deny" else "confirm_change"
-
-
-def after_confirmation(state: Proposed) -> Literal["approve_change", "make_change", "note_outcome"]:
-    if not state["confirmed"]:
-        return "note_outcome"
-    return "make_change" if state["decision"] else "approve_change"
-
-
-def after_approval(state: Proposed) -> Literal["make_change", "confirm_change", "note_outcome", "close"]:
-    match state["decision"]["type"] if state["decision"] else "expired":
-        case "approve":
-            return "make_change"
-        case "edit":
-            return "confirm_change"
-        case "respond" | "reject":
-            return "note_outcome"
-        case "expired":
-            return "close"
 
 
 flow = StateGraph(State, context_schema=Context, input_schema=Message, output_schema=Result)

@@ -12,6 +12,7 @@ from contracts.tool import ToolModel
 from graphs.customer_service.drafts import summary_of
 from graphs.customer_service.state import Desk, Message, Moved, Proposed, Records, Result, State
 from nodes.agent import hear, refusal
+from nodes.outcomes import notes_outcome, so_far, why_handed_off
 from nodes.recovery import or_hand_off
 from tools import shop_catalogue, shop_customers, shop_orders
 from tools.shop_customers import Found
@@ -79,56 +80,26 @@ def _products_meant(args: Mapping[str, Any], order: Order) -> list[str]:
     return list(dict.fromkeys(item.product_id for item in order.items if item.item_id in meant))
 
 
+def _after(receipt: JsonObject) -> dict[str, object]:
+    return {"desk": _DESKS.get(str(receipt.get("status")), "general")}
+
+
+_note_outcome = notes_outcome(summary_of, _after)
+
+
 async def note_outcome(state: Proposed) -> dict[str, object]:
     """Tell the assistant what became of its proposal, and forget the proposal."""
-    proposal, receipt = state["proposal"], state["receipt"]
-    result = receipt if receipt else {"error": _why_not_done(state)}
-    update = hear(state, proposal["tool"], state["move"]["args"], cast(JsonObject, result))
-    update |= dict.fromkeys(("records", "proposal", "decision", "receipt", "drift")) | {"confirmed": False}
-    if receipt:
-        done = [*state["done"], summary_of(proposal["tool"], proposal["args"])]
-        update |= {"done": done, "turns": 0, "desk": _DESKS.get(str(receipt.get("status")), "general")}
-    return update
-
-
-def _why_not_done(state: Proposed) -> JsonObject:
-    proposal, decision, drift = state["proposal"], state["decision"], state["drift"]
-    if proposal["verdict"] == "deny":
-        return _said("policy_denied", proposal["why"], "Do not try the same again; say why, or do what is allowed.")
-    if drift:
-        return _said("precondition_changed", drift["detail"], "Read it again, and propose what is right by now.")
-    if decision:
-        said = decision["message"] or decision["reason"]
-        return _said(f"reviewer_{decision['type']}", f"A reviewer did not agree. {said}".strip(), "Tell the customer.")
-    return _said("not_confirmed", "The customer did not answer yes.", "Read their answer and go on from it.")
-
-
-def _said(code: str, message: str, hint: str) -> JsonObject:
-    return {"code": code, "category": "logic", "message": message, "hint": hint, "retryable": False}
+    return _note_outcome(state)
 
 
 async def close(state: State) -> Result:
     """End the conversation with what was done in it."""
     decision, done = state.get("decision"), state.get("done") or []
     if decision and decision["type"] == "expired":
-        return {"outcome": "expired", "summary": f"Nobody decided in time. {_so_far(done)}"}
-    return {"outcome": "completed", "summary": _so_far(done)}
+        return {"outcome": "expired", "summary": f"Nobody decided in time. {so_far(done)}"}
+    return {"outcome": "completed", "summary": so_far(done)}
 
 
 async def hand_off(state: State) -> Result:
     """Leave the customer to a person, with why and with what was done."""
-    return {"outcome": "handed_off", "summary": f"{_why_handed_off(state)} {_so_far(state.get('done') or [])}"}
-
-
-def _why_handed_off(state: State) -> str:
-    problem, move = state.get("problem"), state.get("move")
-    if problem:
-        return f"{problem['stage']} failed ({problem['code']}): {problem['detail']}"
-    if move and "summary" in move["args"]:
-        return f"The assistant asks for a person: {move['args']['summary']}"
-    wanted = f" It was about to {move['use']}." if move else ""
-    return f"The assistant came to no end in {state.get('turns')} turns.{wanted}"
-
-
-def _so_far(done: list[str]) -> str:
-    return f"Done: {'; '.join(done)}." if done else "Nothing was changed."
+    return {"outcome": "handed_off", "summary": f"{why_handed_off(state)} {so_far(state.get('done') or [])}"}

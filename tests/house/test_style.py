@@ -17,7 +17,7 @@ EDGES = {
 """Where any exception may be caught, and why."""
 OTHER_EXCEPTIONS = {
     "engine/worker/lease.py:CancelRequested": "control flow between heartbeat and worker; never leaves",
-    "evals/worlds/retail_changes.py:Objection": "how a world's back office says no, before it is an answer",
+    "evals/worlds/whole_records.py:Objection": "how a world's back office says no, before it is an answer",
 }
 PRINTS = ("cli", "commands", "benchmarks")
 _BROAD = {"Exception", "BaseException"}

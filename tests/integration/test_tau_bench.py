@@ -12,10 +12,13 @@ from contracts.errors import ConfigurationError
 from engine.store.scope import nobody
 from engine.wiring import Engine
 from evals.opening import open_for_evals
+from evals.tau_bench.airline import read_airline_tasks, replay_airline
 from evals.tau_bench.replay import replay
 from evals.tau_bench.report import report_of
 from evals.tau_bench.tasks import Task, as_recorded, in_cents, read_tasks
-from evals.worlds.retail_data import ShopData, read_shop
+from evals.worlds.airline_data import read_airline
+from evals.worlds.retail_data import read_shop
+from evals.worlds.whole_records import RecordData
 
 _BESIDE = Path(__file__).parents[3] / "shared" / "data"
 RETAIL = Path(os.environ.get("SHARED_DATA") or _BESIDE) / "tau_bench" / "retail"
@@ -37,12 +40,12 @@ def tasks() -> list[Task]:
 
 
 @pytest.fixture(scope="module")
-def shop() -> ShopData:
+def shop() -> RecordData:
     return read_shop(RETAIL)
 
 
 async def test_gold_actions_give_what_is_on_record_and_none_is_denied(
-    engine: Engine, tasks: list[Task], shop: ShopData
+    engine: Engine, tasks: list[Task], shop: RecordData
 ) -> None:
     with nobody():  # as in the command, which works for no tenant
         results = [(await replay(engine, shop, tasks[number])).as_json() for number in SPREAD]
@@ -53,7 +56,9 @@ async def test_gold_actions_give_what_is_on_record_and_none_is_denied(
     assert report.problems == {}
 
 
-async def test_a_database_that_differs_by_one_sum_is_noticed(engine: Engine, tasks: list[Task], shop: ShopData) -> None:
+async def test_a_database_that_differs_by_one_sum_is_noticed(
+    engine: Engine, tasks: list[Task], shop: RecordData
+) -> None:
     task = tasks[0]
     changed = {kind: dict(records) for kind, records in shop.records.items()}
     changed["orders"]["#W2611340"] = changed["orders"]["#W2611340"].replace("536.65", "536.66")
@@ -91,3 +96,36 @@ def test_a_folder_of_something_else_is_refused_with_what_to_give(tmp_path: Path)
         read_tasks(tmp_path)
 
     assert "tasks.jsonl" in refused.value.hint
+
+
+AIRLINE = RETAIL.parent / "airline"
+no_airline = pytest.mark.skipif(not AIRLINE.is_dir(), reason="no τ-bench data; name it with SHARED_DATA")
+
+
+@no_airline
+async def test_the_airline_s_gold_actions_give_what_is_on_record() -> None:
+    airline, spread = read_airline(AIRLINE), read_airline_tasks(AIRLINE)[::4]
+
+    results = [(await replay_airline(airline, task)).as_json() for task in spread]
+
+    report = report_of(results, seconds=0)
+    assert report.passed, report.page()
+    assert (report.tasks, report.problems) == (10, {})
+
+
+@no_airline
+async def test_an_airline_that_differs_by_one_price_is_noticed() -> None:
+    airline, task = read_airline(AIRLINE), read_airline_tasks(AIRLINE)[0]
+    flights = dict(airline.records["flights"])
+    flights["HAT136"] = flights["HAT136"].replace('"economy": 152', '"economy": 151')
+
+    seen = await replay_airline(replace(airline, records={**airline.records, "flights": flights}), task)
+
+    assert (seen.observations, seen.same_database, seen.passed) == (0, False, False)
+
+
+def test_a_folder_without_airline_tasks_is_refused_with_what_to_give(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        read_airline_tasks(tmp_path)
+
+    assert "reservations.json" in refused.value.hint

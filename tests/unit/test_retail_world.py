@@ -4,8 +4,9 @@ import pytest
 
 from contracts.errors import ToolRefused
 from contracts.tool import ToolModel
-from evals.worlds.retail_data import digest_of, own_shop, records_of
+from evals.worlds.retail_data import own_shop, records_of
 from evals.worlds.sandbox import Worlds, effects_of, open_worlds
+from evals.worlds.whole_records import digest_of
 from tests.unit.test_worlds import use
 from tools import shop_catalogue, shop_customers, shop_orders, workpad
 from tools.shop_orders import CancelRequest, ItemsRequest, PaymentRequest, ReturnRequest
