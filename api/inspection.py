@@ -9,6 +9,7 @@ from api.door import Anybody, Operator, TheEngine
 from engine.access.keys import Principal
 from engine.operations.cases import show_run, tell_case
 from engine.operations.stuck import PENDING_S, find_stuck
+from engine.operations.traced import show_trace
 from engine.operations.why import explain_way, only_stage
 from engine.runs.model import RunStatus
 from engine.runs.report import find_runs, run_facts
@@ -62,10 +63,17 @@ async def timeline(
 
 @router.get("/{run_id}/why")
 async def why(run_id: UUID, engine: TheEngine, principal: Anybody, stage: str | None = None) -> dict[str, Any]:
-    """The stages of the run's case: what each knew and wrote, where it led, where it could have led."""
+    """The stages of the run's case: what each knew, was told and wrote, where it led, where it could have led."""
     await _require_party(engine, principal, run_id)
     way = await explain_way(engine.database, engine.states, str(run_id), tenant=principal.tenant)
     return only_stage(way, stage) if stage else way
+
+
+@router.get("/{run_id}/trace")
+async def trace(run_id: UUID, engine: TheEngine, principal: Anybody) -> dict[str, Any]:
+    """The reasoning trace of the run's case over all its runs: messages, parameters, replies, tools, branches."""
+    await _require_party(engine, principal, run_id)
+    return await show_trace(engine.database, str(run_id), tenant=principal.tenant)
 
 
 async def _require_party(engine: Engine, principal: Principal, run_id: UUID) -> None:

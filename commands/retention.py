@@ -24,6 +24,7 @@ _NAMES = {
     "checkpoints": "checkpoints of those",
     "events": "stream events of runs that ended long ago",
     "webhooks": "webhooks that were delivered long ago",
+    "traces": "threads of routine cases whose reasoning trace is not in the share that is kept: traces",
     "limits": "counts and reservations of limits that nobody compares with",
     "jobs": "wake-ups of workers that died",
     "chains_sealed": "chains of the audit trail whose period has ended, to be sealed,",

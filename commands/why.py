@@ -29,6 +29,8 @@ def _print_stage(each: Json, whole: bool) -> None:
     for found in each["knew"]:
         for label, text in _KNEW[found["event"]](defaultdict(str, found)):
             _line(label, text, whole)
+    for entry in each["traced"]:
+        _TRACED.get(entry["kind"], _nothing)(entry, whole)
     for path, value in (each["wrote"] or {}).items():
         if whole or value not in (None, "", [], {}):
             _line("wrote", f"{path} = {_text(value)}", whole)
@@ -44,6 +46,60 @@ def _line(label: str, text: str, whole: bool) -> None:
     line = " ".join(text.split())
     shown = line if whole else shorten(line, _SHORT)
     say(f"  [dim]{label:9}[/dim] {escape(shown)}")
+
+
+def _asked(entry: Json, whole: bool) -> None:
+    """A model call: in full exactly what was sent and said, else its size."""
+    usage, letters = entry.get("usage"), sum(len(_text(_content(m))) for m in entry["messages"])
+    tokens = f", {usage['read']:,} + {usage['written']:,} tokens" if usage else ""
+    failed = f", {entry['error']}" if "error" in entry else ""
+    _line("asked", f"{len(entry['messages'])} messages, {letters:,} letters{tokens}, {_ms(entry)}{failed}", whole)
+    if not whole:
+        return
+    for message in entry["messages"]:
+        _block(f"{_role(message)}:", _text(_content(message)))
+    for name in ("params", "tools", "schema"):
+        if entry.get(name):
+            _block(f"{name}:", _text(entry[name]))
+    if "reply" in entry:
+        _block("reply:", _text(_content(entry["reply"]) or entry["reply"]))
+
+
+def _sent(entry: Json, whole: bool) -> None:
+    if "args" in entry:
+        _line("sent", f"{entry['tool']} {_text(entry['args'])}, {_ms(entry)}", whole)
+
+
+def _chose(entry: Json, whole: bool) -> None:
+    """A branch, and the values that the router looked at."""
+    seen = ", ".join(f"{name} = {_text(value)}" for name, value in entry["values"].items())
+    _line("because", f"{entry['router']} saw {seen or 'nothing'}", whole)
+
+
+def _nothing(entry: Json, whole: bool) -> None:
+    """Of stages and waits all is said already."""
+
+
+_TRACED: dict[str, Callable[[Json, bool], None]] = {"model": _asked, "tool": _sent, "branch": _chose}
+
+
+def _content(message: Any) -> Any:
+    return message.get("content", message) if isinstance(message, dict) else message
+
+
+def _role(message: Any) -> str:
+    return str(message.get("type", "message")) if isinstance(message, dict) else "message"
+
+
+def _ms(entry: Json) -> str:
+    return f"{entry['us'] / 1000:,.1f} ms"
+
+
+def _block(label: str, text: str) -> None:
+    """Text as it is, line by line."""
+    say(f"    [dim]{label}[/dim]")
+    for line in text.splitlines():
+        say(f"      {escape(line)}")
 
 
 def _model(found: Json) -> list[tuple[str, str]]:

@@ -198,6 +198,15 @@ class Settings(BaseSettings):
     retention_events_s: float = Field(604_800.0, ge=0, description="How long stream events outlive their run.")
     retention_webhooks_s: float = Field(604_800.0, ge=0, description="How long delivered webhooks are kept.")
     retention_ephemeral_s: float = Field(3_600.0, ge=0, description="How long threads of a single run outlive it.")
+    trace_share: float = Field(
+        0.1,
+        ge=0,
+        le=1,
+        description="Share of routine cases whose trace is kept as long as their audit trail.",
+    )
+    retention_traces_s: float = Field(
+        604_800.0, ge=0, description="How long the traces of other routine cases are kept; of risk, all are."
+    )
     public_url: str = Field("", description="Where callers reach this server; begins the links in webhooks.")
     log_format: LogFormat = Field("auto", description="Log lines; auto: text on a terminal, JSON elsewhere.")
     log_level: LogLevel = Field("INFO", description="The least serious log line that is written.")

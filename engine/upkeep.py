@@ -1,6 +1,5 @@
 """What workers do beside carrying runs, as the configuration wants it: deliver, tell, forget."""
 
-from contracts.tool import AnyTool
 from engine.audit.anchors import FileAnchor
 from engine.audit.notary import Notary
 from engine.audit.sealing import Periods, Sealing, periods
@@ -11,6 +10,7 @@ from engine.gateway.outbox import Outbox
 from engine.gateway.systems import Systems
 from engine.notifications.shapes import Address
 from engine.opening import sender_of
+from engine.reasoning.retention import TraceTerms
 from engine.runs.dispatch import Dispatcher, WorkingDispatcher
 from engine.settings import Settings
 from engine.store.database import Database
@@ -68,12 +68,8 @@ def courier_of(settings: Settings, database: Database) -> Courier:
 
 def periods_of(settings: Settings, catalog: Catalog) -> Periods:
     """How long the audit trail of each workflow is kept. Raises `ConfigurationError` where that is too short."""
-    risky = {name: any(map(_is_of_high_risk, workflow.policy.tools)) for name, workflow in catalog.items()}
+    risky = {name: workflow.risk == "high" for name, workflow in catalog.items()}
     return periods(settings.audit_keep_days, settings.audit_keep_days_of, risky)
-
-
-def _is_of_high_risk(tool: AnyTool) -> bool:
-    return tool.reversibility == "irreversible" or tool.blast_radius in ("customer", "company")
 
 
 def janitor_of(
@@ -86,6 +82,7 @@ def janitor_of(
         events_s=settings.retention_events_s,
         webhooks_s=settings.retention_webhooks_s,
         ephemeral_s=settings.retention_ephemeral_s,
+        traces=TraceTerms(settings.trace_share, settings.retention_traces_s),
     )
     old_jobs = dispatcher.forget_dead if isinstance(dispatcher, WorkingDispatcher) else None
     return Janitor(database, keep, old_jobs, sealing)

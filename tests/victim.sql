@@ -83,3 +83,8 @@ SET gatehouse.across = 'on';
 SELECT audit_note_checkpoint(1, '', '', '', ARRAY['case:11111111-1111-4111-8111-111111111111'], ARRAY[1::bigint], ARRAY[''::bytea]);
 INSERT INTO audit_seal (stream, seq, hash, body, signature, key_id, recorded, keep_days, tenant)
 VALUES ('case:11111111-1111-4111-8111-111111111111', 1, '', 'secret-of-the-victim', '', '', 2, 400, 'victim');
+INSERT INTO trace_page (tenant, thread_id, case_id, run_id, risk, payload)
+VALUES ('victim', '11111111-1111-4111-8111-111111111111', '11111111-1111-4111-8111-111111111112',
+    '11111111-1111-4111-8111-111111111112', 'high', 'secret-of-the-victim');
+INSERT INTO trace_blob (tenant, thread_id, digest, payload)
+VALUES ('victim', '11111111-1111-4111-8111-111111111111', 'secret-of-the-victim', 'secret-of-the-victim');

@@ -154,6 +154,12 @@ async def head(conn: Connection, stream: str) -> tuple[int, bytes] | None:
     return (row["seq"], bytes(row["hash"])) if row else None
 
 
+async def salts_of(conn: Connection, stream: str) -> dict[bytes, bytes]:
+    """What is sealed of one chain can be read with these, by the id that each payload begins with."""
+    rows = await (await conn.execute(_SQL["salts_of"], {"stream": stream})).fetchall()
+    return {bytes(row["id"]): bytes(row["salt"]) for row in rows}
+
+
 async def salts(conn: Connection) -> dict[bytes, bytes]:
     """What sealed payloads can be read with, by the id that each begins with; see `engine.store.vault.salt_id`."""
     return {bytes(row["id"]): bytes(row["salt"]) for row in await (await conn.execute(_SQL["salts"])).fetchall()}

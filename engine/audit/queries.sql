@@ -120,6 +120,10 @@ ORDER BY t.id LIMIT %(most)s;
 -- Forget what the payloads of these chains are read with.
 SELECT audit_erase(%(streams)s) AS keys;
 
+-- name: salts_of
+-- What payloads of one chain can be read with.
+SELECT id, salt FROM audit_salt WHERE stream = %(stream)s AND salt IS NOT NULL;
+
 -- name: salts
 -- What payloads can be read with, by the id that they begin with; those that were erased are gone.
 SELECT id, salt FROM audit_salt WHERE salt IS NOT NULL;

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, Literal, get_type_hints
 
 from langgraph.graph.state import CompiledStateGraph
 from pydantic import TypeAdapter, ValidationError
@@ -24,6 +24,8 @@ from engine.policies.kinds import MODE
 
 StandIn = Callable[[JsonObject], JsonObject]
 """Deterministic rules in place of a model: a prompt's values in, the reply out."""
+
+Risk = Literal["routine", "medium", "high"]
 
 Graph = CompiledStateGraph[Any, Any, Any, Any]
 
@@ -88,6 +90,14 @@ class Workflow:
             if tool.name == name:
                 return tool
         raise ToolNotGranted(f"The policy of {self.name!r} does not list the tool {name!r}.")
+
+    @cached_property
+    def risk(self) -> Risk:
+        """What its tools can do: nothing, something, or what nobody takes back or what reaches customers."""
+        tools = self.policy.tools
+        if any(t.reversibility == "irreversible" or t.blast_radius in ("customer", "company") for t in tools):
+            return "high"
+        return "medium" if self.writes else "routine"
 
     @property
     def input_schema(self) -> JsonObject:

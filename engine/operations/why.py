@@ -1,4 +1,4 @@
-"""Which way a case took through its graph, and the values that decided it: from the audit trail and the checkpoints."""
+"""Which way a case took through its graph, and what decided it: from the audit trail, the trace and the checkpoints."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,6 +13,8 @@ from engine.catalog.catalog import Catalog
 from engine.catalog.workflow import Workflow
 from engine.operations.cases import records_of
 from engine.operations.differences import differences
+from engine.operations.traced import add_calls, visits_of
+from engine.reasoning.pages import entries_of
 from engine.runs.report import legs_of_case, run_facts
 from engine.runs.threads import get_thread
 from engine.store.database import Database
@@ -35,7 +37,7 @@ _ENDS = ("run.parked", "run.finished", "run.failed", "run.cancelled")
 
 
 async def explain_way(database: Database, states: StateReader | None, run_id: str, *, tenant: str) -> Json:
-    """The stages of the run's case in order, each with what it knew, what it wrote and where it led.
+    """The stages of the run's case in order, each with what it knew, wrote and traced, and where it led.
 
     Without `states`, or where a checkpoint was pruned, what a stage wrote is left out. Raises `NotFound`.
     """
@@ -44,12 +46,17 @@ async def explain_way(database: Database, states: StateReader | None, run_id: st
         records = await records_of(conn, run)
         legs = {str(leg["run_id"]) for leg in await legs_of_case(conn, str(run["case_id"]))}
         thread = await get_thread(conn, str(run["thread_id"]), tenant=tenant)
+        entries = await entries_of(conn, str(run["thread_id"]), str(run["case_id"]))
     workflow = _workflow(states.catalog if states else None, run["workflow"])
     way = _way(records, workflow)
     if states and workflow:
         snapshots = [snapshot async for snapshot in states.history(thread, limit=_SNAPSHOTS)]
         _add_writes(way, list(reversed(snapshots)))
-    return {"run": run, "stages": [each for each in way if each["run_id"] in legs]}
+    stages = [each for each in way if each["run_id"] in legs]
+    visits = visits_of(add_calls(entries, records))
+    for each in stages:
+        each["traced"] = visits.take(each["stage"], ended=each["at"] is not None)
+    return {"run": run, "stages": stages}
 
 
 def only_stage(way: Json, stage: str) -> Json:

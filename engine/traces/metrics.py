@@ -61,6 +61,10 @@ BREAKER_CHANGES = Counter(
 )
 REQUESTS_LIMITED = Counter("gatehouse_requests_limited", "Requests refused because callers sent more than their share.")
 
+TRACE_FAILURES = Counter(
+    "gatehouse_trace_failures", "Events of runs that could not be traced; the runs went on without."
+)
+
 ALARMS = Counter("gatehouse_alarms", "Workflows that behaved as they never did.", ("kind", "workflow"))
 
 _BROKEN_OFF = "broken_off"

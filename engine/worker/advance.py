@@ -42,6 +42,9 @@ from engine.gateway.outcomes import go_on_if_known, park
 from engine.gateway.systems import Systems
 from engine.limits.terms import LimitTerms
 from engine.models.asking import ModelSources, RunModels
+from engine.reasoning.branches import forks_of
+from engine.reasoning.following import Follower
+from engine.reasoning.pages import Pages, Traced
 from engine.runs import pins, runs
 from engine.runs.dispatch import Dispatcher
 from engine.runs.events import Notices
@@ -156,7 +159,7 @@ class Carrier:
             await Relay(run, journal.note).carry(
                 graph,
                 todo.input,
-                todo.config or _config(run),
+                _traced(todo.config or _config(run), run, journal, workflow),
                 context=self._context(run, journal, workflow),
                 interrupt_before=_stages(options.interrupt_before),
                 interrupt_after=_stages(options.interrupt_after),
@@ -289,6 +292,11 @@ def _config(run: Run) -> RunnableConfig:
         "tags": cast("list[str]", asked.get("tags", [])),
         "recursion_limit": min(cast(int, asked.get("recursion_limit", _MAX_STEPS)), _MAX_STEPS),
     }
+
+
+def _traced(config: RunnableConfig, run: Run, journal: Journal, workflow: Workflow) -> RunnableConfig:
+    of = Traced(run.tenant, run.thread_id, run.case_id, run.id, workflow.risk)
+    return {**config, "callbacks": [Follower(Pages(of, journal.note), forks_of(workflow.graph))]}
 
 
 def _stages(named: tuple[str, ...]) -> All | list[str]:

@@ -6,7 +6,7 @@ somebody, that is at work or that has an effect of unknown outcome, nothing is t
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from contracts.errors import GateOpen, ThreadBusy
 from contracts.event import Event
@@ -14,6 +14,7 @@ from engine.audit import audit
 from engine.audit.audit import Subject
 from engine.audit.sealing import Sealing
 from engine.limits.forgetting import forget_uses, release_reads
+from engine.reasoning.retention import TraceTerms, count_old_traces, forget_traces
 from engine.runs import aging
 from engine.runs.aging import Aged, Page
 from engine.runs.threads import mark_deleted
@@ -48,6 +49,8 @@ class Keep:
     """Delivered webhooks; dead ones ten times as long."""
     ephemeral_s: float = 3_600
     """Threads that were made for one run, from its end."""
+    traces: TraceTerms = field(default_factory=TraceTerms)
+    """Of routine cases."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,8 @@ class Swept:
     checkpoints: int = 0
     events: int = 0
     webhooks: int = 0
+    traces: int = 0
+    """Threads of which nothing is traced any more."""
     limits: int = 0
     jobs: int = 0
     chains_sealed: int = 0
@@ -97,8 +102,10 @@ class Janitor:
             async with self.database.transaction() as conn:
                 events = await aging.count_old_events(conn, older_s=self.keep.events_s)
                 webhooks = await count_old_webhooks(conn, older_s=self.keep.webhooks_s)
+                traces = await count_old_traces(conn, self.keep.traces)
         sealed, records = await self.sealing.plan() if self.sealing else (0, 0)
-        return Swept(deleted, pruned, checkpoints, events, webhooks, chains_sealed=sealed, records=records)
+        counts = Swept(deleted, pruned, checkpoints, events, webhooks, traces)
+        return replace(counts, chains_sealed=sealed, records=records)
 
     async def clean(self) -> Swept:
         """Forget what may go; stops early when another janitor is at work."""
@@ -109,11 +116,12 @@ class Janitor:
             swept = await self._thin_out(thread, self.keep.checkpoints, swept)
         events = await self._repeated(lambda c: aging.forget_events(c, older_s=self.keep.events_s, limit=_ROWS))
         webhooks = await self._repeated(lambda c: forget_webhooks(c, older_s=self.keep.webhooks_s, limit=_ROWS))
+        traces = await self._repeated(lambda c: forget_traces(c, self.keep.traces, limit=_ROWS))
         limits = await self._repeated(lambda c: forget_uses(c, limit=_ROWS))
         limits += await self._repeated(release_reads)
         jobs = await self.old_jobs() if self.old_jobs else 0
         sealed, records = await self.sealing.work() if self.sealing else (0, 0)
-        swept = replace(swept, events=events, webhooks=webhooks, limits=limits, jobs=jobs)
+        swept = replace(swept, events=events, webhooks=webhooks, traces=traces, limits=limits, jobs=jobs)
         return replace(swept, chains_sealed=sealed, records=records)
 
     async def _ended(self, conn: Connection, after: Page | None) -> list[Aged]:

@@ -155,7 +155,7 @@ async def test_a_case_that_waits_for_the_outcome_of_an_effect_says_so(bench: Ben
     }
 
 
-PATHS = ("", "/timeline", "/why")
+PATHS = ("", "/timeline", "/why", "/trace")
 
 
 @pytest.mark.parametrize("path", PATHS)
