@@ -3,42 +3,36 @@
 import asyncio
 import json
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from contracts.errors import GatehouseError
-from engine.opening import find_registry
-from engine.settings import read_settings
 from evals import report
 from evals.attacks.commands import attacks_command
 from evals.baseline import Baseline, read_baseline
 from evals.case_files import CaseFolder
 from evals.comparing import compare_runs
-from evals.gate import FAILED, PASSED, USAGE, exit_code, exit_code_of, select
+from evals.fault_commands import faults_command, ugly_command
+from evals.fault_matrix import read_faults
+from evals.gate import FAILED, PASSED, exit_code, exit_code_of, select
 from evals.opening import open_for_evals
 from evals.page import page_of
 from evals.rekey import Rekeyed, rekey
 from evals.results import as_results, read_results
 from evals.running import Asked, Ran, run_selected
+from evals.speaking import AsJson, CaseNames, Workflows, aside, errors_shown, evals_folder, page
 from evals.tau_bench.commands import tau_bench
-
-_WIDTH = 150
-"""Columns of a page that goes to no terminal."""
 
 app = typer.Typer(help="Run recorded cases through the real engine, offline.", no_args_is_help=True)
 
 app.command("attacks")(attacks_command)
+app.command("faults")(faults_command)
 app.command("tau-bench")(tau_bench)
+app.command("ugly")(ugly_command)
 
-Workflows = Annotated[list[str] | None, typer.Argument(help="Workflows; by default all that have cases.")]
 Results = Annotated[Path, typer.Argument(help="What `eval run --json` has written.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Output for programs.")]
-CaseNames = Annotated[list[str] | None, typer.Option("--case", help="Only this case; may be repeated.")]
 
 
 @app.command("run")
@@ -59,9 +53,9 @@ def run_command(
     """
     began = time.perf_counter()
     asked = Asked(repeat, changed, fresh, keep_going, accepting)
-    with _errors_shown():
-        folder = _folder()
-        ran = asyncio.run(run_selected(folder, select(folder, workflows or (), case or (), baseline), asked, _aside()))
+    with errors_shown():
+        folder = evals_folder()
+        ran = asyncio.run(run_selected(folder, select(folder, workflows or (), case or (), baseline), asked, aside()))
     if as_json:
         typer.echo(json.dumps(report.as_json(ran), indent=1, ensure_ascii=False))
     else:
@@ -75,16 +69,16 @@ def rekey_command(workflows: Workflows = None, case: CaseNames = None) -> None:
 
     Do this when a prompt has changed and you have read the replies, and they still hold.
     """
-    with _errors_shown():
-        selections = select(_folder(), workflows or (), case or (), None)
+    with errors_shown():
+        selections = select(evals_folder(), workflows or (), case or (), None)
         folders = [folder for selection in selections for folder in selection.cases]
         done = asyncio.run(_rekey_all(folders))
-    page = _page()
+    shown = page()
     for one in done:
         for problem in one.problems:
-            page.print(f"{one.case}: {problem}", style="red", markup=False, highlight=False)
+            shown.print(f"{one.case}: {problem}", style="red", markup=False, highlight=False)
     changed, failed = sum(bool(one.changed) for one in done), sum(bool(one.problems) for one in done)
-    page.print(f"{len(done)} cases: new keys in {changed}, {failed} left as they were because of problems")
+    shown.print(f"{len(done)} cases: new keys in {changed}, {failed} left as they were because of problems")
     raise typer.Exit(FAILED if failed else PASSED)
 
 
@@ -94,12 +88,12 @@ def compare_command(before: Results, after: Results, as_json: AsJson = False) ->
 
     Exit codes: 0 no worse, 1 worse or different, 2 usage, 3 nothing can be said, 4 the second one has stale recordings.
     """
-    with _errors_shown():
+    with errors_shown():
         compared = compare_runs(read_results(before), read_results(after))
     if as_json:
         typer.echo(json.dumps(compared.as_json(), indent=1, ensure_ascii=False))
     else:
-        report.show_compared(_page(), compared)
+        report.show_compared(page(), compared)
     raise typer.Exit(exit_code_of(compared))
 
 
@@ -107,20 +101,22 @@ def compare_command(before: Results, after: Results, as_json: AsJson = False) ->
 def report_command(
     results: Results,
     against: Annotated[Path | None, typer.Option(help="Another run; by default the accepted baselines.")] = None,
+    faults: Annotated[Path | None, typer.Option(help="What `eval faults --json` has written.")] = None,
     output: Annotated[Path, typer.Option("-o", "--output", help="Where the page goes.")] = Path("evals.html"),
     as_json: AsJson = False,
 ) -> None:
     """Write a run that `eval run --json` has kept as a page that needs nothing else."""
-    with _errors_shown():
+    with errors_shown():
         ran = read_results(results)
         before = read_results(against) if against else as_results(_accepted(t.workflow for t in ran.cases)).only(ran)
         compared = compare_runs(before, ran)
-        output.write_text(page_of(ran, compared, against.name if against else "the baseline"), encoding="utf-8")
+        beside, broken = against.name if against else "the baseline", read_faults(faults) if faults else ()
+        output.write_text(page_of(ran, compared, beside, broken), encoding="utf-8")
     typer.echo(json.dumps(compared.as_json(), indent=1, ensure_ascii=False) if as_json else f"{output} is written.")
 
 
 def _accepted(workflows: Iterable[str]) -> dict[str, Baseline]:
-    files = {workflow: _folder() / "baselines" / f"{workflow}.json" for workflow in set(workflows)}
+    files = {workflow: evals_folder() / "baselines" / f"{workflow}.json" for workflow in set(workflows)}
     return {workflow: read_baseline(file) or {} for workflow, file in files.items()}
 
 
@@ -129,35 +125,10 @@ async def _rekey_all(folders: Sequence[CaseFolder]) -> list[Rekeyed]:
         return [await rekey(engine, folder) for folder in folders]
 
 
-def _folder() -> Path:
-    """Cases lie beside the registry of workflows, so that a project of its own has cases of its own."""
-    return find_registry(read_settings()).resolve().parent / "evals"
-
-
 def _show(ran: Ran, seconds: float) -> None:
-    page = _page()
-    report.show_table(page, ran.results)
-    report.show_failures(page, ran.results)
-    report.show_stale(page, ran.results, ran.diffs)
-    report.show_flips(page, ran.flips)
-    report.show_summary(page, ran, seconds)
-
-
-def _page() -> Console:
-    page = Console()
-    return page if page.is_terminal else Console(width=_WIDTH)
-
-
-def _aside() -> Console:
-    """Where progress and notes go, so that standard output holds results alone."""
-    return Console(stderr=True)
-
-
-@contextmanager
-def _errors_shown() -> Iterator[None]:
-    try:
-        yield
-    except GatehouseError as error:
-        said = f"{error.detail}\n{error.hint}".strip()
-        _aside().print(said, style="red", markup=False, highlight=False, soft_wrap=True)
-        raise typer.Exit(USAGE) from error
+    shown = page()
+    report.show_table(shown, ran.results)
+    report.show_failures(shown, ran.results)
+    report.show_stale(shown, ran.results, ran.diffs)
+    report.show_flips(shown, ran.flips)
+    report.show_summary(shown, ran, seconds)

@@ -29,6 +29,8 @@ class Observation:
     """`code`, `category` and `stage` of the error that ended or diverted the case; empty if there was none."""
     model_calls: int = 0
     tool_calls: int = 0
+    calls: frozenset[tuple[str, str]] = frozenset()
+    """Stage and tool of every call that was started."""
     errors: tuple[str, ...] = ()
     """Codes of every error on the way, recovered ones included."""
     state: JsonObject = field(default_factory=dict)
@@ -50,6 +52,10 @@ def gates_in(records: Sequence[AuditRecord]) -> tuple[str, ...]:
     """Rules of the actions that were put to people."""
     rules = {data["request_id"]: str(data["rule"]) for data in _data(records, Event.ACTION_FROZEN)}
     return tuple(rules[data["request_id"]] for data in _data(records, Event.APPROVAL_REQUESTED))
+
+
+def calls_in(records: Sequence[AuditRecord]) -> frozenset[tuple[str, str]]:
+    return frozenset((str(data["stage"]), str(data["tool"])) for data in _data(records, Event.CALL_STARTED))
 
 
 def count(records: Sequence[AuditRecord], event: Event) -> int:

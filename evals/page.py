@@ -7,6 +7,7 @@ from html import escape
 from pathlib import Path
 
 from evals.comparing import Compared, Divergence
+from evals.fault_matrix import Found, rows_of
 from evals.results import RanCases, Turn
 from evals.significance import pass_hat, wilson
 
@@ -20,9 +21,10 @@ _WORDS = {
 }
 
 
-def page_of(ran: RanCases, compared: Compared | None, beside: str) -> str:
+def page_of(ran: RanCases, compared: Compared, beside: str, faults: Sequence[Found] = ()) -> str:
     """The page; `beside` is what the run was compared with, in words."""
-    parts = [*_head(ran), *_differences(compared, beside), *_failures(ran.cases), *_rates(ran), *_cases(ran.cases)]
+    found = [*_head(ran), *_differences(compared, beside), *_failures(ran.cases), *_rates(ran)]
+    parts = [*found, *_faults(faults), *_cases(ran.cases)]
     style = _STYLE.read_text(encoding="utf-8")
     head = (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Evals</title>'
@@ -44,9 +46,7 @@ def _head(ran: RanCases) -> Iterator[str]:
     yield "</div>"
 
 
-def _differences(compared: Compared | None, beside: str) -> Iterator[str]:
-    if compared is None:
-        return
+def _differences(compared: Compared, beside: str) -> Iterator[str]:
     found = compared.divergences
     yield f"<h2>Beside {escape(beside)}</h2>"
     if compared.rates:
@@ -109,6 +109,23 @@ def _rates(ran: RanCases) -> Iterator[str]:
             f"<td>{around.low:.1%} to {around.high:.1%}<td>{shown}</tr>"
         )
     yield "</table></div>"
+
+
+def _faults(cells: Sequence[Found]) -> Iterator[str]:
+    if cells:
+        borne = sum(cell.borne for cell in cells)
+        yield f"<h2>Faults</h2><p class=dim>{len(cells)} at stages, {borne} borne</p>"
+    for workflow, of, kinds, rows in rows_of(cells):
+        heads = "".join(f"<th>{escape(kind)}" for kind in kinds)
+        yield f"<h3>{escape(workflow)}: {of}s</h3><div class=table><table><tr><th>stage<th>{of}{heads}</tr>"
+        for row in rows:
+            shown = "".join(
+                f"<td class={'passed' if cell.borne else 'failed'} title='{escape('; '.join(cell.problems))}'>"
+                f"{escape(cell.outcome or 'not reached')}<br><span class=dim>{escape(cell.code)}</span>"
+                for cell in row.cells
+            )
+            yield f"<tr><td>{escape(row.stage)}<td>{escape(row.name)}{shown}</tr>"
+        yield "</table></div>"
 
 
 def _cases(turns: Sequence[Turn]) -> Iterator[str]:

@@ -34,7 +34,7 @@ from engine.worker.dispatchers import InlineDispatcher
 from engine.worker.intake import Intake
 from evals.case import Answer, Case, Earlier, Edit, Expire, Meanwhile, Reply
 from evals.case_files import CaseFolder
-from evals.observation import Done, Observation, count, errors_in, gates_in, stages_in, unapproved_effects
+from evals.observation import Done, Observation, calls_in, count, errors_in, gates_in, stages_in, unapproved_effects
 from evals.worlds.sandbox import EFFECT_KINDS, Effects, Worlds, effects_of, open_worlds
 from evals.worlds.seed import read_seed
 
@@ -233,6 +233,7 @@ async def _observe(scene: Scene) -> Observation:
         problem=_problem(state, legs[0]),
         model_calls=count(records, Event.MODEL_CALLED),
         tool_calls=count(records, Event.CALL_STARTED),
+        calls=calls_in(records),
         errors=errors_in(records),
         state=state,
         kept=json.dumps(kept, ensure_ascii=False),

@@ -47,7 +47,7 @@ async def run_selected(evals: Path, selections: Sequence[Selection], asked: Aske
         sources = {s.workflow: sources_of(engine.catalog[s.workflow], s.cases) for s in selections}
         chosen = [narrowed(s, sources[s.workflow]) for s in selections] if asked.changed else list(selections)
         turns = Turns([folder for s in chosen for folder in s.cases], asked.repeat, asked.keep_going)
-        with offline(_dsn(engine)) as watch:
+        with offline(dsn_of(engine)) as watch:
             results = await _play(engine, evals, turns, asked, aside)
         if asked.accepting:
             _accept(chosen, results, sources, aside)
@@ -55,7 +55,8 @@ async def run_selected(evals: Path, selections: Sequence[Selection], asked: Aske
     return Ran(tuple(results), tuple(_flips(chosen, results, aside)), tuple(watch.tried), diffs)
 
 
-def _dsn(engine: Engine) -> str:
+def dsn_of(engine: Engine) -> str:
+    """The one address that is connected to."""
     address = engine.settings.database_url
     return reveal(address) if address else ""
 
