@@ -31,6 +31,7 @@ _COMMANDS = {
     "conform": "commands.conform:app",
     "workflows": "commands.workflows:app",
     "tools": "commands.tools:app",
+    "models": "commands.models:app",
     "check": "commands.check:check",
     "lock": "commands.locking:lock",
     "version": "commands.version:version",

@@ -415,6 +415,18 @@ class ModelUnavailable(ModelError):
     code, retryable = "model_unavailable", True
 
 
+class ModelUnreadable(ModelError):
+    """What the model's endpoint sent was no answer, or broke off before its end."""
+
+    code, retryable = "model_unreadable", True
+
+
+class ResidencyRefused(ModelError):
+    """No model is allowed to see this case's data; nothing was sent."""
+
+    code, status = "residency_refused", 403
+
+
 class ModelRefused(ModelError):
     """The model declined, was cut off or was filtered."""
 

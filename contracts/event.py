@@ -56,6 +56,7 @@ class Event(StrEnum):
     WEBHOOK_ENDED = "webhook.ended"
     WEBHOOK_RETRIED = "webhook.retried"
     MODEL_CALLED = "model.called"
+    MODEL_SHADOWED = "model.shadowed"
     MODE_ASKED = "mode.asked"
     MODE_CHANGED = "mode.changed"
     MODE_REFUSED = "mode.refused"

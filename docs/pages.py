@@ -6,8 +6,9 @@ from pydantic.fields import FieldInfo
 from contracts import errors
 from contracts.errors import GatehouseError
 from docs.markdown import page, table
+from engine.models.settings import ExperimentSettings, ModelSettings, ShadowSettings
 from engine.notifications.routes import Route
-from engine.settings import ModelSettings, Settings
+from engine.settings import Settings
 
 _HEAD = ("default", "type", "meaning")
 
@@ -42,13 +43,17 @@ def settings_page() -> str:
     """Every environment variable with type, default and meaning."""
     prefix = str(Settings.model_config.get("env_prefix", ""))
     rows = [(f"`{_variable(prefix, name, field)}`", *_facts(field)) for name, field in Settings.model_fields.items()]
-    parts = [_members(kind) for kind in (ModelSettings, Route)]
+    parts = [_members(kind) for kind in (ModelSettings, ExperimentSettings, ShadowSettings, Route)]
     lead = (
         "Environment variables, read once at start, from `engine/settings.py`. Lists and objects are written as JSON."
     )
-    of_models = f"An entry of `{prefix}MODELS` is an object with these members:"
-    of_routes = f"An entry of `{prefix}NOTIFY`:"
-    return page("Settings", lead, table(("variable", *_HEAD), rows), of_models, parts[0], of_routes, parts[1])
+    of_models = f"An entry of `{prefix}MODELS` is an object with these members, or a list of such objects:"
+    heads = [
+        of_models,
+        *(f"An entry of `{prefix}{name}`:" for name in ("MODEL_EXPERIMENTS", "MODEL_SHADOWS", "NOTIFY")),
+    ]
+    members = [text for head, part in zip(heads, parts, strict=True) for text in (head, part)]
+    return page("Settings", lead, table(("variable", *_HEAD), rows), *members)
 
 
 def _members(kind: type[BaseModel]) -> str:

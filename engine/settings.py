@@ -21,24 +21,11 @@ from engine.credentials.redactor import KNOWN
 from engine.credentials.references import is_reference, reveal
 from engine.gateway.credentials import Placing
 from engine.gateway.exchange import ExchangeSettings
+from engine.models.settings import ExperimentSettings, ModelSettings, ShadowSettings, require_names, wrapped
 from engine.notifications.routes import Route
 from engine.traces.logs import LogFormat, LogLevel
 
 VersionChange = Literal["refuse", "migrate-compatible"]
-
-
-class ModelSettings(BaseModel):
-    """One OpenAI-compatible model for an alias."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    model: str
-    base_url: str | None = None
-    api_key: SecretStr = SecretStr("none")
-    temperature: float = 0.0
-    currency: str = Field("", pattern=r"^([A-Z]{3})?$", description="Of its price; empty: nobody knows it.")
-    read_price: float = Field(0, ge=0, description="Units of the currency for a million tokens that it reads.")
-    written_price: float = Field(0, ge=0, description="The same for those that it writes.")
 
 
 class QueueSettings(BaseModel):
@@ -165,7 +152,26 @@ class Settings(BaseSettings):
     model: str = Field("", description="Model that answers for every alias; empty: recordings and stand-ins.")
     model_base_url: str | None = Field(None, description="Address of an OpenAI-compatible endpoint.")
     model_api_key: SecretStr = Field(SecretStr("none"), description="Its key.")
-    models: dict[str, ModelSettings] = Field({}, description="Models by alias, where they differ.")
+    models: dict[str, list[ModelSettings]] = Field(
+        {},
+        description="Models by alias, where they differ: one object, or a list of routes that are taken in this order.",
+    )
+    model_experiments: dict[str, ExperimentSettings] = Field(
+        {}, description="By alias: another route that a share of the runs asks first."
+    )
+    model_shadows: dict[str, ShadowSettings] = Field(
+        {}, description="By alias: a second model that is asked beside the first and decides nothing."
+    )
+    model_deadline_s: float = Field(
+        120.0, gt=0, description="Seconds for one question to a model, with every attempt, other route and repair."
+    )
+    model_breaker_failures: int = Field(
+        3, ge=1, description="Calls given up one after another that open the circuit breaker of a model's route."
+    )
+    regions: dict[str, str] = Field(
+        {},
+        description="Region by tenant, `*` for all others: only routes of a tenant's region see its data.",
+    )
     recordings: list[Path] = Field([], description="JSON-lines files of recorded replies.")
     stand_ins: bool = Field(True, description="Whether a workflow's rules may stand in for a missing model.")
     metrics_port: int | None = Field(
@@ -211,12 +217,12 @@ class Settings(BaseSettings):
     log_format: LogFormat = Field("auto", description="Log lines; auto: text on a terminal, JSON elsewhere.")
     log_level: LogLevel = Field("INFO", description="The least serious log line that is written.")
 
-    def all_models(self) -> dict[str, ModelSettings]:
-        """Models by alias; `*` stands for every other alias."""
+    def all_models(self) -> dict[str, list[ModelSettings]]:
+        """Routes by alias in their order; `*` stands for every other alias."""
         if not self.model:
             return dict(self.models)
         default = ModelSettings(model=self.model, base_url=self.model_base_url, api_key=self.model_api_key)
-        return {"*": default} | self.models
+        return {"*": [default]} | self.models
 
     def queue_overrides(self) -> dict[str, dict[str, Any]]:
         """What counts instead of what policies say, by queue."""
@@ -257,6 +263,18 @@ class Settings(BaseSettings):
             raise ValueError(f"route {twice[0]!r} stands there twice")
         return routes
 
+    @field_validator("models", mode="before")
+    @classmethod
+    def _in_a_list(cls, value: object) -> object:
+        return wrapped(value)
+
+    @field_validator("models")
+    @classmethod
+    def _told_apart(cls, value: dict[str, list[ModelSettings]]) -> dict[str, list[ModelSettings]]:
+        for alias, routes in value.items():
+            require_names(alias, routes)
+        return value
+
     @property
     def migrates_compatible(self) -> bool:
         """Whether cases move to the loaded version by themselves, where what they wait for is unchanged."""
@@ -278,7 +296,13 @@ class Settings(BaseSettings):
 
     def credentials(self) -> dict[str, SecretStr]:
         """Every secret that is configured, or the reference to it, by where that is done."""
-        models = {f"GATEHOUSE_MODELS {alias}": model.api_key for alias, model in self.all_models().items()}
+        models = {
+            f"GATEHOUSE_MODELS {alias}{f' {place}' if place else ''}": model.api_key
+            for alias, routes in self.all_models().items()
+            for place, model in enumerate(routes)
+        }
+        models |= {f"GATEHOUSE_MODEL_EXPERIMENTS {a}": each.route.api_key for a, each in self.model_experiments.items()}
+        models |= {f"GATEHOUSE_MODEL_SHADOWS {a}": each.route.api_key for a, each in self.model_shadows.items()}
         tokens = {f"GATEHOUSE_SYSTEM_TOKENS {name}": token for name, token in self.system_tokens.items()}
         routes = {f"GATEHOUSE_NOTIFY {route.name}": route.url for route in self.notify or ()}
         own = {

@@ -17,13 +17,12 @@ from engine.audit.notary import Notary
 from engine.catalog.catalog import Catalog
 from engine.catalog.registry import remarks
 from engine.catalog.versions import left_behind, register_versions, require_standing_stages
-from engine.configured import catalog_of, routes_of, terms_of
+from engine.configured import catalog_of, models_of, terms_of
 from engine.credentials.references import reveal
 from engine.gateway.limits import controls_with
 from engine.gateway.systems import Systems
 from engine.limits.callers import Callers
-from engine.models.asking import ModelSources
-from engine.models.recording import Recordings, read_recordings
+from engine.models.recording import Recordings
 from engine.notifications.routes import register_routes
 from engine.opening import Notify, credentials_of, find_lock, find_registry, open_database, open_entrance, sealing_key
 from engine.operations.readiness import Vitals
@@ -96,7 +95,6 @@ async def open_engine(
         if dispatcher is None:
             dispatcher = await stack.enter_async_context(open_dispatcher(database, _temporal(settings)))
         http, terms = await stack.enter_async_context(httpx.AsyncClient()), terms_of(settings)
-        recordings = Recordings(read_recordings(settings.recordings)) if recordings is None else recordings
         key = await sealing_key(settings)
         states = StateReader(database, catalog, key)
         migrator = Migrator(database, catalog, dispatcher, key, automatic=settings.migrates_compatible)
@@ -124,7 +122,7 @@ async def open_engine(
                 intake=intake,
                 migrator=migrator,
                 systems=await stack.enter_async_context(_systems(settings, http)),
-                models=ModelSources(routes_of(settings), recordings, settings.stand_ins, http, terms),
+                models=await stack.enter_async_context(models_of(settings, recordings, http, terms)),
                 controls=controls_with(terms),
                 seal_key=key,
                 lease=Lease(settings.lease_s),

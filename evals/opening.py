@@ -44,7 +44,7 @@ def _home() -> Iterator[Path]:
 def _database(home: Path) -> Iterator[Settings]:
     quiet = {"home": home, "model": "", "models": {}, "recordings": [], "stand_ins": False, "systems": {}}
     # Cases with a failing tool stand beside each other: none is to find a breaker that another one opened.
-    quiet |= {"breaker_failures": 1_000_000}
+    quiet |= {"breaker_failures": 1_000_000, "model_breaker_failures": 1_000_000}
     settings = read_settings(**quiet)
     if settings.database_url:
         yield settings

@@ -120,7 +120,7 @@ class Site:
         ours = {"DATABASE_URL": self.dsn, "GATEHOUSE_HOME": str(self.home), "GATEHOUSE_SEAL_KEY": SEAL_KEY}
         offered = {"GATEHOUSE_REGISTRY": str(self.registry), "GATEHOUSE_SYSTEMS": json.dumps(dict(self.systems))}
         quick = {"GATEHOUSE_LEASE_S": "3", "GATEHOUSE_SWEEP_EVERY_S": "1", "GATEHOUSE_FAILED_ATTEMPTS": "1000000"}
-        patient = {"GATEHOUSE_BREAKER_FAILURES": "1000"}
+        patient = {"GATEHOUSE_BREAKER_FAILURES": "1000", "GATEHOUSE_MODEL_BREAKER_FAILURES": "1000"}
         return dict(os.environ) | ours | offered | quick | patient | more
 
     def settings(self, **more: Any) -> Settings:
@@ -131,6 +131,7 @@ class Site:
             "seal_key": SEAL_KEY,
             "lease_s": 3.0,
             "breaker_failures": 1000,
+            "model_breaker_failures": 1000,
         }
         return read_settings(**ours | {"registry": self.registry, "systems": dict(self.systems)} | more)
 

@@ -8,8 +8,8 @@ from types import ModuleType
 from typing import Any
 
 from langgraph.graph.state import CompiledStateGraph
+from pydantic import JsonValue
 
-from contracts.approval import JsonObject
 from contracts.errors import ConfigurationError, NotFound
 from contracts.policy import Policy
 from engine.catalog.checks import check
@@ -58,7 +58,7 @@ class Catalog(Mapping[str, Workflow]):
         return len(self._workflows)
 
 
-def load_catalog(registry: Path, *, routes: Mapping[str, JsonObject], queues: Overrides | None = None) -> Catalog:
+def load_catalog(registry: Path, *, routes: Mapping[str, JsonValue], queues: Overrides | None = None) -> Catalog:
     """Load and check every workflow of `registry` (a langgraph.json); `routes` are part of each version, `queues` not.
 
     Raises `ConfigurationError` naming file and problem.
@@ -97,7 +97,7 @@ def _queues(workflows: Iterable[Workflow], overrides: Overrides) -> dict[str, Re
     }
 
 
-def _load(root: Path, name: str, target: str, routes: Mapping[str, JsonObject]) -> Workflow:
+def _load(root: Path, name: str, target: str, routes: Mapping[str, JsonValue]) -> Workflow:
     file, _, attribute = target.removeprefix("./").partition(":")
     package = _package(target)
     graph = getattr(_module(f"{package}.graph", name), attribute or "graph", None)

@@ -86,7 +86,9 @@ def _contract(tool: AnyTool) -> dict[str, object]:
 
 def _values(policy: Policy, handwritten: str) -> dict[str, object]:
     """The policy's values; functions count by name here and by their code with the rest of the code."""
-    return {
+    # Where it is not declared it is left out: it was not there when many a case was pinned.
+    declared = {"data_class": policy.data_class} if policy.data_class else {}
+    return declared | {
         "version": policy_version(policy, handwritten),
         "owner": policy.owner,
         "purpose": policy.purpose,

@@ -104,8 +104,9 @@ async def require_whole(conn: Connection, ask: Ask, standing: Standing) -> None:
     if broken["for_s"] <= 0 and await (await conn.execute(_SQL["probe"], params)).fetchone():
         return
     wait_s = max(1.0, float(broken["for_s"]))
+    named = f"{ask.name}/{ask.route}" if ask.route else ask.name
     raise CircuitOpen(
-        f"{ask.name!r} has failed too often lately and is not called for another {wait_s:.0f} s.",
+        f"{named!r} has failed too often lately and is not called for another {wait_s:.0f} s.",
         hint="It is tried again by itself; a person may take the case up meanwhile.",
         facts={"retry_after_s": ceil(wait_s)},
     )

@@ -13,7 +13,9 @@ _SQL = load_queries(__file__)
 PROBE_S = 60.0
 """After which a probe that nobody heard of any more counts as lost."""
 
-FAILURES = frozenset(("tool_unavailable", "tool_outcome_unknown", "tool_reply_invalid", "model_unavailable"))
+FAILURES = frozenset(
+    ("tool_unavailable", "tool_outcome_unknown", "tool_reply_invalid", "model_unavailable", "model_unreadable")
+)
 """Codes that say something of the system. What it refuses for a reason of its business does not."""
 
 

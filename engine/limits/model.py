@@ -39,13 +39,15 @@ class Ask:
     """Where in the run: a model stage that is executed again is at another step."""
     iterations: int = 0
     """How often a run may come back to this model stage; 0: any number."""
+    route: str = ""
+    """Which of a model's routes it takes."""
     timezone: str = "UTC"
     shares: tuple[Share, ...] = ()
     rates: tuple[Rate, ...] = ()
 
     @property
     def breaker(self) -> str:
-        return f"{self.kind}:{self.name}"
+        return f"{self.kind}:{self.name}/{self.route}" if self.route else f"{self.kind}:{self.name}"
 
     def switches(self) -> list[tuple[str, str]]:
         """Every switch that may stop it, as scope and name."""

@@ -17,6 +17,8 @@ class LimitTerms:
     systems_per_minute: Mapping[str, int] = field(default_factory=dict)
     """By outside system, of one tenant."""
     breaker: Terms = field(default_factory=Terms)
+    model_breaker: Terms = field(default_factory=lambda: Terms(failures=3))
+    """Of each route of a model."""
     alarms: AlarmTerms = field(default_factory=AlarmTerms)
 
     def rates_of(self, tenant: str, workflow: str, per_minute: int) -> tuple[Rate, ...]:

@@ -3,7 +3,12 @@
 import openai
 from langchain_core.messages import AIMessage
 
-from contracts.errors import ModelError, ModelRefused, ModelUnavailable
+from contracts.errors import ModelError, ModelRefused, ModelUnavailable, ModelUnreadable
+
+BAD_BODY = (ValueError, TypeError, LookupError, AttributeError)
+"""What the provider's library raises over an answer that is none: a web page, a JSON object of somebody else."""
+_WHOLE = ("stop", "tool_calls")
+_INCOMPLETE = {"max_output_tokens": "length", "content_filter": "content_filter"}
 
 
 def failure_of(error: openai.OpenAIError, model: str) -> ModelError:
@@ -18,11 +23,44 @@ def failure_of(error: openai.OpenAIError, model: str) -> ModelError:
         return ModelError(
             f"The endpoint of {model!r} refused the key ({status}).", hint="Check GATEHOUSE_MODEL_API_KEY."
         )
+    if isinstance(error, openai.APIError) and not isinstance(error, openai.APIStatusError):
+        return unreadable(model, error)  # an error in the middle of a stream, or a body that fits no answer
     return ModelError(f"Model {model!r} refused the request: {type(error).__name__} {status or ''}.")
 
 
+def unreadable(model: str, error: Exception) -> ModelUnreadable:
+    """Without the library's text: it quotes the body, which may hold anything."""
+    return ModelUnreadable(
+        f"What the endpoint of {model!r} sent is no answer of a model ({type(error).__name__}).",
+        hint="Check the address of the route: something else may answer there.",
+    )
+
+
+def finish_of(message: AIMessage) -> str:
+    """Why the model stopped, in the words of chat completions; empty where it does not say."""
+    said = message.response_metadata
+    if "finish_reason" in said:
+        return str(said["finish_reason"] or "")
+    if said.get("status") == "completed":
+        return "stop"
+    reason = (said.get("incomplete_details") or {}).get("reason", "")
+    return _INCOMPLETE.get(reason, str(reason or said.get("status") or ""))
+
+
 def require_whole(message: AIMessage, model: str) -> None:
-    """Raises `ModelRefused` unless the model says that it finished: a cut-off reply is accepted silently otherwise."""
-    reason = message.response_metadata.get("finish_reason")
-    if reason != "stop" or message.additional_kwargs.get("refusal"):
+    """Raises `ModelRefused` unless the model says that it finished, `ModelUnreadable` where it says nothing of it.
+
+    The library takes a stream that broke off for a whole reply.
+    """
+    reason = finish_of(message)
+    if not reason or reason == "in_progress":
+        raise ModelUnreadable(f"The reply of model {model!r} broke off: it says nothing of its end.")
+    if reason not in _WHOLE or _refuses(message):
         raise ModelRefused(f"Model {model!r} did not finish its reply (finish_reason {reason!r}).")
+
+
+def _refuses(message: AIMessage) -> bool:
+    blocks = message.content if isinstance(message.content, list) else []
+    return bool(message.additional_kwargs.get("refusal")) or any(
+        isinstance(block, dict) and block.get("type") == "refusal" for block in blocks
+    )

@@ -1,17 +1,19 @@
 """Which model answers for an alias, by configuration."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from math import ceil
 from urllib.parse import urlsplit, urlunsplit
 
 import httpx
 from langchain_core.language_models.chat_models import BaseChatModel
 from langchain_openai import ChatOpenAI
-from pydantic import SecretStr
+from pydantic import JsonValue, SecretStr
 
 from contracts.approval import JsonObject
 from contracts.errors import ConfigurationError, ModelUnavailable
 from engine.credentials.references import reveal
+from engine.models.settings import Api
 
 
 @dataclass(frozen=True)
@@ -34,13 +36,36 @@ class Route:
     model: str
     api_key: SecretStr
     base_url: str | None = None
-    temperature: float = 0.0
+    temperature: float | None = 0.0
     timeout_s: float = 60.0
     price: Price | None = None
+    name: str = ""
+    region: str = ""
+    residency: tuple[str, ...] = ()
+    """Further regions, and the classes of data, whose data it may see."""
+    api: Api = "chat"
+    parameters: Mapping[str, JsonValue] = field(default_factory=dict)
+    """Further members of every request's body."""
+    max_concurrent: int = 0
+    """Calls under way at a time, of one process; 0: any number."""
+
+    @property
+    def label(self) -> str:
+        """How it is called in records."""
+        return self.name or self.model
 
     def public(self) -> JsonObject:
-        """What is part of a workflow's version: no key, and of the address nothing that may hold one."""
-        return {"model": self.model, "base_url": _public(self.base_url), "temperature": self.temperature}
+        """What is part of a workflow's version: no key, and of the address nothing that may hold one.
+
+        What is as it was before routes had more to say is left out: versions that cases are pinned to stand.
+        """
+        shown: JsonObject = {
+            "model": self.model,
+            "base_url": _public(self.base_url),
+            "temperature": self.temperature,
+        }
+        more: JsonObject = {"api": self.api, "parameters": dict(self.parameters), "region": self.region}
+        return shown | {name: value for name, value in more.items() if value not in ("", "chat", {})}
 
 
 def _public(address: str | None) -> str | None:
@@ -67,6 +92,12 @@ def chat_model(route: Route, http: httpx.AsyncClient, *, max_tokens: int) -> Bas
         timeout=route.timeout_s,
         max_completion_tokens=max_tokens,
         max_retries=0,
-        use_responses_api=False,
+        # Said outright: with some models and tools the library changes over by itself.
+        use_responses_api=route.api == "responses",
+        # The provider of the responses API keeps what was said unless it is told not to.
+        store=False if route.api == "responses" else None,
+        # With an address of one's own the library asks for no usage otherwise, and a streamed call would cost nothing.
+        stream_usage=True,
+        extra_body=dict(route.parameters) or None,
         http_async_client=http,
     )

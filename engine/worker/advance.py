@@ -41,7 +41,8 @@ from engine.gateway.limits import controls_with
 from engine.gateway.outcomes import go_on_if_known, park
 from engine.gateway.systems import Systems
 from engine.limits.terms import LimitTerms
-from engine.models.asking import ModelSources, RunModels
+from engine.models.asking import RunModels
+from engine.models.sources import ModelSources
 from engine.reasoning.branches import forks_of
 from engine.reasoning.following import Follower
 from engine.reasoning.pages import Pages, Traced

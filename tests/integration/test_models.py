@@ -12,6 +12,7 @@ from langchain_core.messages import BaseMessage, HumanMessage
 
 from commands.sandbox import sandbox_clients
 from engine.audit.audit import chain, stream_of
+from engine.models import attempts
 from engine.models.recorded import RecordedChatModel, call_key
 from engine.models.recording import Recording, Recordings
 from engine.runs.model import NewRun, NewThread, Run
@@ -33,6 +34,11 @@ def site(postgres: str, folder: Path) -> Iterator[Site]:
     """One whose runs no other worker takes over when this one is slow."""
     with fresh_database(postgres) as dsn:
         yield Site(dsn, folder / "models", folder / "models.sqlite")
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attempts, "PAUSE_S", 0.01)
 
 
 @asynccontextmanager
@@ -113,6 +119,11 @@ async def test_repairs_have_an_end(site: Site) -> None:
 @pytest.mark.parametrize(
     ("model", "code", "requests"),
     [
+        ("html", "model_unreadable", 3),
+        ("no-json", "model_unreadable", 3),
+        ("stranger", "model_unreadable", 3),
+        ("breaks-off", "model_unreadable", 3),
+        ("filtered", "model_refused", 1),
         ("status-500", "model_unavailable", 3),
         ("status-429", "model_unavailable", 3),
         ("status-400", "model_failed", 1),
@@ -171,7 +182,7 @@ async def test_what_a_model_says_is_streamed_token_by_token(site: Site) -> None:
     assert [(c["model"], c["source"]) for c in called] == [("gpt-test", "live")] * 3
 
 
-@pytest.mark.parametrize("model", ["refuses", "cut-off", "status-400"])
+@pytest.mark.parametrize("model", ["refuses", "cut-off", "breaks-off", "status-400"])
 async def test_a_streamed_reply_that_cannot_be_used_is_refused_as_any_other(site: Site, model: str) -> None:
     with openai_endpoint(ISSUE) as endpoint:
         async with opened(site, model=model, model_base_url=endpoint.url) as engine:

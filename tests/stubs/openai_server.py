@@ -1,12 +1,26 @@
-"""An OpenAI-compatible endpoint that answers what a test says, and fails by the name of the model."""
+"""An OpenAI-compatible endpoint, chat completions and responses, that answers what a test says.
+
+It fails by the name of the model: `status-429`, `status-503-times-2`, `cut-off`, `filtered`, `refuses`, `breaks-off`,
+`html`, `no-json`, `stranger`, `hangs`. `uses-tools` calls the first tool offered, with the reply as arguments.
+"""
 
 import json
-import re
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from tests.stubs.openai_bodies import chat_body, chat_events, responses_body, responses_events
+
+JSON, HTML = "application/json", "text/html"
+_BODIES: dict[str, tuple[str, bytes]] = {
+    "html": (HTML, b"<html><body>Sign in to the hotel's network</body></html>"),
+    "no-json": (JSON, b'{"choices": [{"mess'),
+    "stranger": (JSON, b'{"weather": "fine"}'),
+}
+_HANG_S = 2.0
 
 
 class Endpoint:
@@ -15,26 +29,28 @@ class Endpoint:
     def __init__(self, replies: list[str]) -> None:
         self.replies = replies
         self.requests: list[dict[str, Any]] = []
+        self.connections = 0
+        """How often anybody has connected, whatever came of it."""
         self.url = ""
 
-    def answer(self, request: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+    def answer(self, path: str, request: dict[str, Any]) -> tuple[int, str, bytes]:
+        """Status, content type and body."""
         self.requests.append(request)
         model = request["model"]
         if model.startswith("status-"):
             status, _, times = model.removeprefix("status-").partition("-times-")
             if not times or len(self.requests) <= int(times):
-                return int(status), {"error": {"message": "no", "type": "stub", "code": "stub"}}
+                return int(status), JSON, b'{"error": {"message": "no", "type": "stub", "code": "stub"}}'
+        if model == "hangs":
+            time.sleep(_HANG_S)
+        if model in _BODIES:
+            return 200, *_BODIES[model]
         text = self.replies[min(len(self.requests), len(self.replies)) - 1]
-        finish = "length" if model == "cut-off" else "stop"
-        message = {"role": "assistant", "content": text, "refusal": "I will not" if model == "refuses" else None}
-        return 200, {
-            "id": "chatcmpl-1",
-            "object": "chat.completion",
-            "created": 1,
-            "model": model,
-            "choices": [{"index": 0, "message": message, "finish_reason": finish}],
-            "usage": {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15},
-        }
+        responses = path.endswith("/responses")
+        if request.get("stream"):
+            events = responses_events(request, text) if responses else chat_events(request, text)
+            return 200, "text/event-stream", b"".join(events)
+        return 200, JSON, json.dumps(responses_body(request, text) if responses else chat_body(request, text)).encode()
 
 
 @contextmanager
@@ -45,20 +61,26 @@ def openai_endpoint(*replies: str) -> Iterator[Endpoint]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             length = int(self.headers["content-length"])
-            status, body = endpoint.answer(json.loads(self.rfile.read(length)))
-            streamed = status == 200 and endpoint.requests[-1].get("stream")
-            text = b"".join(_chunks(body)) if streamed else json.dumps(body).encode()
+            status, kind, body = endpoint.answer(self.path, json.loads(self.rfile.read(length)))
             self.send_response(status)
-            self.send_header("content-type", "text/event-stream" if streamed else "application/json")
-            self.send_header("content-length", str(len(text)))
+            self.send_header("content-type", kind)
+            self.send_header("content-length", str(len(body)))
             self.end_headers()
-            self.wfile.write(text)
+            self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    class Server(ThreadingHTTPServer):
+        def verify_request(self, *_: object) -> bool:
+            endpoint.connections += 1
+            return True
+
+        def handle_error(self, *_: object) -> None:
+            """Whoever hung up before the answer is no error of the endpoint."""
+
+    server = Server(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     endpoint.url = f"http://127.0.0.1:{server.server_port}/v1"
     try:
@@ -67,18 +89,3 @@ def openai_endpoint(*replies: str) -> Iterator[Endpoint]:
         server.shutdown()
         server.server_close()
         thread.join()
-
-
-def _chunks(body: dict[str, Any]) -> Iterator[bytes]:
-    """The same answer in pieces, as an endpoint sends them that is asked to stream."""
-    choice, usage = body["choices"][0], body["usage"]
-    pieces: list[dict[str, Any]] = [{"role": "assistant", "content": ""}]
-    pieces += [{"content": piece} for piece in re.findall(r"\S+\s*", choice["message"]["content"])]
-    if choice["message"]["refusal"]:
-        pieces.append({"refusal": choice["message"]["refusal"]})
-    said: list[dict[str, Any]] = [{"choices": [{"index": 0, "delta": piece}]} for piece in pieces]
-    said.append({"choices": [{"index": 0, "delta": {}, "finish_reason": choice["finish_reason"]}]})
-    said.append({"choices": [], "usage": usage})
-    for chunk in said:
-        yield f"data: {json.dumps(body | {'object': 'chat.completion.chunk', 'usage': None} | chunk)}\n\n".encode()
-    yield b"data: [DONE]\n\n"

@@ -8,8 +8,9 @@ import httpx
 from contracts.errors import ConfigurationError
 from engine.catalog.catalog import Catalog
 from engine.credentials.references import reveal
+from engine.models.settings import ModelSettings
 from engine.operations.doctor.finding import Finding
-from engine.settings import ModelSettings, Settings
+from engine.settings import Settings
 
 _TIME_S = 3.0
 _REFUSED = (401, 403)
@@ -20,7 +21,7 @@ async def examine_outside(settings: Settings, catalog: Catalog | None) -> list[F
     models = settings.all_models()
     async with httpx.AsyncClient(timeout=_TIME_S) as client:
         systems = (_system(client, name, address) for name, address in sorted(settings.systems.items()))
-        routes = (_model(client, alias, model) for alias, model in sorted(models.items()))
+        routes = (_model(client, alias, model) for alias, several in sorted(models.items()) for model in several)
         found = list(await asyncio.gather(*systems, *routes))
     if catalog is None:
         return found
