@@ -12,8 +12,9 @@ from typing import Literal, cast, get_args
 from contracts.approval import JsonObject
 from contracts.errors import GatehouseError
 from engine.catalog.workflow import Workflow
+from engine.models.faulty import EVERY, FaultyRecordings
 from engine.models.recording import Fault as ModelFault
-from engine.models.recording import Recording, Recordings
+from engine.models.recording import Recordings
 from engine.wiring import Engine
 from evals.case import WorldFault
 from evals.case_files import CaseFolder
@@ -26,8 +27,7 @@ from evals.worlds.sandbox import open_worlds
 _CRASHED = GatehouseError.code
 """What an error is called that nobody has raised on purpose."""
 _DECLARED = ("completed", "rejected", "handed_off", "failed_safe", "cancelled", "expired", "waiting", "refused")
-_GARBLED = {"malformed": "no JSON, but words", "schema_invalid": '{"unexpected": true}'}
-MODEL_FAULTS: tuple[str, ...] = (*filter(None, get_args(ModelFault)), *_GARBLED)
+MODEL_FAULTS: tuple[str, ...] = tuple(filter(None, get_args(ModelFault)))
 TOOL_FAULTS: tuple[FaultKind, ...] = get_args(FaultKind)
 SYSTEMS = frozenset(open_worlds())
 """Outside systems that can be broken. What our own records and code answer has no network to fail on."""
@@ -81,21 +81,6 @@ class Borne:
         }
 
 
-class FaultyReplies(Recordings):
-    """The replies of a case, of which those to one prompt are broken every time."""
-
-    def __init__(self, recordings: Iterable[Recording], prompt: str, kind: str) -> None:
-        super().__init__(recordings)
-        self._prompt = prompt
-        self._kind = kind
-
-    def take(self, case: str, stage: str, key: str, messages: list[str]) -> Recording:
-        if stage != self._prompt:
-            return super().take(case, stage, key, messages)
-        broken = Recording(stage, key, "written", "written", _GARBLED.get(self._kind, ""), messages)
-        return broken if self._kind in _GARBLED else replace(broken, fault=cast(ModelFault, self._kind))
-
-
 Ways = Sequence[tuple[CaseFolder, Observation]]
 """What cases did in which nothing goes wrong."""
 
@@ -138,7 +123,7 @@ async def _bear(engine: Engine, cell: Cell) -> Borne:
         return Borne(cell, "", "", ("no case passes through the stage",))
     folder, replies = cell.carrier, Recordings(cell.carrier.recordings)
     if cell.of == "model":
-        replies = FaultyReplies(folder.recordings, cell.name, cell.kind)
+        replies = FaultyRecordings(folder.recordings, {(cell.name, EVERY): cast(ModelFault, cell.kind)})
     else:
         fault = WorldFault.model_validate({"operation": cell.name, "kind": cell.kind})
         folder = replace(folder, case=folder.case.model_copy(update={"faults": [fault]}))

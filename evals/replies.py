@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from contracts.errors import RecordingMissing
-from engine.models.recording import Recording, Recordings
+from engine.models.recording import Recording, Recordings, parts_of
 
 
 @dataclass(frozen=True)
@@ -33,22 +33,15 @@ class RecordedReplies(Recordings):
     """Replies by key. A stage hands a case with a missing reply to a person, so the miss is remembered here."""
 
     def __init__(self, recordings: Iterable[Recording]) -> None:
-        self._all = list(recordings)
-        super().__init__(self._all)
-        self._used: set[int] = set()
+        super().__init__(recordings)
         self.missed: list[Miss] = []
 
     def take(self, case: str, stage: str, key: str, messages: list[str]) -> Recording:
         try:
-            found = super().take(case, stage, key, messages)
+            return super().take(case, stage, key, messages)
         except RecordingMissing as missing:
             self.missed.append(Miss(stage, missing.detail))
             raise
-        self._used.add(id(found))
-        return found
-
-    def unused(self) -> list[Recording]:
-        return [recording for recording in self._all if id(recording) not in self._used]
 
 
 class RepliesInOrder(Recordings):
@@ -68,7 +61,9 @@ class RepliesInOrder(Recordings):
 
     def take(self, case: str, stage: str, key: str, messages: list[str]) -> Recording:
         if self._left[stage]:
-            found = replace(self._left[stage].popleft(), key=key, messages=messages)
+            left = self._left[stage].popleft()
+            parts = left.parts if left.key == key else parts_of(key)
+            found = replace(left, key=str(key), messages=messages, parts=parts)
             self.given.append(found)
             self._last[stage, key] = found
         if (stage, key) not in self._last:

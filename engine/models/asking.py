@@ -14,6 +14,7 @@ from contracts.context import ModelReply, ModelSource, Typed
 from contracts.errors import ModelReplyInvalid, NoModel, RecordingMissing, ResidencyRefused
 from engine.catalog.prompt import Prompt
 from engine.catalog.workflow import Workflow
+from engine.credentials.redactor import KNOWN
 from engine.models.accounts import Accounts, Attempt
 from engine.models.attempts import Attempts, Heard, Question, Speaker
 from engine.models.deadline import Deadline
@@ -48,7 +49,9 @@ class RunModels:
         choice = await self._choose(asked)
         if choice.routes:
             return await self._converse(asked, choice, [self._live(asked, r) for r in choice.routes], returns, values)
-        model = RecordedChatModel(recordings=self._sources.recordings, stage=prompt, case=self._run.thread_id)
+        model = RecordedChatModel(
+            recordings=self._sources.recordings, stage=prompt, case=self._run.thread_id, redact=KNOWN.text
+        )
         try:
             return await self._converse(asked, choice, [Speaker("recorded", None, lambda: model)], returns, values)
         except RecordingMissing as missing:

@@ -96,7 +96,7 @@ class Attempts:
                 failure = error
             else:
                 return Heard(message, call.ended(message), speaker, self._more(attempt))
-            pause_s = PAUSE_S * 2**attempt
+            pause_s = PAUSE_S * 2**attempt if speaker.route else 0.0  # a recording does not get better by waiting
             last = not failure.retryable or attempt == _TRIES or deadline.left_s <= pause_s
             ended = call.failed(failure, last=last)
             said = Attempt(prompt, speaker.name, "live", "", failure.detail, ended, self._more(attempt))

@@ -4,19 +4,36 @@ import difflib
 import hashlib
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
 import rfc8785
 from pydantic import JsonValue
 
+from contracts.approval import JsonObject
 from contracts.errors import ConfigurationError, RecordingMissing
 
-Fault = Literal["", "unavailable", "refused", "length"]
+Passing = Literal["unavailable", "timeout", "rate_limit", "server_error"]
+Fault = Literal["", Passing, "refused", "length", "empty", "malformed", "schema_invalid"]
+"""What becomes of a call: what is passing is a failure that may pass, the others are replies."""
 Parts = Mapping[str, JsonValue]
-"""What is hashed into a key: `system`, `messages`, `schema`, `params`."""
+"""What is hashed into a key: `system`, `messages`, `schema`, `params`; where there are any, `tools`, `tool_choice`."""
+_SHOWN = 12
+"""Hex digits of a part's hash that a recording keeps: enough to see that it is another one."""
+_LEFT_OUT: dict[str, object] = {"parts": {}, "tool_calls": []}
+
+
+class Key(str):
+    """SHA-256 of a call. It knows the hash of each part, so that a miss can say which of them changed."""
+
+    parts: Mapping[str, str]
+
+    def __new__(cls, text: str, parts: Mapping[str, str]) -> "Key":
+        key = super().__new__(cls, text)
+        key.parts = parts
+        return key
 
 
 @dataclass(frozen=True)
@@ -29,13 +46,23 @@ class Recording:
     model: str
     content: str
     messages: list[str]
-    """The human messages of the call: for the diff when a later call finds nothing."""
+    """The messages of the call behind its system text: for the diff when a later call finds nothing."""
     fault: Fault = ""
+    tool_calls: list[JsonObject] = field(default_factory=list)
+    """Each with `name`, `args` and `id`."""
+    parts: dict[str, str] = field(default_factory=dict)
+    """The beginning of each part's hash; empty in recordings that were made before there was a word for it."""
 
 
-def key_of(parts: Parts) -> str:
-    """SHA-256 over the hash of each part, so that a miss can say which part changed."""
-    return hashlib.sha256(rfc8785.dumps({name: _sha(value) for name, value in parts.items()})).hexdigest()
+def key_of(parts: Parts) -> Key:
+    """SHA-256 over the hash of each part."""
+    hashes = {name: _sha(value) for name, value in parts.items()}
+    return Key(hashlib.sha256(rfc8785.dumps(hashes)).hexdigest(), {name: sha[:_SHOWN] for name, sha in hashes.items()})
+
+
+def parts_of(key: str) -> dict[str, str]:
+    """What a recording keeps of the parts of its key."""
+    return dict(key.parts) if isinstance(key, Key) else {}
 
 
 class Recordings:
@@ -43,34 +70,57 @@ class Recordings:
 
     def __init__(self, recordings: Iterable[Recording] = ()) -> None:
         self._by_key: dict[tuple[str, str], list[Recording]] = defaultdict(list)
-        for recording in recordings:
-            self._by_key[recording.stage, recording.key].append(recording)
         self._taken: Counter[tuple[str, str, str]] = Counter()
+        self._used: set[int] = set()
+        for recording in recordings:
+            self.add(recording)
+
+    def add(self, recording: Recording) -> None:
+        """One more, behind those of the same call."""
+        self._by_key[recording.stage, recording.key].append(recording)
+
+    def all(self) -> Iterator[Recording]:
+        """Every recording, grouped by call."""
+        return (recording for several in self._by_key.values() for recording in several)
 
     def take(self, case: str, stage: str, key: str, messages: list[str]) -> Recording:
-        """Raises `RecordingMissing` with a diff to the nearest recording of the stage; never goes live."""
+        """Raises `RecordingMissing` with what changed since the nearest recording of the stage; never goes live."""
         found = self._by_key.get((stage, key))
         if not found:
             raise RecordingMissing(
-                f"No recorded reply fits this call of the prompt {stage!r}.\n{self._nearest(stage, messages)}",
+                f"No recorded reply fits this call of the prompt {stage!r}.\n{self._nearest(stage, key, messages)}",
                 hint="Record it again, or set GATEHOUSE_MODEL to ask a model.",
             )
-        if len(found) == 1:
-            return found[0]
-        count = self._taken[case, stage, key]
-        self._taken[case, stage, key] += 1
-        return found[min(count, len(found) - 1)]
+        place = 0
+        if len(found) > 1:
+            place = min(self._taken[case, stage, key], len(found) - 1)
+            self._taken[case, stage, key] += 1
+        self._used.add(id(found[place]))
+        return found[place]
 
-    def _nearest(self, stage: str, messages: list[str]) -> str:
-        wanted = "\n".join(messages)
-        others = ["\n".join(r.messages) for (s, _), rs in self._by_key.items() for r in rs if s == stage]
+    def unused(self) -> list[Recording]:
+        """Replies that nothing has asked for."""
+        return [recording for recording in self.all() if id(recording) not in self._used]
+
+    def _nearest(self, stage: str, key: str, messages: list[str]) -> str:
+        wanted, now = "\n".join(messages), parts_of(key)
+        others = [recording for recording in self.all() if recording.stage == stage]
         if not others:
             return f"There are no recordings for {stage!r} at all."
-        nearest = max(others, key=lambda text: difflib.SequenceMatcher(None, wanted, text).quick_ratio())
-        if nearest == wanted:
-            return "The messages are recorded; the system prompt, the schema or a parameter changed."
-        lines = difflib.unified_diff(nearest.splitlines(), wanted.splitlines(), "nearest recording", "this call", n=0)
-        return "\n".join(list(lines)[:20])
+
+        def likeness(other: Recording) -> tuple[int, float]:
+            same = sum(other.parts.get(name) == sha for name, sha in now.items())
+            return same, difflib.SequenceMatcher(None, wanted, "\n".join(other.messages)).quick_ratio()
+
+        nearest = max(others, key=likeness)
+        said = [_changed(nearest.parts, now)] if nearest.parts and now else []
+        before = "\n".join(nearest.messages)
+        if before == wanted:
+            return (
+                said[0] if said else "The messages are recorded; the system prompt, the schema or a parameter changed."
+            )
+        lines = difflib.unified_diff(before.splitlines(), wanted.splitlines(), "nearest recording", "this call", n=0)
+        return "\n".join([*said, *list(lines)[:20]])
 
 
 def read_recordings(files: Iterable[Path]) -> list[Recording]:
@@ -87,8 +137,18 @@ def read_recordings(files: Iterable[Path]) -> list[Recording]:
 
 def write_recordings(file: Path, recordings: Iterable[Recording]) -> None:
     """One JSON object a line, keys in order, so that `git diff` reads well."""
-    lines = [json.dumps(asdict(recording), ensure_ascii=False, sort_keys=True) for recording in recordings]
-    file.write_text("".join(f"{line}\n" for line in lines))
+    file.write_text("".join(f"{line_of(recording)}\n" for recording in recordings))
+
+
+def line_of(recording: Recording) -> str:
+    """One recording as a file holds it, without the members that it does not need."""
+    said = {name: value for name, value in asdict(recording).items() if _LEFT_OUT.get(name) != value}
+    return json.dumps(said, ensure_ascii=False, sort_keys=True)
+
+
+def _changed(before: Mapping[str, str], now: Mapping[str, str]) -> str:
+    names = sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
+    return f"Since the nearest recording this has changed: {', '.join(names)}."
 
 
 def _sha(value: JsonValue) -> str:

@@ -13,7 +13,8 @@ from langchain_core.messages import BaseMessage, HumanMessage
 from commands.sandbox import sandbox_clients
 from engine.audit.audit import chain, stream_of
 from engine.models import attempts
-from engine.models.recorded import RecordedChatModel, call_key
+from engine.models.calls import call_key
+from engine.models.recorded import RecordedChatModel
 from engine.models.recording import Recording, Recordings
 from engine.runs.model import NewRun, NewThread, Run
 from engine.runs.runs import list_runs
