@@ -8,8 +8,8 @@ import httpx
 import typer
 from rich.markup import escape
 
-from commands.terminal import explained, say, show_json, show_table
-from commands.where import Key, Url, Where, own_tenant
+from commands.terminal import explained, say, shorten, show_json, show_table
+from commands.where import Key, Url, Where, on_database, own_tenant
 from contracts.errors import ConfigurationError, NotFound
 from engine.catalog.catalog import load_catalog
 from engine.configured import routes_of
@@ -18,11 +18,13 @@ from engine.models.probing import Probe, probe
 from engine.models.route import Route
 from engine.models.routing import Alias, Border, Routing
 from engine.opening import find_registry
+from engine.operations.shadowed import shadowed
 from engine.settings import read_settings
 
 app = typer.Typer(no_args_is_help=True, help="Models: list routes, see which one is taken and why, try one.")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Output for programs.")]
+_SAID = 200
 TheAlias = Annotated[str, typer.Argument(metavar="ALIAS", help="An alias, as prompts name it.")]
 
 
@@ -66,6 +68,21 @@ def route(
         raise typer.Exit(1)
 
 
+@app.command()
+@explained
+def shadow(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A run of the case.")],
+    as_json: AsJson = False,
+) -> None:
+    """Show what second models said beside a case, and whether they agree with the first. Looks at the database."""
+    found = on_database(lambda conn: shadowed(conn, run, tenant=own_tenant()))
+    if as_json:
+        show_json(found)
+        return
+    rows = [(f["prompt"], f["model"], f["shadow"], _agrees(f), f["shadow_reply"] or f["problem"]) for f in found]
+    show_table(["prompt", "model", "shadow", "agrees", "said"], [(*row[:4], shorten(row[4], _SAID)) for row in rows])
+
+
 @app.command("test")
 @explained
 def try_(
@@ -85,6 +102,10 @@ def try_(
             say(_said(each))
     if not all(each.answered for each in probes):
         raise typer.Exit(1)
+
+
+def _agrees(found: dict[str, Any]) -> str:
+    return {True: "yes", False: "no", None: "not known"}[found["agrees"]]
 
 
 async def _probe(routes: Iterable[Route]) -> list[Probe]:

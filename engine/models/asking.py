@@ -1,5 +1,6 @@
 """The models of one run: recording, stand-in or live route; the reply validated and repaired within bounds."""
 
+import hashlib
 import json
 import time
 from collections.abc import Sequence
@@ -65,7 +66,7 @@ class RunModels:
             return routing.choose(prompt.alias, border, self._run.id)
         except ResidencyRefused as refused:
             await self._accounts.record(
-                Attempt(prompt, "", "live", problem=refused.detail, more={"error": refused.code})
+                Attempt(prompt, "", "live", problem=refused.detail, more={"error_code": refused.code})
             )
             raise
 
@@ -95,7 +96,9 @@ class RunModels:
         data = json.dumps(values, indent=1, ensure_ascii=False, sort_keys=True)
         messages: list[BaseMessage] = [SystemMessage(prompt.system), HumanMessage(data)]
         deadline = Deadline(min(Deadline.after(self._sources.deadline_s).ends_at, self._ends_at))
-        question = Question(prompt, {"type": "json_schema", "json_schema": named}, deadline, choice.half)
+        # By it a reply is found beside that of the second model.
+        asked: JsonObject = {"asked": hashlib.sha256(data.encode()).hexdigest()[:16]} if choice.shadow else {}
+        question = Question(prompt, {"type": "json_schema", "json_schema": named}, deadline, choice.half | asked)
         if beside := choice.shadow:
             shadowed = Shadowed(self._accounts, question, beside.route, beside.per_day, Place.here())
             self._sources.beside.start(shadowed.ask([*messages]))

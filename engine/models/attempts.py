@@ -40,8 +40,8 @@ class Question:
     prompt: Prompt
     shape: JsonObject
     deadline: Deadline
-    half: JsonObject
-    """Of which experiment the run is in which half."""
+    noted: JsonObject
+    """What every record of it says besides: of which experiment the run is in which half."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ class Attempts:
 
     def _more(self, attempt: int) -> JsonObject:
         passed: JsonObject = {"passed_over": [*self._passed]} if self._passed else {}
-        return {"attempt": attempt} | passed | self._question.half
+        return {"attempt": attempt} | passed | self._question.noted
 
 
 async def whole_reply(model: BaseChatModel, name: str, messages: list[BaseMessage], shape: JsonObject) -> AIMessage:

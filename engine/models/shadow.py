@@ -70,7 +70,7 @@ class Shadowed:
 
     async def _record(self, call: Spending, reply: AIMessage | None, problem: str) -> None:
         accounts, text = self.accounts, str(reply.text) if reply else ""
-        said = Attempt(self.question.prompt, self.route.label, _SOURCE, text, problem, call)
+        said = Attempt(self.question.prompt, self.route.label, _SOURCE, text, problem, call, self.question.noted)
         async with accounts.database.transaction() as conn:
             await audit.append(conn, accounts.run.subject(), Event.MODEL_SHADOWED, said.data())
             await call.settle(conn, accounts.sources.limits.model_breaker)

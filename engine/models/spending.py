@@ -112,7 +112,7 @@ class Spending:
             "tokens_read": self.read,
             "tokens_written": self.written,
             "finish_reason": self.finish,
-            "error": self.failed_by,
+            "error_code": self.failed_by,
             **cost,
         }
 

@@ -17,6 +17,7 @@ from engine.limits.breakers import breakers_of
 from engine.models import attempts
 from engine.models.route import Route
 from engine.models.sources import Slots
+from engine.operations.shadowed import shadowed
 from engine.runs.model import Run
 from engine.wiring import Engine
 from tests.conftest import Site, fresh_database
@@ -67,7 +68,7 @@ async def test_the_next_route_answers_for_one_that_does_not(
 
     assert values["outcome"] == "completed"
     assert [len(end.requests) for end in ends] == [9, 3]
-    assert [(c["route"], bool(c["error"])) for c in called[:4]] == [(model, True)] * 3 + [("good@eu", False)]
+    assert [(c["route"], bool(c["error_code"])) for c in called[:4]] == [(model, True)] * 3 + [("good@eu", False)]
     assert called[3]["passed_over"][0].startswith(f"{model}: model_")
 
 
@@ -120,7 +121,7 @@ async def test_every_attempt_says_what_it_took(site: Site, ends: tuple[Endpoint,
         "tokens_written": 5,
         "attempt": 1,
     }
-    said |= {"cost": 40, "currency": "EUR", "finish_reason": "stop", "error": ""}
+    said |= {"cost": 40, "currency": "EUR", "finish_reason": "stop", "error_code": ""}
     assert said.items() <= called[0].items()
     assert called[0]["latency_ms"] >= 0
 
@@ -136,7 +137,7 @@ async def test_data_that_must_stay_is_refused_before_anything_leaves(site: Site,
             _, without, _ = await dispute(regional(engine, "", ""), site)
 
     assert (values["problem"]["code"], refused) == ("residency_refused", 0)
-    assert [c["error"] for c in called] == ["residency_refused"]
+    assert [c["error_code"] for c in called] == ["residency_refused"]
     assert (without["outcome"], us.connections > 0) == ("completed", True)
 
 
@@ -184,10 +185,14 @@ async def test_a_shadow_is_recorded_and_decides_nothing(site: Site, ends: tuple[
     async with opened(site, **beside(ends[0], "other", ends[1])) as engine:
         run, values, called = await dispute(engine, site, "messages-tuple")
         told, said = await shadows(engine, run), await tokens(engine, run)
+        async with engine.database.transaction() as conn:
+            compared = await shadowed(conn, run.id, tenant="default")
 
     assert (values["outcome"], [c["model"] for c in called]) == ("completed", ["good"] * 3)
     assert [(t["model"], t["reply"], t["tokens_read"]) for t in told] == [("other", '{"kind": "nonsense"}', 10)] * 3
     assert said == [*REPLIES]
+    assert [(c["model"], c["shadow"], c["agrees"]) for c in compared] == [("good", "other", False)] * 3
+    assert {c["reply"] for c in compared} == set(REPLIES)
 
 
 @pytest.mark.parametrize("model", ["hangs", "status-500", "html"])
