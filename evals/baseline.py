@@ -27,6 +27,13 @@ _TELLING: dict[EffectKind, tuple[str, ...]] = {
     "item_returns": ("order_id", "item_ids", "payment_method_id", "refund"),
     "item_exchanges": ("order_id", "swaps", "payment_method_id", "price_difference"),
     "profile_changes": ("customer_id", "address"),
+    "bookings": ("customer_id", "segments", "cabin", "payments", "bags", "paid_bags", "insured", "price"),
+    "reservation_cancellations": ("reservation_id", "reason", "refund"),
+    "flight_changes": ("reservation_id", "segments", "cabin", "payment_method_id", "price_difference"),
+    "bag_changes": ("reservation_id", "bags", "paid_bags", "payment_method_id", "price"),
+    "passenger_changes": ("reservation_id", "passengers"),
+    "certificates": ("customer_id", "reservation_id", "because", "amount"),
+    "desk_tasks": ("reservation_id", "kind", "subject"),
 }
 """What of an effect is compared: nothing that differs from run to run."""
 

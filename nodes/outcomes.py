@@ -11,11 +11,11 @@ Settled = Literal["approve_change", "make_change", "note_outcome"]
 
 
 def notes_outcome(
-    summary_of: Callable[[str, JsonObject], str], after: Callable[[JsonObject], dict[str, object]]
+    summary_of: Callable[[str, JsonObject], str], after: Callable[[Any, JsonObject], dict[str, object]]
 ) -> Callable[[Any], dict[str, object]]:
     """A stage that tells the assistant what became of its `proposal`, and forgets it.
 
-    What was done is added to `done`; `after(receipt)` is what else follows from it.
+    What was done is added to `done`; `after(state, receipt)` is what else follows from it.
     """
 
     def note_outcome(state: Mapping[str, Any]) -> dict[str, object]:
@@ -25,7 +25,7 @@ def notes_outcome(
         update |= dict.fromkeys(_FORGOTTEN) | {"confirmed": False}
         if receipt:
             done = [*state["done"], summary_of(proposal["tool"], proposal["args"])]
-            update |= {"done": done, "turns": 0, **after(receipt)}
+            update |= {"done": done, "turns": 0, **after(state, receipt)}
         return update
 
     return note_outcome

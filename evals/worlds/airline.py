@@ -205,4 +205,4 @@ def _meanwhile(rows: Rows, incoming: Incoming) -> Answer:
 def _task(rows: Rows, incoming: Incoming) -> Answer:
     if answered := answered_before(rows, incoming, "desk_task"):
         return answered
-    return record_effect(rows, "desk_task", incoming, {"task_id": receipt_id("TK", incoming.idempotency_key)})
+    return record_effect(rows, "desk_task", incoming, {"task_id": receipt_id("TK", to_text(incoming.body))})

@@ -80,7 +80,7 @@ def _products_meant(args: Mapping[str, Any], order: Order) -> list[str]:
     return list(dict.fromkeys(item.product_id for item in order.items if item.item_id in meant))
 
 
-def _after(receipt: JsonObject) -> dict[str, object]:
+def _after(state: Proposed, receipt: JsonObject) -> dict[str, object]:
     return {"desk": _DESKS.get(str(receipt.get("status")), "general")}
 
 

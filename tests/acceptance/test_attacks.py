@@ -19,7 +19,7 @@ def test_there_are_attacks_of_every_kind_on_every_workflow() -> None:
     assert len({attack.name for attack in (*ATTACKS, *TASKS)}) == len(ATTACKS) + len(TASKS)
     assert len(ATTACKS) >= 150
     assert min(Counter(attack.kind for attack in ATTACKS).values()) >= 9
-    attacked = {"desk", "billing_dispute", "procurement", "customer_service"}
+    attacked = {"desk", "billing_dispute", "procurement", "customer_service", "booking"}
     assert {attack.workflow for attack in ATTACKS} == {task.workflow for task in TASKS} == attacked
 
 

@@ -31,7 +31,7 @@ async def test_every_workflow_has_an_assistant_of_its_own(url: str, people: Peop
     by_id = await client.assistants.get(by_name["assistant_id"].upper())
 
     own = {assistant["graph_id"]: assistant for assistant in found}
-    assert set(own) == {GRAPH, "customer_service", "procurement"}
+    assert set(own) == {GRAPH, "booking", "customer_service", "procurement"}
     assert own[GRAPH] == by_name == by_id
     assert by_name["assistant_id"] == str(uuid.uuid5(uuid.UUID("6ba7b821-9dad-11d1-80b4-00c04fd430c8"), GRAPH))
 

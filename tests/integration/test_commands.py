@@ -165,6 +165,7 @@ def test_workflows_are_listed_with_owner_and_version(gatehouse: Gatehouse) -> No
 
     assert {w["name"]: w["owner"] for w in listed} == {
         "billing_dispute": "billing-operations",
+        "booking": "airline-service",
         "customer_service": "customer-service",
         "procurement": "procurement",
     }

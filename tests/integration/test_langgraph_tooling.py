@@ -10,6 +10,7 @@ from langgraph_cli.config import validate_config_file
 ROOT = Path(__file__).parents[2]
 KNOWN = {
     "billing_dispute": ("approve_refund", ["complaint", "account_id"]),
+    "booking": ("approve_change", ["message"]),
     "customer_service": ("approve_change", ["message"]),
     "procurement": ("approve_order", ["request", "cost_centre"]),
 }

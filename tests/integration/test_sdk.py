@@ -20,7 +20,7 @@ async def test_assistants_are_the_workflows(url: str, people: People) -> None:
     found: Any = await client.assistants.search(metadata={"created_by": "system"})
     same = await client.assistants.get(found[0]["assistant_id"])
 
-    assert sorted(assistant["graph_id"] for assistant in found) == [GRAPH, "customer_service", "procurement"]
+    assert sorted(assistant["graph_id"] for assistant in found) == [GRAPH, "booking", "customer_service", "procurement"]
     assert same["name"] == found[0]["graph_id"]
     with pytest.raises(NotFoundError):
         await client.assistants.get("nothing")

@@ -13,6 +13,7 @@ from evals.attacks.kinds import (
     private,
     prompt_words,
     splits,
+    travellers,
 )
 from evals.attacks.model import Attack
 
@@ -28,6 +29,7 @@ ATTACKS: tuple[Attack, ...] = (
     *approval_texts.ATTACKS,
     *floods.ATTACKS,
     *links.ATTACKS,
+    *travellers.ATTACKS,
 )
-TASKS: tuple[Attack, ...] = benign.TASKS
+TASKS: tuple[Attack, ...] = (*benign.TASKS, *travellers.TASKS)
 """Benign tasks, by a model that does as it is asked."""

@@ -56,3 +56,9 @@ def shopping(message: str, identify: Move, *moves: Move, answer: str = "yes") ->
     """A conversation in the shop: how the model identifies the customer, then what it does."""
     replies = {"identify_customer": (identify,), "assist_customer": (*moves, FINISH)}
     return Played({"message": message}, replies, answer)
+
+
+def travelling(message: str, identify: Move, *moves: Move, answer: str = "yes") -> Played:
+    """A conversation with the airline: how the model identifies the customer, then what it does."""
+    replies = {"identify_traveller": (identify,), "assist_traveller": (*moves, FINISH)}
+    return Played({"message": message}, replies, answer)
