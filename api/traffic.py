@@ -20,6 +20,8 @@ _RUN = re.compile(r"/runs/([0-9a-f-]{36})$")
 _PROBES = ("/ok", "/health/live", "/health/ready", "/metrics")
 """Asked every few seconds by machines: their lines are written at the level DEBUG."""
 _METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
+_OF_OTHERS = frozenset({b"langsmith-trace", b"baggage"})
+"""By these, a caller could have LangSmith's library write our traces below theirs, and send them where they like."""
 _UNKNOWN_ROUTE = "unknown"
 _NOBODY_THERE = 499
 """Says, as others do, that the caller hung up before there was an answer."""
@@ -37,6 +39,7 @@ class Traffic:
             return
         began, answered, run_id = time.perf_counter(), 0, ""
         request_id = _request_id(scope)
+        scope["headers"] = [(name, value) for name, value in scope["headers"] if name not in _OF_OTHERS]
         scope.setdefault("state", {})["request_id"] = request_id
 
         async def named(message: Message) -> None:

@@ -213,6 +213,14 @@ class Settings(BaseSettings):
     retention_traces_s: float = Field(
         604_800.0, ge=0, description="How long the traces of other routine cases are kept; of risk, all are."
     )
+    langsmith_url: str = Field("", description="LangSmith's API, for copies of some traces; empty: none leave.")
+    langsmith_api_key: SecretStr = Field(SecretStr(""), description="Its key.")
+    langsmith_project: str = Field("gatehouse", description="The project there.")
+    langsmith_share: float = Field(
+        0.1, ge=0, le=1, description="Share of the cases whose traces are copied; those of high risk all are."
+    )
+    otlp_url: str = Field("", description="Where spans go by OTLP: http://collector:4318/v1/traces; empty: nowhere.")
+    otlp_headers: dict[str, SecretStr] = Field({}, description="Headers that it wants.")
     public_url: str = Field("", description="Where callers reach this server; begins the links in webhooks.")
     log_format: LogFormat = Field("auto", description="Log lines; auto: text on a terminal, JSON elsewhere.")
     log_level: LogLevel = Field("INFO", description="The least serious log line that is written.")
@@ -311,7 +319,8 @@ class Settings(BaseSettings):
             if isinstance(value := getattr(self, name), SecretStr)
         }
         clients = {f"GATEHOUSE_EXCHANGES {name}": each.client_secret for name, each in self.exchanges.items()}
-        given = own | models | tokens | routes | clients
+        headers = {f"GATEHOUSE_OTLP_HEADERS {name}": value for name, value in self.otlp_headers.items()}
+        given = own | models | tokens | routes | clients | headers
         return {name: secret for name, secret in given.items() if secret.get_secret_value() not in ("", "none")}
 
     def secrets(self) -> dict[str, str]:

@@ -1,5 +1,8 @@
 """What workers do beside carrying runs, as the configuration wants it: deliver, tell, forget."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 from engine.audit.anchors import FileAnchor
 from engine.audit.notary import Notary
 from engine.audit.sealing import Periods, Sealing, periods
@@ -10,6 +13,7 @@ from engine.gateway.outbox import Outbox
 from engine.gateway.systems import Systems
 from engine.notifications.shapes import Address
 from engine.opening import sender_of
+from engine.reasoning.exports import Exports, Sink
 from engine.reasoning.retention import TraceTerms
 from engine.runs.dispatch import Dispatcher, WorkingDispatcher
 from engine.settings import Settings
@@ -45,6 +49,27 @@ def errands_of(
         lures = Lures(database, catalog, settings.canaries_per_day, _CANARIES_EVERY_S)
         errands.append(Errand("canaries", lures.put_some, _CANARIES_EVERY_S))
     return errands
+
+
+@asynccontextmanager
+async def open_exports(settings: Settings, database: Database) -> AsyncIterator[Exports | None]:
+    """Who sends traces elsewhere, if anywhere; what waits at the end of the block is still sent, for a while."""
+    sinks: list[Sink] = []
+    if settings.langsmith_url:
+        from engine.reasoning.sampled import Sampled  # noqa: PLC0415  # slow to import, and seldom wanted
+
+        key = reveal(settings.langsmith_api_key)
+        sinks.append(Sampled(settings.langsmith_url, key, settings.langsmith_project, settings.langsmith_share))
+    if settings.otlp_url:
+        from engine.reasoning.telemetry import Telemetry  # noqa: PLC0415  # the same
+
+        sinks.append(Telemetry(settings.otlp_url, {n: reveal(value) for n, value in settings.otlp_headers.items()}))
+    exports = Exports(database, sinks) if sinks else None
+    try:
+        yield exports
+    finally:
+        if exports:
+            await exports.close()
 
 
 def notary_of(settings: Settings, database: Database) -> Notary:

@@ -31,7 +31,7 @@ from engine.runs.events import Notices
 from engine.settings import Settings
 from engine.store.database import Database
 from engine.store.scope import across_tenants
-from engine.upkeep import errands_of, notary_of
+from engine.upkeep import errands_of, notary_of, open_exports
 from engine.webhooks.targets import Targets
 from engine.worker.advance import Carrier
 from engine.worker.answers import Answers
@@ -129,6 +129,7 @@ async def open_engine(
                 hold_s=settings.hold_s,
                 name=f"{socket.gethostname()}:{os.getpid()}",
                 control=RunControl(),
+                exports=await stack.enter_async_context(open_exports(settings, database)),
             ),
         )
 

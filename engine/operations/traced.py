@@ -1,16 +1,16 @@
 """The reasoning trace as it is shown: with what tools were asked and answered, by each time at a stage."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from engine.operations.cases import records_of
+from engine.reasoning.calls import add_calls
 from engine.reasoning.pages import Entry, entries_of
 from engine.runs.report import run_facts
 from engine.store.database import Database
 
 Json = dict[str, Any]
-_SENT, _CAME_BACK = ("args",), ("state", "result", "error")
 
 
 async def show_trace(database: Database, run_id: str, *, tenant: str) -> Json:
@@ -23,16 +23,6 @@ async def show_trace(database: Database, run_id: str, *, tenant: str) -> Json:
         entries = await entries_of(conn, str(run["thread_id"]), str(run["case_id"]))
         records = await records_of(conn, run)
     return {"run": run, "trace_id": str(run["case_id"]).replace("-", ""), "entries": add_calls(entries, records)}
-
-
-def add_calls(entries: list[Entry], records: Iterable[Mapping[str, Any]]) -> list[Entry]:
-    """Entries of tools with what they were asked and answered, which the audit trail holds under the call's key."""
-    calls: dict[str, Json] = defaultdict(dict)
-    for record in records:
-        kept = {"call.started": _SENT, "call.finished": _CAME_BACK}.get(record["event"], ())
-        key = record["data"].get("call_key", "")
-        calls[key] |= {name: record["data"][name] for name in kept if record["data"].get(name) is not None}
-    return [entry | calls.get(entry["call_key"], {}) if entry["kind"] == "tool" else entry for entry in entries]
 
 
 class Visits:

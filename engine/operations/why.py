@@ -13,7 +13,8 @@ from engine.catalog.catalog import Catalog
 from engine.catalog.workflow import Workflow
 from engine.operations.cases import records_of
 from engine.operations.differences import differences
-from engine.operations.traced import add_calls, visits_of
+from engine.operations.traced import visits_of
+from engine.reasoning.calls import add_calls
 from engine.reasoning.pages import entries_of
 from engine.runs.report import legs_of_case, run_facts
 from engine.runs.threads import get_thread

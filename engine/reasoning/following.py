@@ -1,13 +1,10 @@
 """Follows a run through LangChain's callbacks and tells of each stage, model call, tool call and branch that ends."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any, Protocol
 from uuid import UUID
 
-from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 from langchain_core.outputs import ChatGeneration, LLMResult
 from langgraph.callbacks import GraphCallbackHandler, GraphInterruptEvent, GraphResumeEvent
 from langgraph.errors import GraphBubbleUp
@@ -29,14 +26,6 @@ class Keeper(Protocol):
     def add(self, entry: Entry) -> None: ...
 
 
-@dataclass
-class _Open:
-    """What has begun and not ended."""
-
-    entry: Entry
-    began: float = field(default_factory=time.perf_counter)
-
-
 class Follower(GraphCallbackHandler):
     """One for each attempt to carry a run. What fails in here is counted and never fails the run: LangChain sees to it.
 
@@ -48,7 +37,8 @@ class Follower(GraphCallbackHandler):
     def __init__(self, keeper: Keeper, forks: dict[tuple[str, str], Fork]) -> None:
         self._keeper = keeper
         self._forks = forks
-        self._open: dict[UUID, _Open] = {}
+        self._open: dict[UUID, tuple[Entry, float]] = {}
+        """What has begun and not ended, and when."""
         self._spoken: dict[tuple[str, str], Kept] = {}
 
     def on_chain_start(
@@ -58,29 +48,29 @@ class Follower(GraphCallbackHandler):
         stage = (metadata or {}).get("langgraph_node")
         if stage is None:
             return
-        with _minded():
+        with _MINDED:
             name = more.get("name")
             fork = self._forks.get((stage, str(name)))
             if name == stage:
                 self._begin(run_id, "stage", metadata or {})
             elif fork:
                 seen = {field: self._keeper.keep(value) for field, value in fork.values(inputs).items()}
-                self._begin(run_id, "branch", metadata or {}, router=name, values=seen)
+                self._begin(run_id, "branch", metadata or {}, {"router": name, "values": seen})
 
     def on_chain_end(self, outputs: Any, *, run_id: UUID, **more: Any) -> None:
-        with _minded():
+        with _MINDED:
             open_ = self._open.get(run_id)
-            if open_ and open_.entry["kind"] == "branch":
-                entry = open_.entry
-                self._end(run_id, led=self._forks[entry["stage"], str(entry["router"])].led(outputs))
+            if open_ and open_[0]["kind"] == "branch":
+                place = (open_[0]["stage"], str(open_[0]["router"]))
+                self._end(run_id, {"led": self._forks[place].led(outputs)})
             else:
                 self._end(run_id)
 
     def on_chain_error(self, error: BaseException, *, run_id: UUID, **more: Any) -> None:
         """A stage that waits for an answer leaves by an error, too."""
-        with _minded():
+        with _MINDED:
             waits = isinstance(error, GraphBubbleUp)
-            self._end(run_id, **({"waits": True} if waits else {"error": _code(error)}))
+            self._end(run_id, {"waits": True} if waits else {"error": _code(error)})
 
     def on_chat_model_start(
         self,
@@ -91,7 +81,7 @@ class Follower(GraphCallbackHandler):
         metadata: dict[str, Any] | None = None,
         **more: Any,
     ) -> None:
-        with _minded():
+        with _MINDED:
             asked = dict(more.get("invocation_params") or {})
             keep = self._keeper.keep
             said: Entry = {
@@ -102,15 +92,15 @@ class Follower(GraphCallbackHandler):
                 said["tools"] = keep(tools)
             if schema := asked.get("response_format"):
                 said["schema"] = keep(schema)
-            self._begin(run_id, "model", metadata or {}, **said)
+            self._begin(run_id, "model", metadata or {}, said)
 
     def on_llm_new_token(self, token: str | list[str | dict[str, Any]], *, run_id: UUID, **more: Any) -> None:
         open_ = self._open.get(run_id)
-        if open_ and "first_us" not in open_.entry:
-            open_.entry["first_us"] = _since(open_.began)
+        if open_ and "first_us" not in open_[0]:
+            open_[0]["first_us"] = _since(open_[1])
 
     def on_llm_end(self, response: LLMResult, *, run_id: UUID, **more: Any) -> None:
-        with _minded():
+        with _MINDED:
             generation = response.generations[0][0]
             message = generation.message if isinstance(generation, ChatGeneration) else AIMessage(generation.text)
             about = message.response_metadata
@@ -118,62 +108,67 @@ class Follower(GraphCallbackHandler):
             for name in ("model_name", "finish_reason", "source"):
                 if about.get(name):
                     said[name] = about[name]
-            if usage := getattr(message, "usage_metadata", None):
+            if isinstance(message, AIMessage) and (usage := message.usage_metadata):
                 said["usage"] = {"read": usage["input_tokens"], "written": usage["output_tokens"]}
-            self._end(run_id, **said)
+            self._end(run_id, said)
 
     def on_llm_error(self, error: BaseException, *, run_id: UUID, **more: Any) -> None:
-        with _minded():
-            self._end(run_id, error=_code(error))
+        with _MINDED:
+            self._end(run_id, {"error": _code(error)})
 
     def on_tool_start(
         self, serialized: Any, input_str: str, *, run_id: UUID, metadata: dict[str, Any] | None = None, **more: Any
     ) -> None:
         """What was asked and answered stands in the audit trail under the call's key."""
-        with _minded():
-            self._begin(run_id, "tool", metadata or {}, tool=more.get("name"), call_key=more.get("tool_call_id"))
+        with _MINDED:
+            said = {"tool": more.get("name"), "call_key": more.get("tool_call_id")}
+            self._begin(run_id, "tool", metadata or {}, said)
 
     def on_tool_end(self, output: Any, *, run_id: UUID, **more: Any) -> None:
-        with _minded():
+        with _MINDED:
             self._end(run_id)
 
     def on_tool_error(self, error: BaseException, *, run_id: UUID, **more: Any) -> None:
-        with _minded():
-            self._end(run_id, error=_code(error))
+        with _MINDED:
+            self._end(run_id, {"error": _code(error)})
 
     def on_interrupt(self, event: GraphInterruptEvent) -> None:
         """The run waits from here on."""
-        with _minded():
+        with _MINDED:
             ids = [interrupt.id for interrupt in event.interrupts]
-            kinds = [str(interrupt.value.get("kind", "")) for interrupt in event.interrupts]
-            self._keeper.add(_now("interrupt") | {"interrupts": ids, "kinds": kinds})
+            values = [interrupt.value for interrupt in event.interrupts]
+            kinds = [str(value.get("kind", "")) if isinstance(value, dict) else "" for value in values]
+            self._keeper.add({"kind": "interrupt", "at": time.time(), "interrupts": ids, "kinds": kinds})
 
     def on_resume(self, event: GraphResumeEvent) -> None:
         """A run goes on from a checkpoint."""
-        with _minded():
-            self._keeper.add(_now("resume") | {"checkpoint_id": event.checkpoint_id})
+        with _MINDED:
+            self._keeper.add({"kind": "resume", "at": time.time(), "checkpoint_id": event.checkpoint_id})
 
     def _kept(self, message: BaseMessage) -> Kept:
         """What is said with every call, as a prompt is, is encoded once."""
-        said = message_of(message)
-        if len(said) > 2 or not isinstance(said["content"], str):
-            return self._keeper.keep(said)
-        key = (message.type, said["content"])
+        said = message.content
+        if not isinstance(said, str) or not isinstance(message, (SystemMessage, HumanMessage)) or message.name:
+            return self._keeper.keep(message_of(message))
+        key = (message.type, said)
         if key not in self._spoken:
-            self._spoken[key] = self._keeper.keep(said)
+            self._spoken[key] = self._keeper.keep(message_of(message))
         return self._spoken[key]
 
-    def _begin(self, run_id: UUID, kind: str, metadata: dict[str, Any], **said: Any) -> None:
+    def _begin(self, run_id: UUID, kind: str, metadata: dict[str, Any], said: Entry | None = None) -> None:
         place = {"stage": metadata.get("langgraph_node"), "step": metadata.get("langgraph_step")}
-        self._open[run_id] = _Open(_now(kind) | place | said)
+        entry = {"kind": kind, "at": time.time(), **place}
+        if said:
+            entry.update(said)
+        self._open[run_id] = (entry, time.perf_counter())
 
-    def _end(self, run_id: UUID, **said: Any) -> None:
+    def _end(self, run_id: UUID, said: Entry | None = None) -> None:
         if open_ := self._open.pop(run_id, None):
-            self._keeper.add(open_.entry | {"us": _since(open_.began)} | said)
-
-
-def _now(kind: str) -> Entry:
-    return {"kind": kind, "at": round(time.time(), 6)}
+            entry, began = open_
+            entry["us"] = _since(began)
+            if said:
+                entry.update(said)
+            self._keeper.add(entry)
 
 
 def _since(began: float) -> int:
@@ -185,13 +180,14 @@ def _code(error: BaseException) -> str:
     return error.code if isinstance(error, GatehouseError) else type(error).__name__
 
 
-@contextmanager
-def _minded() -> Iterator[None]:
-    """Count what fails in the block; LangChain swallows it."""
-    ended = False
-    try:
-        yield
-        ended = True
-    finally:
-        if not ended:
+class _Minded:
+    """Counts what fails in the block; LangChain swallows it."""
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind:
             TRACE_FAILURES.inc()
+
+
+_MINDED = _Minded()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
-from langchain_core.messages import BaseMessage
+from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 from pydantic import BaseModel
 
 from engine.credentials.redactor import KNOWN
@@ -33,9 +33,13 @@ def as_json(value: Any) -> bytes:
 def message_of(message: BaseMessage) -> dict[str, Any]:
     """A message as it reaches a model: neither its id nor what a provider's library added."""
     found: dict[str, Any] = {"type": message.type, "content": message.content}
-    for name in ("name", "tool_calls", "tool_call_id"):
-        if value := getattr(message, name, None):
-            found[name] = value
+    # Asked one by one: pydantic takes long to say that a message has no such member.
+    if message.name:
+        found["name"] = message.name
+    if isinstance(message, AIMessage) and message.tool_calls:
+        found["tool_calls"] = message.tool_calls
+    if isinstance(message, ToolMessage):
+        found["tool_call_id"] = message.tool_call_id
     return found
 
 

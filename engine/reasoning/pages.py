@@ -27,6 +27,7 @@ class Traced:
     thread_id: str
     case_id: str
     run_id: str
+    workflow: str
     risk: str
 
     @property

@@ -65,6 +65,10 @@ TRACE_FAILURES = Counter(
     "gatehouse_trace_failures", "Events of runs that could not be traced; the runs went on without."
 )
 
+TRACE_EXPORTS = Counter(
+    "gatehouse_trace_exports", "Runs whose trace was sent elsewhere, or was to be.", ("to", "result")
+)
+
 ALARMS = Counter("gatehouse_alarms", "Workflows that behaved as they never did.", ("kind", "workflow"))
 
 _BROKEN_OFF = "broken_off"

@@ -12,6 +12,7 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.errors import GraphDrained
 from langgraph.runtime import RunControl
 from langgraph.types import All, Interrupt, StateSnapshot
+from langsmith import tracing_context
 
 from contracts.approval import JsonObject
 from contracts.context import Context
@@ -44,6 +45,7 @@ from engine.limits.terms import LimitTerms
 from engine.models.asking import RunModels
 from engine.models.sources import ModelSources
 from engine.reasoning.branches import forks_of
+from engine.reasoning.exports import Exports
 from engine.reasoning.following import Follower
 from engine.reasoning.pages import Pages, Traced
 from engine.runs import pins, runs
@@ -92,6 +94,8 @@ class Carrier:
     """How long what a stage computed may wait to be written."""
     controls: tuple[Control, ...] = controls_with(LimitTerms())
     """What may refuse a tool call."""
+    exports: Exports | None = None
+    """Who sends what was traced elsewhere."""
     opened_on: str = ""
     """Evals set the day on which their cases were opened, so that no case changes its meaning as time passes."""
 
@@ -112,7 +116,11 @@ class Carrier:
         """Carry a run that was taken as far as it goes; never raises."""
         observing = observed(run, worker=self.name)
         with of_tenant(run.tenant), observing, self.notices.carried(run), _left_to_others(run.id):
-            await self._advance(run)
+            # Only what is configured leaves: not whatever LangSmith finds in the environment.
+            with tracing_context(enabled=False):
+                await self._advance(run)
+            if self.exports and run.workflow in self.catalog:
+                self.exports.ended(_traced_of(run, self.catalog[run.workflow]))
 
     def tools(self, run: Run, journal: Journal, workflow: Workflow) -> RunTools:
         """What a taken run reaches tools by."""
@@ -296,8 +304,12 @@ def _config(run: Run) -> RunnableConfig:
 
 
 def _traced(config: RunnableConfig, run: Run, journal: Journal, workflow: Workflow) -> RunnableConfig:
-    of = Traced(run.tenant, run.thread_id, run.case_id, run.id, workflow.risk)
-    return {**config, "callbacks": [Follower(Pages(of, journal.note), forks_of(workflow.graph))]}
+    pages = Pages(_traced_of(run, workflow), journal.note)
+    return {**config, "callbacks": [Follower(pages, forks_of(workflow.graph))]}
+
+
+def _traced_of(run: Run, workflow: Workflow) -> Traced:
+    return Traced(run.tenant, run.thread_id, run.case_id, run.id, run.workflow, workflow.risk)
 
 
 def _stages(named: tuple[str, ...]) -> All | list[str]:
