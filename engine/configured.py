@@ -13,7 +13,7 @@ from engine.catalog.lock import require_locked
 from engine.limits.alarms import AlarmTerms
 from engine.limits.breakers import Terms
 from engine.limits.terms import LimitTerms
-from engine.models.recording import Recordings, read_recordings
+from engine.models.recording import RecordingFile, Recordings, read_recordings
 from engine.models.route import Price, Route
 from engine.models.routing import Alias, Experiment, Shadow
 from engine.models.settings import ModelSettings
@@ -56,6 +56,7 @@ async def models_of(
         terms,
         regions=settings.regions,
         deadline_s=settings.model_deadline_s,
+        records_to=RecordingFile(settings.record_to) if settings.record_to else None,
     )
     try:
         yield sources

@@ -173,6 +173,9 @@ class Settings(BaseSettings):
         description="Region by tenant, `*` for all others: only routes of a tenant's region see its data.",
     )
     recordings: list[Path] = Field([], description="JSON-lines files of recorded replies.")
+    record_to: Path | None = Field(
+        None, description="A file to which each reply of a live model is added as a recording, without secrets."
+    )
     stand_ins: bool = Field(True, description="Whether a workflow's rules may stand in for a missing model.")
     metrics_port: int | None = Field(
         None, description="A port of its own for /metrics and /health; a worker has no other."

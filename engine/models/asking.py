@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from functools import cache, partial
 from typing import cast
 
+from langchain_core.language_models.chat_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 from pydantic import BaseModel, JsonValue, ValidationError
 
@@ -71,7 +72,16 @@ class RunModels:
             raise
 
     def _live(self, prompt: Prompt, route: Route) -> Speaker:
-        return Speaker(route.label, route, partial(chat_model, route, self._sources.http, max_tokens=prompt.max_tokens))
+        return Speaker(route.label, route, partial(self._client, prompt, route))
+
+    def _client(self, prompt: Prompt, route: Route) -> BaseChatModel:
+        client = chat_model(route, self._sources.http, max_tokens=prompt.max_tokens)
+        kept, case = self._sources.records_to, self._run.thread_id
+        if kept is None:
+            return client
+        return RecordedChatModel(
+            recordings=kept, stage=prompt.name, case=case, mode="record", model=client, redact=KNOWN.text
+        )
 
     async def _stand_in(
         self, prompt: Prompt, returns: type[Typed], values: JsonObject, missing: RecordingMissing

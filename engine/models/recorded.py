@@ -111,14 +111,8 @@ class RecordedChatModel(BaseChatModel):
         message = result.generations[0].message
         for piece in re.findall(r"\s*\S+|\s+$", str(message.text)):
             yield ChatGenerationChunk(message=AIMessageChunk(content=piece))
-        calls = message.tool_calls if isinstance(message, AIMessage) else []
-        chunks = [
-            tool_call_chunk(name=c["name"], args=_json(c["args"]), id=c["id"], index=n) for n, c in enumerate(calls)
-        ]
-        last = AIMessageChunk(
-            content="", tool_call_chunks=chunks, response_metadata=message.response_metadata, chunk_position="last"
-        )
-        yield ChatGenerationChunk(message=last)
+        if isinstance(message, AIMessage):
+            yield ChatGenerationChunk(message=_last(message))
 
     def _replayed(self, messages: list[BaseMessage], kwargs: JsonObject) -> AIMessage:
         key, spoken = self._key(messages, kwargs)
@@ -165,6 +159,22 @@ def _message(recording: Recording) -> AIMessage:
         content=_REPLIES.get(fault, recording.content),
         tool_calls=[tool_call(name=c["name"], args=c["args"], id=c["id"]) for c in recording.tool_calls],  # type: ignore[arg-type]  # JSON
         response_metadata={"finish_reason": finish, "model_name": recording.model, "source": recording.source},
+    )
+
+
+def _last(message: AIMessage) -> AIMessageChunk:
+    """The end of a stream: everything of a reply but its text."""
+    calls = [
+        tool_call_chunk(name=call["name"], args=_json(call["args"]), id=call["id"], index=place)
+        for place, call in enumerate(message.tool_calls)
+    ]
+    return AIMessageChunk(
+        content="",
+        additional_kwargs={name: said for name, said in message.additional_kwargs.items() if name == "refusal"},
+        tool_call_chunks=calls,
+        usage_metadata=message.usage_metadata,
+        response_metadata=message.response_metadata,
+        chunk_position="last",
     )
 
 

@@ -123,6 +123,19 @@ class Recordings:
         return "\n".join([*said, *list(lines)[:20]])
 
 
+class RecordingFile(Recordings):
+    """Recordings that are being made: each is a line of a file at once."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__()
+        self._file = file
+
+    def add(self, recording: Recording) -> None:
+        super().add(recording)
+        with self._file.open("a") as kept:
+            kept.write(f"{line_of(recording)}\n")
+
+
 def read_recordings(files: Iterable[Path]) -> list[Recording]:
     """Recordings of JSON-lines files. Raises `ConfigurationError` naming file and line."""
     recordings = []

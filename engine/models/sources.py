@@ -47,6 +47,8 @@ class ModelSources:
     regions: Mapping[str, str] = field(default_factory=dict)
     """Where tenants' data stays, by tenant; `*` for all others."""
     deadline_s: float = 120.0
+    records_to: Recordings | None = None
+    """Where what live models say is kept, too."""
     slots: Slots = field(default_factory=Slots)
     beside: Beside = field(default_factory=Beside)
 

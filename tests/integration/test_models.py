@@ -15,7 +15,7 @@ from engine.audit.audit import chain, stream_of
 from engine.models import attempts
 from engine.models.calls import call_key
 from engine.models.recorded import RecordedChatModel
-from engine.models.recording import Recording, Recordings
+from engine.models.recording import Recording, Recordings, read_recordings
 from engine.runs.model import NewRun, NewThread, Run
 from engine.runs.runs import list_runs
 from engine.runs.threads import create_thread, get_thread
@@ -206,3 +206,18 @@ async def test_a_recorded_reply_comes_in_pieces_to_who_streams() -> None:
     assert "".join(str(piece.text) for piece in pieces) == str(whole.text) == ISSUE
     assert len(pieces) > 3
     assert pieces[-1].response_metadata == whole.response_metadata
+
+
+@pytest.mark.parametrize("modes", [(), ("messages-tuple",)])
+async def test_what_a_live_model_says_is_kept_as_a_recording(
+    site: Site, tmp_path: Path, modes: tuple[str, ...]
+) -> None:
+    calls = tmp_path / "calls.jsonl"
+    with openai_endpoint(ISSUE, FINDING, LETTER) as endpoint:
+        async with opened(site, model="gpt-test", model_base_url=endpoint.url, record_to=calls) as engine:
+            _, before, called = await dispute(engine, site, *modes)
+
+    kept = read_recordings([calls])
+    assert (before["outcome"], [recording.content for recording in kept]) == ("completed", [ISSUE, FINDING, LETTER])
+    assert [c["tokens_read"] for c in called] == [10] * 3
+    assert {recording.model for recording in kept} == {"gpt-test"}
