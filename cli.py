@@ -34,6 +34,8 @@ _COMMANDS = {
     "models": "commands.models:app",
     "check": "commands.check:check",
     "lock": "commands.locking:lock",
+    "launch-check": "commands.launching:launch_check",
+    "promote": "commands.launching:promote",
     "version": "commands.version:version",
 }
 

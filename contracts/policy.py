@@ -336,6 +336,8 @@ class Policy:
     """Applied in this order to every text that comes from outside, before anything of it is stored."""
     guarded: Guarded | None = None
     """Required of a workflow whose tools have sinks. Its rules stand among `rules`."""
+    success: str = ""
+    """What it is measured by once it is live, and what must be reached: nothing goes live without."""
     # No call is judged by it, so it is a part of the workflow's version and not of the policy's.
     data_class: str = field(default="", repr=False)
     """Only models whose route has this tag see its cases' data; empty: no tag is wanted."""

@@ -55,6 +55,11 @@ def lock(path: Path, workflows: Iterable[Workflow]) -> None:
     write_lock(path, {**members, _WORKFLOWS: {workflow.name: _parts(workflow) for workflow in workflows}})
 
 
+def lock_one(path: Path, workflow: Workflow) -> None:
+    """The same of one workflow; what stands there of others stays."""
+    write_lock(path, {**read_lock(path), _WORKFLOWS: {**_locked(path), workflow.name: _parts(workflow)}})
+
+
 def differences(path: Path, workflows: Iterable[Workflow]) -> list[Difference]:
     """Where the workflows are not what was locked, by name. Raises `ConfigurationError`."""
     found, locked = [], _locked(path)

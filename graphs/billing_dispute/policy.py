@@ -28,6 +28,10 @@ REFUND, CREDIT, REPLY = billing.issue_refund.name, billing.issue_credit.name, ma
 POLICY = Policy(
     owner="billing-operations",
     purpose="Give back what was charged wrongly, explain what was charged rightly, and leave the rest to people.",
+    success=(
+        "Nine of ten disputes end without a person beside the gates, fewer than one in twenty decisions is corrected,"
+        " and no refund is paid that nobody approved."
+    ),
     tools=(
         crm.find_customer,
         billing.list_charges,

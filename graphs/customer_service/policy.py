@@ -157,6 +157,10 @@ _DEFAULT = shop_customers.change_default_address
 POLICY = Policy(
     owner="customer-service",
     purpose="Help customers of the shop with their own orders and account, and nobody with anybody else's.",
+    success=(
+        "Four of five customers are helped without a handoff, fewer than one in twenty decisions is corrected,"
+        " and no order is changed that its customer has not confirmed."
+    ),
     tools=EVERY,
     rules=(*_reads(), *_orders(), *_write(_DEFAULT, "live", asks=_unknown_address(_DEFAULT, "live"))),
     evidence=EVIDENCE,

@@ -174,6 +174,10 @@ def _questions_for_a_manager() -> tuple[Rule, ...]:
 POLICY = Policy(
     owner="procurement",
     purpose="Buy small things at once, large ones when people agree, and nothing from whom we must not buy.",
+    success=(
+        "Nine of ten requests end as an order or a reasoned refusal, fewer than one in twenty decisions is corrected,"
+        " and no budget is passed."
+    ),
     tools=(
         suppliers.find_suppliers,
         purchasing.list_offers,
