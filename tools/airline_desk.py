@@ -25,7 +25,7 @@ class DeskTask(ToolModel):
 
 @tool(
     effect="idempotent",
-    reversibility="reversible",
+    reversibility="compensable",
     blast_radius="team",
     scopes=("airline_desk:tasks",),
     target="reservation_id",

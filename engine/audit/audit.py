@@ -160,6 +160,7 @@ async def salts_of(conn: Connection, stream: str) -> dict[bytes, bytes]:
     return {bytes(row["id"]): bytes(row["salt"]) for row in rows}
 
 
-async def salts(conn: Connection) -> dict[bytes, bytes]:
-    """What sealed payloads can be read with, by the id that each begins with; see `engine.store.vault.salt_id`."""
-    return {bytes(row["id"]): bytes(row["salt"]) for row in await (await conn.execute(_SQL["salts"])).fetchall()}
+async def salts(conn: Connection) -> dict[bytes, tuple[str, bytes]]:
+    """The chain and the salt with which payloads can be read, by the id that each begins with: `vault.salt_id`."""
+    rows = await (await conn.execute(_SQL["salts"])).fetchall()
+    return {bytes(row["id"]): (row["stream"], bytes(row["salt"])) for row in rows}

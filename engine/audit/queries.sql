@@ -126,7 +126,7 @@ SELECT id, salt FROM audit_salt WHERE stream = %(stream)s AND salt IS NOT NULL;
 
 -- name: salts
 -- What payloads can be read with, by the id that they begin with; those that were erased are gone.
-SELECT id, salt FROM audit_salt WHERE salt IS NOT NULL;
+SELECT id, stream, salt FROM audit_salt WHERE salt IS NOT NULL;
 
 -- name: closable
 -- Chains that nobody has touched since a checkpoint noted them that is old enough: ended cases, and old parts of others.

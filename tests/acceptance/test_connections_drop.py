@@ -128,13 +128,14 @@ async def test_a_cut_while_nothing_is_done_is_not_noticed(house: House) -> None:
 async def test_who_waits_hears_of_the_end_although_every_connection_was_cut(house: House) -> None:
     client, headers = client_of(house.url, house.people.ada), {"x-api-key": house.people.ada}
     thread = (await client.threads.create())["thread_id"]
-    run = (await client.runs.create(thread, "slow", input={"seconds": 2}))["run_id"]
+    run = (await client.runs.create(thread, "slow", input={"seconds": 4}))["run_id"]
 
     async with httpx.AsyncClient(base_url=house.url, headers=headers, timeout=30) as http:
         joins = [asyncio.create_task(http.get(f"/threads/{thread}/runs/{run}/join")) for _ in range(20)]
+        await asyncio.sleep(1.5)  # until all of them have been let in
         for _ in range(5):
             await asyncio.sleep(0.3)
             await house.cut("all")
         replies = await asyncio.gather(*joins)
 
-    assert {reply.json()["summary"] for reply in replies} == {"waited 2 s"}
+    assert {reply.json()["summary"] for reply in replies} == {"waited 4 s"}

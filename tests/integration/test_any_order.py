@@ -18,7 +18,7 @@ from tests.disorder.office import ADA, FAY, REX, Office, open_office
 EXAMPLES = int(os.environ.get("ANY_ORDER_EXAMPLES", "0"))
 """How many orders the long form tries, other ones each time; the short form tries the same few."""
 SETTINGS = settings(
-    max_examples=EXAMPLES or 35,
+    max_examples=EXAMPLES or 20,
     stateful_step_count=60 if EXAMPLES else 25,
     derandomize=not EXAMPLES,
     database=None,

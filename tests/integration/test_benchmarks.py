@@ -13,6 +13,7 @@ from tests.conftest import ROOT, empty_database, fresh_database
 
 
 @pytest.mark.slow
+@pytest.mark.bench
 def test_a_tiny_comparison_names_every_figure_that_counts() -> None:
     arguments = [sys.executable, "-m", "benchmarks.compare", "--quick", "--runs", "6", "--repeats", "1", "--json"]
 
@@ -26,6 +27,7 @@ def test_a_tiny_comparison_names_every_figure_that_counts() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.bench
 def test_what_reviewers_do_is_measured_by_itself() -> None:
     arguments = ["--only", "reviews", "--quick", "--runs", "10", "--json"]
 

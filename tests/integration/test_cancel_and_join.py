@@ -130,7 +130,7 @@ async def test_a_run_that_acted_keeps_no_other_from_being_rolled_back(http: http
     acting = await begun(http, assistant_id="counting", input={"case": str(uuid.uuid4()), "effects": 24})
     others = [await begun(http, after_seconds=600) for _ in range(2)]
     effects = {"thread_id": acting.split("/")[2]}
-    for _ in range(200):
+    for _ in range(2_000):
         if (await http.get("/effects", params=effects)).json():
             break
         await asyncio.sleep(0.01)
