@@ -5,13 +5,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs
 
 from joserfc import jwt
 from joserfc.jwk import OKPKey, RSAKey
+
+from tests.stubs.served import served
 
 AUDIENCE = "gatehouse"
 _RSA: list[RSAKey] = []
@@ -89,11 +90,6 @@ def issuing() -> Iterator[Issuer]:
         def log_message(self, *_: object) -> None:
             """Tests say what they want to see."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Answering)
-    issuer.url = f"http://127.0.0.1:{server.server_port}"
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    yield issuer
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with served(Answering) as url:
+        issuer.url = url
+        yield issuer

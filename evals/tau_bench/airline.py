@@ -1,18 +1,17 @@
 """The airline's tasks: each gold action made by a tool of ours over the world, and held against what is on record."""
 
-import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
-from contracts.errors import ConfigurationError, ToolRefused
+from contracts.errors import ToolRefused
 from contracts.tool import AnyTool, Call, ToolModel
 from engine.gateway.systems import Systems
 from engine.gateway.transport import HttpTransport
 from evals.tau_bench.airline_forms import is_as_recorded, passengers_of, segments_of
+from evals.tau_bench.on_record import Said, tasks_in
 from evals.tau_bench.replay import Replayed
 from evals.worlds.airline_data import airline_records
 from evals.worlds.connected import systems_of
@@ -33,7 +32,6 @@ from tools.airline_reservations import (
     Segment,
 )
 
-Said = dict[str, Any]
 _NO_RESERVATION = "NONE00"
 _READS: dict[str, tuple[AnyTool, Callable[[Said], ToolModel]]] = {
     "get_user_details": (airline_customers.read_profile, lambda args: CustomerRequest(customer_id=args["user_id"])),
@@ -59,15 +57,8 @@ class AirlineTask:
 
 
 def read_airline_tasks(folder: Path) -> list[AirlineTask]:
-    """Every task of `tasks.jsonl`. Raises `ConfigurationError` for a folder that is not one of these."""
-    file = folder / "tasks.jsonl"
-    try:
-        return [_task(json.loads(line)) for line in file.read_text().splitlines()]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ConfigurationError(
-            f"{file.name} in {folder.name!r} holds no tasks of this benchmark: {error!r}.",
-            hint="Give the folder with tasks.jsonl, flights.json, reservations.json and users.json.",
-        ) from error
+    """Every task. Raises `ConfigurationError` for a folder that is not one of these."""
+    return tasks_in(folder, _task, beside=("flights.json", "reservations.json", "users.json"))
 
 
 def _task(said: Said) -> AirlineTask:

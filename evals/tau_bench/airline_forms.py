@@ -7,12 +7,11 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from contracts.tool import ToolModel
+from evals.tau_bench.on_record import Said
 from tools.airline_customers import Certificate, Passenger, Profile
 from tools.airline_flights import Connections, Flight
 from tools.airline_reservations import Reservation, Segment
 from tools.workpad import HandedOver, Worth
-
-Said = dict[str, Any]
 
 _CERTIFICATE = re.compile(r"(certificate_\d+) .* (\w+) with amount ([\d.]+?)\.?$")
 

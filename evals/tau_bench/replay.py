@@ -17,8 +17,9 @@ from engine.runs.threads import create_thread, get_thread
 from engine.store.scope import of_tenant
 from engine.wiring import Engine
 from engine.worker.dispatchers import InlineDispatcher
+from evals.tau_bench.on_record import Said
 from evals.tau_bench.script import GoldModel
-from evals.tau_bench.tasks import Action, Said, Task, as_recorded, in_cents
+from evals.tau_bench.tasks import Action, Task, as_recorded, in_cents
 from evals.worlds.connected import systems_of
 from evals.worlds.retail_data import records_of
 from evals.worlds.sandbox import open_worlds

@@ -4,7 +4,8 @@ import json
 from typing import Any
 
 from engine.models.recording import Recording, Recordings
-from evals.tau_bench.tasks import Action, Said, Task
+from evals.tau_bench.on_record import Said
+from evals.tau_bench.tasks import Action, Task
 from graphs.customer_service.wishes import WRITES
 from tools import shop_catalogue, shop_customers, shop_orders
 

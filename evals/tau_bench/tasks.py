@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from contracts.errors import ConfigurationError
+from evals.tau_bench.on_record import Said, tasks_in
 from evals.worlds.retail_changes import as_said
 from tools import shop_orders
-
-Said = dict[str, Any]
 
 _EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 _NAME = re.compile(r"[Nn]ame is ([A-Z]\w+) ([A-Z]\w+)")
@@ -63,15 +62,8 @@ class Task:
 
 
 def read_tasks(folder: Path) -> list[Task]:
-    """Every task of `tasks.jsonl`. Raises `ConfigurationError` for a folder that is not one of these."""
-    file = folder / "tasks.jsonl"
-    try:
-        return [_task(json.loads(line)) for line in file.read_text().splitlines()]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ConfigurationError(
-            f"{file.name} in {folder.name!r} holds no tasks of this benchmark: {error!r}.",
-            hint="Give the folder with tasks.jsonl, orders.json, products.json and users.json.",
-        ) from error
+    """Every task. Raises `ConfigurationError` for a folder that is not one of these."""
+    return tasks_in(folder, _task, beside=("orders.json", "products.json", "users.json"))
 
 
 def _task(said: Said) -> Task:

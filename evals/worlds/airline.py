@@ -16,9 +16,9 @@ from evals.worlds.airline_changes import (
 )
 from evals.worlds.airline_data import CITIES, FLIGHTS, RESERVATIONS, USERS
 from evals.worlds.airline_replies import flight_said, profile_said, reservation_said
-from evals.worlds.serving import Answer, Desk, Incoming, receipt_id, record_effect, refusal
+from evals.worlds.serving import Answer, Desk, Incoming, answered_before, receipt_id, record_effect
 from evals.worlds.store import Rows, from_text, to_text
-from evals.worlds.whole_records import Objection, Record, answered_before, answering, keep_record, record_of
+from evals.worlds.whole_records import Objection, Record, answering, keep_record, record_as_shown, record_of
 
 
 def airline_customers_world(desk: Desk) -> Starlette:
@@ -89,9 +89,7 @@ def _certificate(rows: Rows, incoming: Incoming) -> Answer:
         return answered
     wish: Record = incoming.body
     key = str(wish.get("customer_id", ""))
-    customer, version = record_of(rows, USERS, key)
-    if version != wish.get("profile_version"):
-        return refusal(409, f"the profile has version {version} by now")
+    customer, _ = record_as_shown(rows, USERS, key, wish.get("profile_version"), "profile")
     certificate_id = give_certificate(customer, wish)
     keep_record(rows, USERS, key, customer)
     said: Record = {"certificate_id": certificate_id, "customer_id": key, "amount": wish["amount"]}
@@ -157,9 +155,7 @@ def _book(rows: Rows, incoming: Incoming) -> Answer:
         return answered
     wish: Record = incoming.body
     key = str(wish.get("customer_id", ""))
-    customer, version = record_of(rows, USERS, key)
-    if version != wish.get("profile_version"):
-        return refusal(409, f"the profile has version {version} by now")
+    customer, _ = record_as_shown(rows, USERS, key, wish.get("profile_version"), "profile")
     reservation = book(
         customer,
         wish,
@@ -179,9 +175,8 @@ def _changes(kind: str, change: Callable[[Books, Record], None]) -> Callable[[Ro
             return answered
         wish: Record = incoming.body
         key = str(wish.get("reservation_id", ""))
-        reservation, version = record_of(rows, RESERVATIONS, key)
-        if version != wish.get("reservation_version"):
-            return refusal(409, f"the reservation has version {version} by now")
+        shown = wish.get("reservation_version")
+        reservation, version = record_as_shown(rows, RESERVATIONS, key, shown, "reservation")
         customer, _ = record_of(rows, USERS, reservation["user_id"])
         before = to_text(customer)
         change(Books(reservation, customer, lambda number: record_of(rows, FLIGHTS, number)[0]), wish)

@@ -7,8 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.applications import Starlette
 
 from evals.worlds.seed import GIVEN_BACK, Seed
-from evals.worlds.serving import Answer, Desk, Incoming, receipt_id, record_effect, refusal
-from evals.worlds.store import JsonObject, Rows, from_text, to_text
+from evals.worlds.serving import Answer, Desk, Incoming, answered_before, receipt_id, record_effect, refusal
+from evals.worlds.store import JsonObject, Rows, from_text
 
 
 class Order(BaseModel):
@@ -80,12 +80,8 @@ class _Cashier:
         return self._give_back(rows, incoming, order, "credit")
 
     def _give_back(self, rows: Rows, incoming: Incoming, order: Order, kind: Literal["refund", "credit"]) -> Answer:
-        if not incoming.idempotency_key:
-            return refusal(400, "the header Idempotency-Key is missing")
-        earlier = rows.one("effect_by_key", kind=kind, idempotency_key=incoming.idempotency_key)
-        if earlier:
-            same = earlier["request"] == to_text(incoming.body)
-            return Answer(200, from_text(earlier["receipt"])) if same else refusal(422, "the key was used before")
+        if answered := answered_before(rows, incoming, kind):
+            return answered
         refused = _objection(rows, order)
         if refused:
             return refused

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.applications import Starlette
 
-from evals.worlds.serving import Answer, Desk, Incoming, receipt_id, record_effect, refusal
+from evals.worlds.serving import Answer, Desk, Incoming, answered_before, receipt_id, record_effect, refusal
 from evals.worlds.store import JsonObject, Rows, from_text, to_text
 
 
@@ -95,7 +95,7 @@ class _Buyer:
 
     def place(self, rows: Rows, incoming: Incoming) -> Answer:
         order = Order.model_validate(incoming.body)
-        if answered := _answered_before(rows, incoming, "order"):
+        if answered := answered_before(rows, incoming, "order"):
             return answered
         if refused := next(_objections(rows, order), None):
             return refused
@@ -105,7 +105,7 @@ class _Buyer:
 
     def cancel(self, rows: Rows, incoming: Incoming) -> Answer:
         wish = Cancellation.model_validate(incoming.body)
-        if answered := _answered_before(rows, incoming, "cancellation"):
+        if answered := answered_before(rows, incoming, "cancellation"):
             return answered
         row = rows.one("purchase", order_id=wish.order_id)
         if row is None or from_text(row["record"])["reference"] != wish.reference:
@@ -119,16 +119,6 @@ class _Buyer:
     def _placed(self, order: Order, key: str) -> JsonObject:
         common = order.model_dump(include={"reference", "supplier_id", "amount_cents", "currency"})
         return common | {"order_id": receipt_id("PO", key), "placed_on": self.today}
-
-
-def _answered_before(rows: Rows, incoming: Incoming, kind: str) -> Answer | None:
-    if not incoming.idempotency_key:
-        return refusal(400, "the header Idempotency-Key is missing")
-    earlier = rows.one("effect_by_key", kind=kind, idempotency_key=incoming.idempotency_key)
-    if earlier is None:
-        return None
-    same = earlier["request"] == to_text(incoming.body)
-    return Answer(200, from_text(earlier["receipt"])) if same else refusal(422, "the key was used before")
 
 
 def _enter(rows: Rows, order: Order, receipt: JsonObject) -> None:

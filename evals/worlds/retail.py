@@ -17,9 +17,9 @@ from evals.worlds.retail_changes import (
     give_back,
     money,
 )
-from evals.worlds.serving import Answer, Desk, Incoming, record_effect, refusal
+from evals.worlds.serving import Answer, Desk, Incoming, answered_before, record_effect
 from evals.worlds.store import Rows, from_text, to_text
-from evals.worlds.whole_records import Record, answered_before, answering, keep_record, record_of
+from evals.worlds.whole_records import Record, answering, keep_record, record_as_shown, record_of
 
 Change = Callable[[Books, Record], None]
 
@@ -113,9 +113,7 @@ def _changes(kind: str, change: Change) -> Callable[[Rows, Incoming], Answer]:
         if answered := answered_before(rows, incoming, kind):
             return answered
         wish: Record = incoming.body
-        order, version = record_of(rows, "orders", str(wish.get("order_id", "")))
-        if version != wish.get("order_version"):
-            return refusal(409, f"the order has version {version} by now")
+        order, version = record_as_shown(rows, "orders", wish.get("order_id", ""), wish.get("order_version"), "order")
         customer, _ = record_of(rows, "users", order["user_id"])
         before = to_text(customer)
         change(Books(order, customer, lambda key: record_of(rows, "products", key)[0]), wish)
@@ -133,9 +131,7 @@ def _default_address(rows: Rows, incoming: Incoming) -> Answer:
         return answered
     wish: Record = incoming.body
     key = str(wish.get("customer_id", ""))
-    customer, version = record_of(rows, "users", key)
-    if version != wish.get("profile_version"):
-        return refusal(409, f"the profile has version {version} by now")
+    customer, version = record_as_shown(rows, "users", key, wish.get("profile_version"), "profile")
     customer["address"] = as_kept(wish["address"])
     keep_record(rows, "users", key, customer)
     return record_effect(rows, "profile_change", incoming, _profile_said(key, customer, version + 1))

@@ -52,6 +52,17 @@ def record_effect(rows: Rows, kind: str, incoming: Incoming, receipt: JsonObject
     return Answer(200, from_text(kept))
 
 
+def answered_before(rows: Rows, incoming: Incoming, kind: str) -> Answer | None:
+    """The first answer to this key; None for a key that was not used yet."""
+    if not incoming.idempotency_key:
+        return refusal(400, "the header Idempotency-Key is missing")
+    earlier = rows.one("effect_by_key", kind=kind, idempotency_key=incoming.idempotency_key)
+    if earlier is None:
+        return None
+    same = earlier["request"] == to_text(incoming.body)
+    return Answer(200, from_text(earlier["receipt"])) if same else refusal(422, "the key was used before")
+
+
 Act = Callable[[Rows, Incoming], Answer]
 """What the operation does. It decides before it changes anything: a refusal leaves no trace but the log."""
 

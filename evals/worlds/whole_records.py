@@ -83,6 +83,13 @@ def record_of(rows: Rows, kind: str, key: str) -> tuple[Record, int]:
     return from_text(row["record"]), int(row["version"])
 
 
+def record_as_shown(rows: Rows, kind: str, key: object, version: object, noun: str) -> tuple[Record, int]:
+    """A record and its version. Raises `Objection`, also for another version than a change was shown with."""
+    record, found = record_of(rows, kind, str(key))
+    require(found == version, 409, f"the {noun} has version {found} by now")
+    return record, found
+
+
 def keep_record(rows: Rows, kind: str, key: str, record: Record) -> None:
     """Change a record, which is another version from then on."""
     rows.all("keep_shop_record", kind=kind, key=key, record=to_text(record))
@@ -98,17 +105,6 @@ def answering(answer: Callable[[Rows, Incoming], Answer]) -> Callable[[Rows, Inc
             return refusal(objection.status, objection.detail)
 
     return act
-
-
-def answered_before(rows: Rows, incoming: Incoming, kind: str) -> Answer | None:
-    """The first answer to this key; None for a key that was not used yet."""
-    if not incoming.idempotency_key:
-        return refusal(400, "the header Idempotency-Key is missing")
-    earlier = rows.one("effect_by_key", kind=kind, idempotency_key=incoming.idempotency_key)
-    if earlier is None:
-        return None
-    same = earlier["request"] == to_text(incoming.body)
-    return Answer(200, from_text(earlier["receipt"])) if same else refusal(422, "the key was used before")
 
 
 def digest_of(records: Mapping[str, Mapping[str, str]]) -> str:

@@ -3,13 +3,12 @@
 import hashlib
 import json
 import re
-import threading
 import uuid
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +33,7 @@ from tests.cases import TWICE
 from tests.conftest import Site, fresh_database
 from tests.engines import TENANT, Bench, as_owner, fresh_bench
 from tests.stubs.openai_server import Endpoint, openai_endpoint
+from tests.stubs.served import served
 
 REFUND = "billing.issue_refund"
 
@@ -371,16 +371,9 @@ def register_over_http(*, refuses: bool) -> Iterator[Register]:
         def log_message(self, *_: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    register.url = f"http://127.0.0.1:{server.server_port}"
-    try:
+    with served(Handler) as url:
+        register.url = url
         yield register
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 SECRETS = {name: f"{name}-{uuid.uuid4().hex}" for name in ("token", "model")} | {"seal": uuid.uuid4().hex * 2}

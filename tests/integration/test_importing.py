@@ -4,9 +4,8 @@ import importlib.util
 import json
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator, Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -25,6 +24,7 @@ from engine.gateway.transport import HttpTransport
 from engine.importing.document import read_document
 from engine.importing.openapi import operations_of
 from engine.importing.operation import sentence
+from tests.stubs.served import served
 
 ROOT = Path(__file__).parent.parent.parent
 DEPOT = ROOT / "tests" / "documents" / "depot.yaml"
@@ -100,12 +100,9 @@ def made(imported: Path, tmp_path: Path) -> Any:
 
 @pytest.fixture
 def depot() -> Iterator[tuple[str, list[Any]]]:
-    served = type("Served", (_Depot,), {"asked": []})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), served)
-    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}", served.asked
-    server.shutdown()
-    server.server_close()
+    depot = type("Depot", (_Depot,), {"asked": []})
+    with served(depot) as url:
+        yield url, depot.asked
 
 
 async def called(tool: AnyTool, url: str, args: Mapping[str, JsonValue]) -> Any:

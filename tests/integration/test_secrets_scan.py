@@ -4,9 +4,8 @@ import asyncio
 import json
 import logging
 import secrets
-import threading
 from collections.abc import AsyncIterator, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from engine.store.seal import SealedSerializer
 from engine.traces.logs import JsonLines
 from tests.conftest import SEAL_KEY, TRIALS, Site, fresh_database
 from tests.engines import TENANT, Bench, bench_on
+from tests.stubs.served import served
 
 KEY = bytes.fromhex(SEAL_KEY)
 
@@ -46,11 +46,8 @@ class _Talkative(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def talkative() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Talkative)
-    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
+    with served(_Talkative) as url:
+        yield url
 
 
 @pytest.fixture

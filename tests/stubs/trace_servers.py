@@ -7,11 +7,13 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import zstandard
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from tests.stubs.served import served
 
 
 @dataclass
@@ -81,17 +83,12 @@ def ingest_server(status: int = 202, wait_s: float = 0.0) -> Iterator[Ingest]:
         def log_message(self, *_: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    ingest.url = f"http://127.0.0.1:{server.server_port}"
-    try:
-        yield ingest
-    finally:
-        over.set()
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with served(Answers) as url:
+        ingest.url = url
+        try:
+            yield ingest
+        finally:
+            over.set()
 
 
 def _unpacked(body: bytes, encoding: str) -> bytes:
