@@ -116,6 +116,18 @@ def deny(rule_id: str, tool: str, *when: Condition, why: str) -> Rule:
     return Rule(rule_id, tool, "deny", when, why)
 
 
+Bound = tuple[str, JsonValue, str]
+"""A fact that the case's own calls show, the value it must have, and why."""
+
+
+def deny_unless(tool: str, name: str, *bounds: Bound) -> tuple[Rule, ...]:
+    """One denial for each bound, called `name-unless-` and the fact."""
+    return tuple(
+        deny(f"{name}-unless-{fact.replace('_', '-')}", tool, differs(f"{SEEN}{fact}", value), why=why)
+        for fact, value, why in bounds
+    )
+
+
 def require_approval(  # a declaration: every argument is a keyword
     rule_id: str,
     tool: str,

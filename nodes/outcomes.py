@@ -5,8 +5,8 @@ from typing import Any, Literal, cast
 
 from contracts.approval import JsonObject
 from nodes.agent import hear
+from nodes.conversation import FORGOTTEN
 
-_FORGOTTEN = ("records", "proposal", "decision", "receipt", "drift")
 Settled = Literal["approve_change", "make_change", "note_outcome"]
 
 
@@ -22,7 +22,7 @@ def notes_outcome(
         proposal, receipt = state["proposal"], state["receipt"]
         result = receipt if receipt else {"error": _why_not_done(state)}
         update = hear(state, proposal["tool"], state["move"]["args"], cast(JsonObject, result))
-        update |= dict.fromkeys(_FORGOTTEN) | {"confirmed": False}
+        update |= dict.fromkeys(FORGOTTEN) | {"confirmed": False}
         if receipt:
             done = [*state["done"], summary_of(proposal["tool"], proposal["args"])]
             update |= {"done": done, "turns": 0, **after(state, receipt)}

@@ -7,8 +7,9 @@ from langgraph.graph import END, START, StateGraph
 from contracts.context import Context
 from graphs.booking import stages, wishes
 from graphs.booking.drafts import DRAFTS, what_to_confirm
-from graphs.booking.state import Desk, Message, Moved, Opened, Result, State, Weighed
+from graphs.booking.state import Desk, Moved, Opened, Result, State, Weighed
 from nodes.agent import after_turn, confirms, converses, looks_up, proposes_move, takes_turn
+from nodes.conversation import Message, open_case
 from nodes.effect import carries_out
 from nodes.kinds import reads
 from nodes.outcomes import after_approval, after_confirmation, after_freeze
@@ -43,7 +44,7 @@ def after_weighing(state: Weighed) -> Literal[Assistant, "freeze_change"]:
 
 flow = StateGraph(State, context_schema=Context, input_schema=Message, output_schema=Result)
 
-flow.add_node("open_case", stages.open_case)
+flow.add_node("open_case", open_case)
 flow.add_node("identify_traveller", **takes_turn("identify_traveller", "IdentifyingTraveller", *wishes.TO_IDENTIFY))
 flow.add_node("read_own_profile", stages.read_own_profile, **reads(airline_customers.read_profile))
 flow.add_node("assist", **takes_turn("assist_traveller", "AssistingTraveller", *wishes.IN_GENERAL))

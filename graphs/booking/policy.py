@@ -1,6 +1,7 @@
 """What the assistant may do for a traveller, who decides what it may not, and who answers for it."""
 
 from contracts.policy import (
+    Bound,
     Budget,
     Condition,
     Guarded,
@@ -11,6 +12,7 @@ from contracts.policy import (
     above,
     allow,
     deny,
+    deny_unless,
     differs,
     equals,
     require_approval,
@@ -47,20 +49,14 @@ _COVERED = ("covered", True, "There is not enough on a gift card or certificate.
 _SEATS = ("available", True, "A flight cannot be booked, or has too few seats left in this cabin.")
 _BAGS = ("right_bags", True, "The paid bags are not those beyond what membership and cabin have free.")
 
-_Bound = tuple[str, str | bool, str]
-
 
 def _write(
-    tool: AnyTool, name: str, *bounds: _Bound, denials: tuple[Rule, ...] = (), asks: tuple[Rule, ...] = ()
+    tool: AnyTool, name: str, *bounds: Bound, denials: tuple[Rule, ...] = (), asks: tuple[Rule, ...] = ()
 ) -> tuple[Rule, ...]:
     """The rules of a write: denied unless every bound holds, for people where they ask, and else allowed."""
-    unless = tuple(
-        deny(f"{name}-unless-{fact.replace('_', '-')}", tool.name, differs(f"seen_{fact}", value), why=why)
-        for fact, value, why in (_OWN, *bounds)
-    )
     why = "It is theirs, and nothing is unusual."
     fine = allow(f"{name}-of-ones-own", tool.name, equals("seen_own", True), why=why)
-    return (*unless, *denials, *asks, fine)
+    return (*deny_unless(tool.name, name, _OWN, *bounds), *denials, *asks, fine)
 
 
 def _asks(tool: AnyTool, rule_id: str, *when: Condition, why: str, role: str = LEAD) -> tuple[Rule, ...]:

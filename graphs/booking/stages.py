@@ -9,7 +9,7 @@ from contracts.context import Context
 from contracts.errors import PolicyDenied, ToolRefused
 from contracts.tool import ToolModel
 from graphs.booking.drafts import summary_of
-from graphs.booking.state import Desk, Message, Moved, Proposed, Records, Result, State
+from graphs.booking.state import Desk, Moved, Proposed, Records, Result, State
 from nodes.agent import FINISH, hear, refusal
 from nodes.outcomes import notes_outcome, so_far, why_handed_off
 from nodes.recovery import or_hand_off
@@ -20,14 +20,6 @@ from tools.airline_reservations import Reservation, ReservationRequest, Segment
 
 WEIGHED = (airline_customers.read_profile, airline_reservations.read_reservation, airline_flights.read_flight)
 _DISRUPTED = {"cancelled", "delayed"}
-
-
-async def open_case(state: Message) -> dict[str, object]:
-    """Forget what an earlier case on the same thread left behind: whoever writes now is identified anew."""
-    kept = ("records", "proposal", "decision", "receipt", "drift", "problem")
-    said = [{"who": "requester", "says": state["message"]}]
-    empty = {"conversation": said, "desk": "identify", "customer_id": "", "turns": 0, "done": [], "confirmed": False}
-    return dict.fromkeys(kept) | empty
 
 
 def note_read(state: Any, tool: str, reply: ToolModel) -> dict[str, object]:

@@ -1,6 +1,7 @@
 """What the assistant may do for a customer, who decides what it may not, and who answers for it."""
 
 from contracts.policy import (
+    Bound,
     Budget,
     Condition,
     Guarded,
@@ -11,6 +12,7 @@ from contracts.policy import (
     above,
     allow,
     deny,
+    deny_unless,
     differs,
     equals,
     require_approval,
@@ -50,18 +52,12 @@ _SWAP = (
     _COVERED,
 )
 
-_Bound = tuple[str, str | bool, str]
 
-
-def _write(tool: AnyTool, name: str, *bounds: _Bound, asks: tuple[Rule, ...] = ()) -> tuple[Rule, ...]:
+def _write(tool: AnyTool, name: str, *bounds: Bound, asks: tuple[Rule, ...] = ()) -> tuple[Rule, ...]:
     """The rules of a write: denied unless every bound holds, for people where they ask, and else allowed."""
-    denials = tuple(
-        deny(f"{name}-unless-{fact.replace('_', '-')}", tool.name, differs(f"seen_{fact}", value), why=why)
-        for fact, value, why in (_OWN, _AS_READ, *bounds)
-    )
     why = "It is theirs, and nothing is unusual."
     fine = allow(f"{name}-of-ones-own", tool.name, equals("seen_own", True), why=why)
-    return (*denials, *asks, fine)
+    return (*deny_unless(tool.name, name, _OWN, _AS_READ, *bounds), *asks, fine)
 
 
 def _asks(tool: AnyTool, rule_id: str, *when: Condition, why: str) -> tuple[Rule, ...]:
@@ -134,7 +130,7 @@ def _orders() -> tuple[Rule, ...]:
     )
 
 
-def _swaps(tool: AnyTool, name: str, status: _Bound) -> tuple[Rule, ...]:
+def _swaps(tool: AnyTool, name: str, status: Bound) -> tuple[Rule, ...]:
     far = _asks(
         tool, f"{name}-far-in-price", above("seen_difference", DIFFERENCE_UP_TO), why="The price differs by much."
     )

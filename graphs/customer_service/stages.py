@@ -10,7 +10,7 @@ from contracts.context import Context
 from contracts.errors import PolicyDenied, ToolRefused
 from contracts.tool import ToolModel
 from graphs.customer_service.drafts import summary_of
-from graphs.customer_service.state import Desk, Message, Moved, Proposed, Records, Result, State
+from graphs.customer_service.state import Desk, Moved, Proposed, Records, Result, State
 from nodes.agent import hear, refusal
 from nodes.outcomes import notes_outcome, so_far, why_handed_off
 from nodes.recovery import or_hand_off
@@ -21,14 +21,6 @@ from tools.shop_orders import Order
 WEIGHED = (shop_customers.read_profile, shop_orders.read_order, shop_catalogue.read_product)
 _DESKS: dict[str, Desk] = {"pending": "pending", "delivered": "delivered"}
 _LEAVES_AN_ORDER = (shop_customers.read_profile.name, shop_catalogue.list_products.name)
-
-
-async def open_case(state: Message) -> dict[str, object]:
-    """Forget what an earlier case on the same thread left behind: whoever writes now is identified anew."""
-    kept = ("records", "proposal", "decision", "receipt", "drift", "problem")
-    said = [{"who": "requester", "says": state["message"]}]
-    empty = {"conversation": said, "desk": "identify", "customer_id": "", "turns": 0, "done": [], "confirmed": False}
-    return dict.fromkeys(kept) | empty
 
 
 def note_read(state: Any, tool: str, reply: ToolModel) -> dict[str, object]:
