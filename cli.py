@@ -12,6 +12,7 @@ _COMMANDS = {
     "worker": "commands.serving:worker",
     "migrate": "commands.migrate:migrate",
     "doctor": "commands.doctor:doctor",
+    "stats": "commands.stats:app",
     "approvals": "commands.approvals:app",
     "queues": "commands.queues:app",
     "kill": "commands.limits:kill",

@@ -4,7 +4,7 @@ import contextlib
 import os
 from collections import Counter
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import platformdirs
 import psycopg
@@ -95,6 +95,10 @@ class Settings(BaseSettings):
         400, ge=1, description="Days for which the audit trail is kept; not below 184 where tools are of high risk."
     )
     audit_keep_days_of: dict[str, float] = Field({}, description='The same of single workflows: {"<workflow>": 800}.')
+    baseline_minutes: dict[str, Annotated[float, Field(gt=0)]] = Field(
+        {},
+        description='Minutes that a case takes a person without the workflow: {"<workflow>": 20}.',
+    )
     tenant: str = Field(
         "default", min_length=1, description="Whose runs commands see and act on when they go to the database itself."
     )

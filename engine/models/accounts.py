@@ -11,6 +11,7 @@ from engine.catalog.prompt import Prompt
 from engine.catalog.workflow import Workflow
 from engine.limits.admission import admit
 from engine.limits.turns import in_turn
+from engine.measures.spent import note_spent
 from engine.models.deadline import Deadline
 from engine.models.sources import ModelSources
 from engine.models.spending import Place, Spending, Wanted
@@ -85,5 +86,7 @@ class Accounts:
         """Keep what was tried in the case's trail, and settle what the call held."""
         async with self.database.transaction() as conn:
             await audit.append(conn, self.run.subject(), Event.MODEL_CALLED, attempt.data())
+            if attempt.call and (spent := attempt.call.spent()):
+                await note_spent(conn, spent)
             if attempt.call:
                 await attempt.call.settle(conn, self.sources.limits.model_breaker)

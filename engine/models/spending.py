@@ -15,6 +15,7 @@ from engine.limits.admission import settle
 from engine.limits.breakers import FAILURES, Terms, heard
 from engine.limits.model import Ask, Share, Standing
 from engine.limits.shares import COST, shares_of
+from engine.measures.spent import Spent
 from engine.models.failures import finish_of
 from engine.models.route import Route
 from engine.runs.model import Run
@@ -115,6 +116,16 @@ class Spending:
             "error_code": self.failed_by,
             **cost,
         }
+
+    def spent(self) -> Spent | None:
+        """What is measured of it; nothing for a recording."""
+        if self.route is None:
+            return None
+        ask, price = self.ask, self.route.price
+        cost = price.cost(read=self.read, written=self.written) if price else 0
+        priced = price.currency if price else ""
+        where = (ask.tenant, ask.case_id, ask.stage, self.route.label)
+        return Spent(*where, bool(self.failed_by), self.read, self.written, self.took_ms, priced, cost)
 
     def _so_far_ms(self) -> int:
         return round((time.monotonic() - self.began_at) * 1000)

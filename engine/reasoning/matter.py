@@ -50,6 +50,8 @@ class Batch:
     entries: list[bytes] = field(default_factory=list)
     blobs: dict[bytes, bytes] = field(default_factory=dict)
     """JSON by digest."""
+    measured: list[dict[str, Any]] = field(default_factory=list)
+    """Ends of stages and branches, of which is added up what stages took."""
 
 
 def keep(value: Any, batch: Batch, known: set[bytes]) -> Kept:

@@ -53,6 +53,8 @@ class Pages:
     def add(self, entry: Entry) -> None:
         """Have one more entry written."""
         self._batch.entries.append(as_json(entry))
+        if entry["kind"] in _MEASURED:
+            self._batch.measured.append(entry)
         if len(self._batch.entries) == 1:
             self._hold(self._writing(self._batch))
 
@@ -75,7 +77,26 @@ class Pages:
             "salt": salt,
             "digests": list(batch.blobs),
             "blobs": blobs,
+            "took": as_json(_took(batch.measured)).decode(),
         }
+
+
+_MEASURED = frozenset(("stage", "branch"))
+
+
+def _took(measured: list[Entry]) -> list[Entry]:
+    """What each stage took, and the ways that were taken behind it."""
+    took: dict[str, Entry] = {}
+    for entry in measured:
+        stage = str(entry["stage"])
+        sums = took.setdefault(stage, {"stage": stage, "visits": 0, "failed": 0, "us": 0, "led": []})
+        if entry["kind"] == "branch":
+            sums["led"] += [" + ".join(sorted(entry["led"]))] if entry.get("led") else []
+        else:
+            sums["us"] += entry["us"]
+            sums["visits"] += not (entry.get("waits") or entry.get("error"))
+            sums["failed"] += bool(entry.get("error"))
+    return list(took.values())
 
 
 async def entries_of(conn: Connection, thread_id: str, case_id: str) -> list[Entry]:

@@ -1,11 +1,18 @@
 -- name: write_page
--- Keep a page of a case's trace, what it refers to that lies apart, and what both can be read with.
+-- Keep a page of a case's trace, what it refers to that lies apart, what both can be read with, and what stages took.
 WITH salt AS (SELECT audit_keep_salt(%(stream)s, %(tenant)s, %(salt)s) AS kept),
 blobs AS (
     INSERT INTO trace_blob (tenant, thread_id, digest, payload)
     SELECT %(tenant)s, %(thread_id)s::uuid, b.digest, b.payload
     FROM unnest(%(digests)s::bytea[], %(blobs)s::bytea[]) AS b (digest, payload)
-    ON CONFLICT DO NOTHING)
+    ON CONFLICT DO NOTHING),
+measured AS (
+    INSERT INTO stage_use (tenant, case_id, stage, visits, failed, us, led)
+    SELECT %(tenant)s, %(case_id)s::uuid, m.stage, m.visits, m.failed, m.us, m.led
+    FROM jsonb_to_recordset(%(took)s) AS m (stage text, visits integer, failed integer, us bigint, led text[])
+    ON CONFLICT (case_id, stage) DO UPDATE
+    SET visits = stage_use.visits + excluded.visits, failed = stage_use.failed + excluded.failed,
+        us = stage_use.us + excluded.us, led = stage_use.led || excluded.led)
 INSERT INTO trace_page (tenant, thread_id, case_id, run_id, risk, payload)
 SELECT %(tenant)s, %(thread_id)s::uuid, %(case_id)s::uuid, %(run_id)s::uuid, %(risk)s, %(payload)s FROM salt;
 

@@ -76,6 +76,7 @@ async def test_an_auditor_reads_what_others_asked_for(
         "/queues",
         "/versions",
         "/stats/reviews",
+        "/stats/outcomes",
     )
 
     for path in paths:
