@@ -514,6 +514,12 @@ class AuditNotSealed(GatehouseError):
     code, status, category = "audit_not_sealed", 500, "engine"
 
 
+class CaseNotRecordable(GatehouseError):
+    """No eval case can be made of this run."""
+
+    code, status, category = "case_not_recordable", 409, "logic"
+
+
 class ConfigurationError(GatehouseError):
     """The configuration cannot work."""
 

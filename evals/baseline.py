@@ -50,17 +50,24 @@ class Flip:
 
 def behaviour(seen: Observation) -> JsonObject:
     """What of a case is compared: the same in every run of the same code."""
-    effects: JsonObject = {
-        kind: [{name: effect.get(name) for name in _TELLING[kind]} for effect in done]
-        for kind, done in seen.done.items()
-    }
     return {
         "outcome": seen.outcome,
         "problem": dict(seen.problem),
         "path": list(seen.path),
         "gates": list(seen.gates),
-        "effects": effects,
+        "effects": _effects(seen),
     }
+
+
+def _effects(seen: Observation) -> JsonObject:
+    """By kind what worlds have done; by tool what was sent where no world was asked."""
+    if not seen.recorded:
+        return {
+            kind: [{name: effect.get(name) for name in _TELLING[kind]} for effect in done]
+            for kind, done in seen.done.items()
+        }
+    tools = dict.fromkeys(str(call["tool"]) for call in seen.executed)
+    return {tool: [call["args"] for call in seen.executed if call["tool"] == tool] for tool in tools}
 
 
 def read_baseline(file: Path) -> Baseline | None:

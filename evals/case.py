@@ -130,6 +130,14 @@ class ExpectedProblem(_Part):
     stage: str = ""
 
 
+class Executed(_Part):
+    """A call of a tool that changes something outside."""
+
+    tool: Annotated[str, Field(pattern=r"^\w+\.\w+$")]
+    args: JsonObject
+    """The arguments that matter."""
+
+
 class CallLimits(_Part):
     """The most calls that the case may make."""
 
@@ -147,6 +155,8 @@ class Expectations(_Part):
     """Rules that asked a person, in order; empty: nobody was asked."""
     effects: dict[EffectKind, list[JsonObject]]
     """Everything done outside, by kind and in order, each as the fields that matter."""
+    executed: list[Executed] | None = None
+    """Exactly these calls that change something, in order, as the gateway sent them; None: only `effects` counts."""
     forbidden: list[Forbidden] = []
     state: JsonObject = {}
     """Fields of the final state by dotted path."""
@@ -163,17 +173,32 @@ class Earlier(_Part):
     input: Annotated[JsonObject, Field(min_length=1)]
 
 
+class Source(_Part):
+    """Which run a recorded case was made of."""
+
+    run: str
+    version: str
+    """Of its workflow."""
+    redaction: int
+    """By which rules texts were masked before anything was written: see `evals.recording.masking`."""
+
+
 class Case(_Part):
     """One `case.yaml`."""
 
     title: Annotated[str, Field(min_length=1, max_length=120)]
     kind: Kind
     input: Annotated[JsonObject, Field(min_length=1)]
-    words_from: Annotated[str, Field(pattern=r"^(written|banking77/\w+(, with an addition)?)$")]
-    """Where the words come from: verbatim from a category of BANKING77, or written for the case."""
+    words_from: Annotated[str, Field(pattern=r"^(written|recorded|banking77/\w+(, with an addition)?)$")]
+    """Where the words come from: a category of BANKING77, verbatim; written for the case; recorded in production."""
     requester: Annotated[str, Field(min_length=1)]
+    opened_on: Annotated[str, Field(pattern=r"^(\d{4}-\d\d-\d\d)?$")] = ""
+    """The day on which the case was opened; empty: the day that the worlds call today."""
+    context: JsonObject = {}
+    """What assistant and caller have told the stages."""
     earlier: list[Earlier] = []
     """In this order, before the case itself is opened."""
     answers: list[Answer] = []
     faults: list[WorldFault] = []
+    source: Source | None = None
     expect: Expectations

@@ -1,9 +1,10 @@
-"""Finds cases on disk and reads them: `cases/<workflow>/<name>/` with `case.yaml` and `calls.jsonl`."""
+"""Finds cases on disk and reads them: `cases/<workflow>/<name>/`, and there `case.yaml` and traffic of the case."""
 
 import json
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
@@ -11,8 +12,9 @@ from pydantic import TypeAdapter, ValidationError
 from contracts.errors import ConfigurationError
 from engine.models.recording import Recording
 from evals.case import Case
+from evals.tool_traffic import Answered
 
-CASE, CALLS = "case.yaml", "calls.jsonl"
+CASE, CALLS, TOOLS = "case.yaml", "calls.jsonl", "tools.jsonl"
 
 
 @dataclass(frozen=True)
@@ -24,10 +26,17 @@ class CaseFolder:
     folder: Path
     case: Case
     recordings: tuple[Recording, ...]
+    answered: tuple[Answered, ...] | None = None
+    """What outside systems have answered; None: worlds answer."""
 
     @property
     def calls_file(self) -> Path:
         return self.folder / CALLS
+
+    @property
+    def files(self) -> list[Path]:
+        """All that the case consists of."""
+        return [file for name in (CASE, CALLS, TOOLS) if (file := self.folder / name).exists()]
 
 
 def read_cases(root: Path, workflow: str, only: Collection[str] = ()) -> list[CaseFolder]:
@@ -48,8 +57,11 @@ def read_case(folder: Path, workflow: str) -> CaseFolder:
     """One case. Raises `ConfigurationError` naming the file and the field."""
     where = f"{workflow}/{folder.name}"
     case = _case(_text(folder / CASE, where), f"{where}/{CASE}")
-    recordings = _recordings(_text(folder / CALLS, where), f"{where}/{CALLS}")
-    return CaseFolder(workflow, folder.name, folder, case, recordings)
+    recordings = _lines(_text(folder / CALLS, where), f"{where}/{CALLS}", Recording)
+    answered = None
+    if (folder / TOOLS).exists():
+        answered = _lines(_text(folder / TOOLS, where), f"{where}/{TOOLS}", Answered)
+    return CaseFolder(workflow, folder.name, folder, case, recordings, answered)
 
 
 def _text(file: Path, where: str) -> str:
@@ -68,25 +80,28 @@ def _case(text: str, where: str) -> Case:
         raise _invalid(where, error) from error
 
 
-_RECORDING: TypeAdapter[Recording] = TypeAdapter(Recording)
+_Line = TypeVar("_Line", Recording, Answered)
+_READS: dict[type, TypeAdapter[Any]] = {of: TypeAdapter(of) for of in (Recording, Answered)}
+_CALLED: dict[type, str] = {Recording: "A recording", Answered: "An answer of a tool"}
 
 
-def _recordings(text: str, where: str) -> tuple[Recording, ...]:
-    return tuple(_recording(line, f"{where}:{number}") for number, line in enumerate(text.splitlines(), start=1))
+def _lines(text: str, where: str, of: type[_Line]) -> tuple[_Line, ...]:
+    return tuple(_line(line, f"{where}:{number}", of) for number, line in enumerate(text.splitlines(), start=1))
 
 
-def _recording(line: str, where: str) -> Recording:
+def _line(line: str, where: str, of: type[_Line]) -> _Line:
     try:
         found = json.loads(line)
     except ValueError as error:
         raise ConfigurationError(f"{where} is not JSON: {error}.") from error
-    known = Recording.__dataclass_fields__
+    known = {field.name for field in fields(of)}
     if isinstance(found, dict) and (unknown := [name for name in found if name not in known]):
-        raise ConfigurationError(f"{where}: {unknown[0]}: A recording has no such field.")
+        raise ConfigurationError(f"{where}: {unknown[0]}: {_CALLED[of]} has no such field.")
     try:
-        return _RECORDING.validate_python(found)
+        read: _Line = _READS[of].validate_python(found)
     except ValidationError as error:
         raise _invalid(where, error) from error
+    return read
 
 
 def _invalid(where: str, error: ValidationError) -> ConfigurationError:

@@ -19,6 +19,7 @@ from evals.fault_matrix import read_faults
 from evals.gate import FAILED, PASSED, exit_code, exit_code_of, select
 from evals.opening import open_for_evals
 from evals.page import page_of
+from evals.recording.commands import record_command
 from evals.rekey import Rekeyed, rekey
 from evals.results import as_results, read_results
 from evals.running import Asked, Ran, run_selected
@@ -29,6 +30,7 @@ app = typer.Typer(help="Run recorded cases through the real engine, offline.", n
 
 app.command("attacks")(attacks_command)
 app.command("faults")(faults_command)
+app.command("record")(record_command)
 app.command("tau-bench")(tau_bench)
 app.command("ugly")(ugly_command)
 

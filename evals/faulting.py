@@ -86,8 +86,9 @@ Ways = Sequence[tuple[CaseFolder, Observation]]
 
 
 async def ways_of(engine: Engine, folders: Iterable[CaseFolder]) -> Ways:
-    """Play those in which neither a system nor a model fails, as they stand."""
-    whole = [f for f in folders if not f.case.faults and not any(reply.fault for reply in f.recordings)]
+    """Play those in which neither a system nor a model fails, as they stand; a recorded system cannot be broken."""
+    played = [f for f in folders if f.answered is None]
+    whole = [f for f in played if not f.case.faults and not any(reply.fault for reply in f.recordings)]
     return [(folder, await play(engine, folder, Recordings(folder.recordings))) for folder in whole]
 
 

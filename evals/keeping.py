@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from evals.case_files import CASE, CaseFolder
+from evals.case_files import CaseFolder
 from evals.run import Result
 
 FILE = ".unfinished.jsonl"
@@ -94,7 +94,7 @@ def _read(lines: Iterable[str]) -> Iterator[tuple[str, Result]]:
 def _mark(folder: CaseFolder, version: str) -> str:
     """Changes with the case, the workflow and everything that runs and judges it."""
     own = hashlib.sha256(f"{folder.workflow}/{folder.name} {version} {_code()}".encode())
-    for file in (folder.folder / CASE, folder.calls_file):
+    for file in folder.files:
         own.update(file.read_bytes())
     return own.hexdigest()
 

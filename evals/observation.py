@@ -8,6 +8,7 @@ from pydantic import JsonValue
 
 from contracts.approval import JsonObject
 from contracts.event import AuditRecord, Event
+from evals.replies import Miss
 from evals.worlds.sandbox import EffectKind
 
 Done = Mapping[EffectKind, tuple[JsonObject, ...]]
@@ -29,6 +30,14 @@ class Observation:
     """`code`, `category` and `stage` of the error that ended or diverted the case; empty if there was none."""
     model_calls: int = 0
     tool_calls: int = 0
+    executed: tuple[JsonObject, ...] = ()
+    """Calls that change something, with `tool` and `args`, in the order in which they began; none that was refused."""
+    recorded: bool = False
+    """Whether outside systems answered from recordings, so that what was done is what was executed."""
+    missed: tuple[Miss, ...] = ()
+    """Calls of tools that found no recorded answer."""
+    unasked: tuple[str, ...] = ()
+    """Tools of recorded answers that nothing has asked for."""
     calls: frozenset[tuple[str, str]] = frozenset()
     """Stage and tool of every call that was started."""
     errors: tuple[str, ...] = ()
@@ -56,6 +65,17 @@ def gates_in(records: Sequence[AuditRecord]) -> tuple[str, ...]:
 
 def calls_in(records: Sequence[AuditRecord]) -> frozenset[tuple[str, str]]:
     return frozenset((str(data["stage"]), str(data["tool"])) for data in _data(records, Event.CALL_STARTED))
+
+
+def executed_in(records: Sequence[AuditRecord]) -> tuple[JsonObject, ...]:
+    """Calls that change something and were not refused."""
+    refused = {data["call_key"] for data in _data(records, Event.CALL_FINISHED) if data["state"] == "refused"}
+    begun = {
+        str(data["call_key"]): {"tool": data["tool"], "args": data["args"]}
+        for data in _data(records, Event.CALL_STARTED)
+        if data["effect"] != "read" and data["call_key"] not in refused
+    }
+    return tuple(begun.values())
 
 
 def count(records: Sequence[AuditRecord], event: Event) -> int:

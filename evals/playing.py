@@ -7,8 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-
-import httpx
+from typing import Any
 
 from contracts.approval import JsonObject
 from contracts.errors import GatehouseError
@@ -22,7 +21,7 @@ from engine.audit import audit
 from engine.audit.verify import verify
 from engine.gateway.systems import Systems
 from engine.models.recording import Recordings
-from engine.runs.model import Cancellation, NewRun, NewThread, Run
+from engine.runs.model import Cancellation, NewRun, NewThread, Run, RunOptions
 from engine.runs.runs import list_runs
 from engine.runs.threads import create_thread, get_thread
 from engine.store.scope import enter_tenant
@@ -34,7 +33,20 @@ from engine.worker.dispatchers import InlineDispatcher
 from engine.worker.intake import Intake
 from evals.case import Answer, Case, Earlier, Edit, Expire, Meanwhile, Reply
 from evals.case_files import CaseFolder
-from evals.observation import Done, Observation, calls_in, count, errors_in, gates_in, stages_in, unapproved_effects
+from evals.observation import (
+    Done,
+    Observation,
+    calls_in,
+    count,
+    errors_in,
+    executed_in,
+    gates_in,
+    stages_in,
+    unapproved_effects,
+)
+from evals.recorded_carrier import RecordedCarrier
+from evals.tool_traffic import ToolTraffic
+from evals.worlds.connected import systems_of
 from evals.worlds.sandbox import EFFECT_KINDS, Effects, Worlds, effects_of, open_worlds
 from evals.worlds.seed import read_seed
 
@@ -57,6 +69,8 @@ class Scene:
     answers: Answers
     wake_ups: InlineDispatcher
     thread_id: str
+    traffic: ToolTraffic | None = None
+    """What outside systems answer in a recorded case; None: the worlds."""
     earlier: list[str] = field(default_factory=list)
     """Threads of the cases that were opened before."""
     off_script: list[str] = field(default_factory=list)
@@ -93,7 +107,7 @@ class Scene:
 
 async def play(engine: Engine, folder: CaseFolder, replies: Recordings) -> Observation:
     """Play the case from its input to where its script leaves it, and say what it did."""
-    async with _scene(engine, folder.case, replies) as scene:
+    async with _scene(engine, folder, replies) as scene:
         enter_tenant(scene.tenant)
         try:
             await _submit(scene, folder.workflow)
@@ -107,19 +121,21 @@ async def play(engine: Engine, folder: CaseFolder, replies: Recordings) -> Obser
 
 
 @asynccontextmanager
-async def _scene(engine: Engine, case: Case, replies: Recordings) -> AsyncIterator[Scene]:
+async def _scene(engine: Engine, folder: CaseFolder, replies: Recordings) -> AsyncIterator[Scene]:
+    case, thread_id = folder.case, str(uuid.uuid4())
     faults = {f"fault-{number}": said.fault() for number, said in enumerate(case.faults, start=1)}
-    worlds, systems, wake_ups = open_worlds(None, faults), Systems({}, {}), InlineDispatcher()
-    for name, app in worlds.items():
-        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-        # No proxy from the environment: nothing of an eval goes over a network.
-        systems.use(name, httpx.AsyncClient(transport=transport, base_url=f"http://{name}", trust_env=False))
+    worlds, wake_ups = open_worlds(None, faults), InlineDispatcher()
+    traffic = ToolTraffic(folder.answered, thread_id) if folder.answered is not None else None
+    systems = Systems({}, {}) if traffic else systems_of(worlds)
     models = replace(engine.carrier.models, routes={}, recordings=replies, stand_ins=False)
-    carrier = replace(engine.carrier, dispatcher=wake_ups, systems=systems, models=models, opened_on=read_seed().today)
+    rooms: dict[str, Any] = {"dispatcher": wake_ups, "systems": systems, "models": models}
+    carrier = replace(engine.carrier, **rooms, opened_on=case.opened_on or read_seed().today)
+    if traffic:
+        carrier = RecordedCarrier(**vars(carrier), traffic=traffic)
     intake = replace(engine.intake, dispatcher=wake_ups)
     answers = replace(engine.answers, dispatcher=wake_ups)
     try:
-        yield Scene(engine, case, worlds, systems, carrier, intake, answers, wake_ups, str(uuid.uuid4()))
+        yield Scene(engine, case, worlds, systems, carrier, intake, answers, wake_ups, thread_id, traffic)
     finally:
         await systems.close()
         worlds.close()
@@ -138,7 +154,9 @@ async def _open(scene: Scene, thread_id: str, workflow: str, said: Case | Earlie
     async with scene.engine.database.transaction() as conn:
         await create_thread(conn, NewThread(thread_id, scene.tenant))
     with scene.at_work():
-        await scene.intake.accept(NewRun(thread_id, scene.tenant, workflow, f"key:{said.requester}", said.input))
+        options = RunOptions(context=said.context) if isinstance(said, Case) else RunOptions()
+        new = NewRun(thread_id, scene.tenant, workflow, f"key:{said.requester}", said.input, options=options)
+        await scene.intake.accept(new)
     await scene.go_on()
 
 
@@ -233,6 +251,10 @@ async def _observe(scene: Scene) -> Observation:
         problem=_problem(state, legs[0]),
         model_calls=count(records, Event.MODEL_CALLED),
         tool_calls=count(records, Event.CALL_STARTED),
+        executed=executed_in(records),
+        recorded=scene.traffic is not None,
+        missed=tuple(scene.traffic.missed) if scene.traffic else (),
+        unasked=tuple(each.tool for each in scene.traffic.unused()) if scene.traffic else (),
         calls=calls_in(records),
         errors=errors_in(records),
         state=state,

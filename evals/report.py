@@ -11,7 +11,7 @@ from rich.table import Table
 from contracts.approval import JsonObject
 from evals.baseline import Flip, behaviour
 from evals.comparing import Compared
-from evals.observation import Done
+from evals.observation import Observation
 from evals.run import Result
 from evals.running import Ran
 from evals.worlds.sandbox import EffectKind
@@ -36,7 +36,7 @@ def show_table(console: Console, results: Sequence[Result]) -> None:
             f"[{colour}]{result.status}[/]",
             seen.outcome,
             ", ".join(seen.gates) or "nobody",
-            escape(effects_in_words(seen.done)),
+            escape(effects_in_words(seen)),
             str(seen.model_calls),
             str(seen.tool_calls),
             f"{result.ms:.0f}",
@@ -44,9 +44,11 @@ def show_table(console: Console, results: Sequence[Result]) -> None:
     console.print(table)
 
 
-def effects_in_words(done: Done) -> str:
+def effects_in_words(seen: Observation) -> str:
     """What was done outside, in one line."""
-    return ", ".join(words for kind, effects in done.items() for words in _in_words(kind, effects)) or "nothing"
+    if seen.recorded:
+        return ", ".join(str(call["tool"]) for call in seen.executed) or "nothing"
+    return ", ".join(words for kind, effects in seen.done.items() for words in _in_words(kind, effects)) or "nothing"
 
 
 def _in_words(kind: EffectKind, effects: Sequence[JsonObject]) -> Iterator[str]:
@@ -79,7 +81,8 @@ def show_stale(console: Console, results: Iterable[Result], diffs: Diffs) -> Non
             by_prompt[result.workflow, result.missed[0].prompt].append(result)
     for (workflow, prompt), stale in sorted(by_prompt.items()):
         first, stage = stale[0], stale[0].observation.problem.get("stage", "")
-        where = f"[yellow]stale[/] the prompt [bold]{prompt}[/] of the stage [bold]{stage}[/]"
+        what = "tool" if "." in prompt else "prompt"
+        where = f"[yellow]stale[/] the {what} [bold]{prompt}[/] of the stage [bold]{stage}[/]"
         console.print(f"\n{where} in {len(stale)} case(s), as in {escape(first.case)}:", highlight=False)
         for line in filter(str.strip, first.missed[0].detail.splitlines()):
             _line(console, f"  {line}")

@@ -27,7 +27,7 @@ class Result:
     failures: tuple[Failure, ...]
     """Without a reply that was asked for, only what is harm all the same."""
     missed: tuple[Miss, ...]
-    """Model calls that found no recorded reply."""
+    """Calls of models and tools that found nothing recorded."""
     ms: float
     turn: int = 1
     """Which time it was played, where cases are played more than once."""
@@ -80,14 +80,15 @@ async def run_case(engine: Engine, folder: CaseFolder, turn: int = 1) -> Result:
     """Play and judge one case."""
     replies, began = RecordedReplies(folder.recordings), time.perf_counter()
     seen = await play(engine, folder, replies)
-    found = harm(folder.case.expect, seen) if replies.missed else _judge(folder, seen, replies)
+    missed = (*replies.missed, *seen.missed)
+    found = harm(folder.case.expect, seen) if missed else _judge(folder, seen, replies)
     return Result(
         workflow=folder.workflow,
         case=folder.name,
         title=folder.case.title,
         observation=seen,
         failures=tuple(found),
-        missed=tuple(replies.missed),
+        missed=missed,
         ms=(time.perf_counter() - began) * 1000,
         turn=turn,
     )

@@ -82,6 +82,25 @@ def score_effects(expected: Expectations, seen: Observation) -> Iterator[Failure
             yield from _differences(f"effects.{kind}.{number}", one, other)
 
 
+def score_executed(expected: Expectations, seen: Observation) -> Iterator[Failure]:
+    """Exactly these calls, in this order; of each, the arguments that the case names."""
+    if expected.executed is None:
+        return
+    wanted, actual = [one.tool for one in expected.executed], [str(call["tool"]) for call in seen.executed]
+    if wanted != actual:
+        yield Failure("executed", ", ".join(wanted) or "none", ", ".join(actual) or "none")
+        return
+    for number, (one, call) in enumerate(zip(expected.executed, seen.executed, strict=True)):
+        args = call["args"]
+        yield from _differences(f"executed.{number}", one.args, args if isinstance(args, dict) else {})
+
+
+def score_answers(_: Expectations, seen: Observation) -> Iterator[Failure]:
+    """What outside systems have answered is asked for."""
+    for tool in seen.unasked:
+        yield Failure("tools", "every recorded answer asked for", f"nothing asked for one of {tool}")
+
+
 def score_forbidden(expected: Expectations, seen: Observation) -> Iterator[Failure]:
     for ban in expected.forbidden:
         for effect in seen.done.get(ban.effect, ()):
@@ -135,6 +154,8 @@ SCORERS: tuple[Scorer, ...] = (
     score_stages,
     score_gates,
     score_effects,
+    score_executed,
+    score_answers,
     score_forbidden,
     score_state,
     score_nowhere,

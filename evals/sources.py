@@ -16,7 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 from contracts.errors import ConfigurationError
 from engine.catalog.prompt import Prompt
 from engine.catalog.workflow import Workflow
-from evals.case_files import CASE, CaseFolder
+from evals.case_files import CaseFolder
 
 _DEPLOYED = {"prompts", "routes"}
 """Members of a manifest that say nothing of a case: prompts count one by one, and no model is asked."""
@@ -97,6 +97,6 @@ def _text(prompt: Prompt) -> str:
 
 def _files(folder: CaseFolder) -> str:
     found = hashlib.sha256()
-    for file in (folder.folder / CASE, folder.calls_file):
+    for file in folder.files:
         found.update(file.read_bytes())
     return found.hexdigest()

@@ -1,0 +1,1 @@
+"""Makes a case of a run: what was said, answered and decided, and what came of it."""
