@@ -8,6 +8,7 @@ import httpx
 import typer
 from rich.markup import escape
 
+from commands.routing import set_, unset
 from commands.terminal import explained, say, shorten, show_json, show_table
 from commands.where import Key, Url, Where, on_database, own_tenant
 from contracts.errors import ConfigurationError, NotFound
@@ -81,6 +82,10 @@ def shadow(
         return
     rows = [(f["prompt"], f["model"], f["shadow"], _agrees(f), f["shadow_reply"] or f["problem"]) for f in found]
     show_table(["prompt", "model", "shadow", "agrees", "said"], [(*row[:4], shorten(row[4], _SAID)) for row in rows])
+
+
+app.command("set")(set_)
+app.command()(unset)
 
 
 @app.command("test")

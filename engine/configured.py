@@ -13,6 +13,7 @@ from engine.catalog.lock import require_locked
 from engine.limits.alarms import AlarmTerms
 from engine.limits.breakers import Terms
 from engine.limits.terms import LimitTerms
+from engine.models.prices import listed_price
 from engine.models.recording import RecordingFile, Recordings, read_recordings
 from engine.models.route import Price, Route
 from engine.models.routing import Alias, Experiment, Shadow
@@ -93,11 +94,18 @@ def _route(model: ModelSettings) -> Route:
         base_url=model.base_url,
         temperature=model.temperature,
         timeout_s=model.timeout_s,
-        price=Price(model.currency, model.read_price, model.written_price) if model.currency else None,
+        price=_price(model),
         name=model.label,
         region=model.region,
         residency=tuple(model.residency),
         api=model.api,
         parameters=model.parameters,
         max_concurrent=model.max_concurrent,
+        stream=model.stream,
     )
+
+
+def _price(model: ModelSettings) -> Price | None:
+    if model.currency:
+        return Price(model.currency, model.read_price, model.written_price)
+    return listed_price(model.model, model.base_url)

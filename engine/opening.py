@@ -19,7 +19,7 @@ from engine.gateway.exchange import Exchanger
 from engine.settings import Settings
 from engine.store import embedded, vault
 from engine.store.database import Database, connected
-from engine.store.migrate import migrate, missing_migrations
+from engine.store.migrate import is_empty, migrate, missing_migrations
 from engine.store.roles import require_roles
 from engine.store.seal import existing_seal_key, seal_key
 from engine.webhooks.sending import Sender
@@ -39,10 +39,13 @@ def find_dsn(settings: Settings, notify: Notify) -> str:
 
 @asynccontextmanager
 async def open_database(settings: Settings, notify: Notify, *, migrates: bool = True) -> AsyncIterator[Database]:
-    """The database, brought to the present schema; without `migrates`, raises `SchemaBehind` where it is not."""
+    """The database, brought to the present schema; without `migrates`, raises `SchemaBehind` where it is not.
+
+    An embedded one that has nothing in it yet is brought there by whoever comes first: nobody is at work on it.
+    """
     settings.secrets()  # read before anything is written
     dsn = find_dsn(settings, notify)
-    if migrates:
+    if migrates or (settings.database_url is None and await _is_empty(dsn)):
         await migrate(dsn)
     await _require_schema(dsn)
     pooler = reveal(settings.pool_url) if settings.pool_url else ""
@@ -70,13 +73,17 @@ async def find_missing_migrations(settings: Settings, notify: Notify) -> list[st
         return await missing_migrations(conn)
 
 
+async def _is_empty(dsn: str) -> bool:
+    async with connected(dsn) as conn:
+        return await is_empty(conn)
+
+
 async def _require_schema(dsn: str) -> None:
     async with connected(dsn) as conn:
-        await require_roles(conn)
         if missing := await missing_migrations(conn):
-            raise SchemaBehind(
-                f"The database lacks {', '.join(missing)}.", hint="Bring it forward with: gatehouse migrate"
-            )
+            lacks = "everything of ours" if await is_empty(conn) else ", ".join(missing)
+            raise SchemaBehind(f"The database lacks {lacks}.", hint="Bring it forward with: gatehouse migrate")
+        await require_roles(conn)
 
 
 @asynccontextmanager

@@ -11,7 +11,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from contracts.errors import ConfigurationError
 from contracts.policy import Hours
@@ -21,11 +21,16 @@ from engine.credentials.redactor import KNOWN
 from engine.credentials.references import is_reference, reveal
 from engine.gateway.credentials import Placing
 from engine.gateway.exchange import ExchangeSettings
+from engine.models.kept_routes import FILE, KeptRoutes
 from engine.models.settings import ExperimentSettings, ModelSettings, ShadowSettings, require_names, wrapped
 from engine.notifications.routes import Route
 from engine.traces.logs import LogFormat, LogLevel
 
 VersionChange = Literal["refuse", "migrate-compatible"]
+
+
+def _home() -> Path:
+    return platformdirs.user_data_path("gatehouse")
 
 
 class QueueSettings(BaseModel):
@@ -65,7 +70,7 @@ class Settings(BaseSettings):
         description="Folder of files named like these variables, one value in each: secrets of containers.",
     )
     home: Path = Field(
-        default_factory=lambda: platformdirs.user_data_path("gatehouse"),
+        default_factory=_home,
         description="Folder of the embedded Postgres and of generated keys.",
     )
     oidc: list[IssuerSettings] = Field(
@@ -160,6 +165,11 @@ class Settings(BaseSettings):
         {},
         description="Models by alias, where they differ: one object, or a list of routes that are taken in this order.",
     )
+    models_file: Path | None = Field(
+        None,
+        description="JSON file of the same, which `gatehouse models set` writes; what GATEHOUSE_MODELS names counts "
+        "over it. By default models.json in the home folder.",
+    )
     model_experiments: dict[str, ExperimentSettings] = Field(
         {}, description="By alias: another route that a share of the runs asks first."
     )
@@ -231,6 +241,17 @@ class Settings(BaseSettings):
     public_url: str = Field("", description="Where callers reach this server; begins the links in webhooks.")
     log_format: LogFormat = Field("auto", description="Log lines; auto: text on a terminal, JSON elsewhere.")
     log_level: LogLevel = Field("INFO", description="The least serious log line that is written.")
+
+    @classmethod
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], *args: PydanticBaseSettingsSource, **named: PydanticBaseSettingsSource
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (*args, *named.values(), KeptRoutes(settings_cls, _home()))
+
+    @property
+    def kept_routes(self) -> Path:
+        """Where routes are kept that a command has set."""
+        return self.models_file or self.home / FILE
 
     def all_models(self) -> dict[str, list[ModelSettings]]:
         """Routes by alias in their order; `*` stands for every other alias."""

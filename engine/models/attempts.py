@@ -1,19 +1,20 @@
 """Asks one question of one route after the other until one answers: the only layer that tries anything again."""
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import openai
 from langchain_core.language_models.chat_models import BaseChatModel
-from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, message_chunk_to_message
 
 from contracts.approval import JsonObject
 from contracts.errors import CircuitOpen, ModelError, ModelUnavailable, RecordingMissing
 from engine.catalog.prompt import Prompt
 from engine.models.accounts import Accounts, Attempt
 from engine.models.deadline import Deadline
-from engine.models.failures import BAD_BODY, failure_of, require_whole, unreadable
+from engine.models.failures import BAD_BODY, failure_of, require_whole, unreadable, wait_of
 from engine.models.route import Route
 from engine.models.spending import Spending, Wanted
 from engine.traces.metrics import MODEL_CALLS, MODEL_SECONDS, counted
@@ -21,6 +22,8 @@ from engine.traces.metrics import MODEL_CALLS, MODEL_SECONDS, counted
 _TRIES = 3
 PAUSE_S = 0.2
 """Doubled before each further attempt."""
+PATIENCE_S = 5.0
+"""A route that wants to be left alone for longer than this is left for the next one."""
 
 
 @dataclass(frozen=True)
@@ -88,16 +91,18 @@ class Attempts:
             call = await self._accounts.begin(wanted, deadline)
             try:
                 with counted(MODEL_CALLS, MODEL_SECONDS, prompt.alias, speaker.name):
-                    message = await self._once(speaker, model, messages)
+                    message, first = await self._once(speaker, model, messages)
             except RecordingMissing:
                 await self._accounts.release(call)
                 raise
             except ModelError as error:
                 failure = error
             else:
-                return Heard(message, call.ended(message), speaker, self._more(attempt))
-            pause_s = PAUSE_S * 2**attempt if speaker.route else 0.0  # a recording does not get better by waiting
-            last = not failure.retryable or attempt == _TRIES or deadline.left_s <= pause_s
+                return Heard(message, call.ended(message), speaker, self._more(attempt) | first)
+            # A recording does not get better by waiting.
+            pause_s = max(PAUSE_S * 2**attempt, wait_of(failure)) if speaker.route else 0.0
+            elsewhere = pause_s > PATIENCE_S and len(self._left) > 1
+            last = not failure.retryable or attempt == _TRIES or deadline.left_s <= pause_s or elsewhere
             ended = call.failed(failure, last=last)
             said = Attempt(prompt, speaker.name, "live", "", failure.detail, ended, self._more(attempt))
             await self._accounts.record(said)
@@ -106,14 +111,21 @@ class Attempts:
             await asyncio.sleep(pause_s)
         raise AssertionError("unreachable")
 
-    async def _once(self, speaker: Speaker, model: BaseChatModel, messages: list[BaseMessage]) -> AIMessage:
-        route, left_s = speaker.route, self._question.deadline.left_s
+    async def _once(
+        self, speaker: Speaker, model: BaseChatModel, messages: list[BaseMessage]
+    ) -> tuple[AIMessage, JsonObject]:
+        """The reply, and when it began where that can be known."""
+        route, left_s, shape = speaker.route, self._question.deadline.left_s, self._question.shape
         if route is None:
-            return await whole_reply(model, speaker.name, messages, self._question.shape)
+            return await whole_reply(model, speaker.name, messages, shape), {}
         within_s = min(route.timeout_s, left_s)
         try:
             async with asyncio.timeout(within_s), self._accounts.sources.slots.held(self._question.prompt.alias, route):
-                return await whole_reply(model, speaker.name, messages, self._question.shape)
+                if not route.stream:
+                    return await whole_reply(model, speaker.name, messages, shape), {}
+                first = FirstToken()
+                reply = await whole_reply(model, speaker.name, messages, shape, first)
+                return reply, {"first_token_ms": first.ms}
         except TimeoutError as error:
             raise ModelUnavailable(f"Model {speaker.name!r} did not answer within {within_s:.1f} s.") from error
 
@@ -122,13 +134,44 @@ class Attempts:
         return {"attempt": attempt} | passed | self._question.noted
 
 
-async def whole_reply(model: BaseChatModel, name: str, messages: list[BaseMessage], shape: JsonObject) -> AIMessage:
-    """One reply that has come to its end. Raises `ModelError` for everything else, whatever the library raises."""
+class FirstToken:
+    """When the first piece of a reply came."""
+
+    def __init__(self) -> None:
+        self._asked_at = time.monotonic()
+        self.ms: int | None = None
+        """Since it was asked; None while nothing has come."""
+
+    def seen(self, piece: AIMessageChunk) -> None:
+        if self.ms is None and (piece.text or piece.tool_call_chunks):
+            self.ms = round((time.monotonic() - self._asked_at) * 1000)
+
+
+async def whole_reply(
+    model: BaseChatModel, name: str, messages: list[BaseMessage], shape: JsonObject, first: FirstToken | None = None
+) -> AIMessage:
+    """One reply that has come to its end; piece by piece where somebody wants to know when the `first` one came.
+
+    Raises `ModelError` for everything else, whatever the library raises.
+    """
     try:
-        reply = await model.ainvoke(messages, response_format=shape)
+        reply = await (
+            _joined(model, messages, shape, first) if first else model.ainvoke(messages, response_format=shape)
+        )
     except openai.OpenAIError as error:
         raise failure_of(error, name) from error
     except BAD_BODY as error:
         raise unreadable(name, error) from error
     require_whole(reply, name)
+    return reply
+
+
+async def _joined(model: BaseChatModel, messages: list[BaseMessage], shape: JsonObject, first: FirstToken) -> AIMessage:
+    whole: AIMessageChunk | None = None
+    async for piece in model.astream(messages, response_format=shape):
+        first.seen(piece)
+        whole = piece if whole is None else whole + piece
+    reply = message_chunk_to_message(whole) if whole else AIMessage("")
+    if not isinstance(reply, AIMessage):
+        raise TypeError("a chat model speaks as itself")
     return reply

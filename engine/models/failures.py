@@ -1,5 +1,8 @@
 """What a provider's failure means."""
 
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
 import openai
 from langchain_core.messages import AIMessage
 
@@ -34,6 +37,18 @@ def unreadable(model: str, error: Exception) -> ModelUnreadable:
         f"What the endpoint of {model!r} sent is no answer of a model ({type(error).__name__}).",
         hint="Check the address of the route: something else may answer there.",
     )
+
+
+def wait_of(failure: ModelError) -> float:
+    """Seconds for which the endpoint asks to be left alone; 0 where it does not say."""
+    cause = failure.__cause__
+    said = cause.response.headers.get("retry-after", "") if isinstance(cause, openai.APIStatusError) else ""
+    if said.isdecimal():
+        return float(said)
+    try:
+        return max(0.0, (parsedate_to_datetime(said) - datetime.now(UTC)).total_seconds())
+    except (ValueError, TypeError):  # not a date; a date without a time zone
+        return 0.0
 
 
 def finish_of(message: AIMessage) -> str:

@@ -48,6 +48,8 @@ class Route:
     """Further members of every request's body."""
     max_concurrent: int = 0
     """Calls under way at a time, of one process; 0: any number."""
+    stream: bool = False
+    """Whether replies come in pieces."""
 
     @property
     def label(self) -> str:

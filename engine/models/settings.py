@@ -24,9 +24,12 @@ class ModelSettings(BaseModel):
     parameters: dict[str, JsonValue] = Field({}, description="Further members of every request's body.")
     timeout_s: float = Field(60.0, gt=0, description="Seconds for one attempt.")
     max_concurrent: int = Field(0, ge=0, description="Calls under way at a time, of one process; 0: any number.")
+    stream: bool = Field(False, description="Whether replies come in pieces: then the time to the first is recorded.")
     region: str = Field("", description="Where the data is processed, as in GATEHOUSE_REGIONS.")
     residency: list[str] = Field([], description="Further regions, and the data classes, whose data it may see.")
-    currency: str = Field("", pattern=r"^([A-Z]{3})?$", description="Of its price; empty: nobody knows it.")
+    currency: str = Field(
+        "", pattern=r"^([A-Z]{3})?$", description="Of its price; empty: that of the price list, where it has the model."
+    )
     read_price: float = Field(0, ge=0, description="Units of the currency for a million tokens that it reads.")
     written_price: float = Field(0, ge=0, description="The same for those that it writes.")
 

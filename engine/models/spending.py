@@ -105,7 +105,11 @@ class Spending:
         price = self.route.price
         cost: JsonObject = {}
         if price:
-            cost = {"currency": price.currency, "cost": price.cost(read=self.read, written=self.written)}
+            cost = {
+                "currency": price.currency,
+                "cost": price.cost(read=self.read, written=self.written),
+                "unit_prices": {"read": price.read, "written": price.written},
+            }
         return {
             "route": self.route.label,
             "region": self.route.region,

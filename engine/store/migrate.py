@@ -66,6 +66,11 @@ async def missing_migrations(conn: Connection) -> list[str]:
     return [f"{m.number:04}_{m.name}" for m in _known() if m.number not in applied]
 
 
+async def is_empty(conn: Connection) -> bool:
+    """Whether nothing was ever applied."""
+    return not await _applied(conn)
+
+
 async def require_no_surprise(conn: Connection) -> None:
     """Raises `MigrationRefused` where `migrate` would: the database is newer, or an applied file was changed since."""
     _refuse_surprises(await _applied(conn), list(_known()))

@@ -20,6 +20,7 @@ from engine.models.sources import Slots
 from engine.operations.shadowed import shadowed
 from engine.runs.model import Run
 from engine.wiring import Engine
+from evals.offline import offline
 from tests.conftest import Site, fresh_database
 from tests.integration.test_models import FINDING, ISSUE, LETTER, dispute, opened, tokens
 from tests.stubs.openai_server import Endpoint, openai_endpoint
@@ -98,6 +99,37 @@ async def test_a_route_that_has_failed_too_often_is_left_alone(site: Site, ends:
     assert "open" in {row["state"] for row in broken if row["name"].endswith("/status-503")}
 
 
+async def test_a_route_that_wants_to_be_left_alone_for_long_is_left_for_the_next_one(
+    site: Site, ends: tuple[Endpoint, Endpoint]
+) -> None:
+    ends[0].retry_after = "30"
+    async with opened(site, **routes(ends[0], "status-429", ends[1])) as engine:
+        _, values, _ = await dispute(engine, site)
+
+    assert (values["outcome"], [len(end.requests) for end in ends]) == ("completed", [3, 3])
+
+
+async def test_a_route_is_left_alone_for_as_long_as_it_asks(site: Site, ends: tuple[Endpoint, Endpoint]) -> None:
+    ends[0].retry_after = "1"
+    began = time.monotonic()
+    async with opened(site, models={"*": {"model": "status-429-times-1", "base_url": ends[0].url}}) as engine:
+        _, _, called = await dispute(engine, site)
+
+    assert time.monotonic() - began > 1
+    assert [c["error_code"] for c in called[:2]] == ["model_unavailable", ""]
+
+
+async def test_of_a_reply_in_pieces_it_is_known_when_the_first_came(
+    site: Site, ends: tuple[Endpoint, Endpoint]
+) -> None:
+    async with opened(site, models={"*": {"model": "m", "base_url": ends[0].url, "stream": True}}) as engine:
+        _, values, called = await dispute(engine, site)
+
+    assert (values["outcome"], [request["stream"] for request in ends[0].requests]) == ("completed", [True] * 3)
+    assert all(0 <= c["first_token_ms"] <= c["latency_ms"] for c in called)
+    assert [(c["tokens_read"], c["finish_reason"]) for c in called] == [(10, "stop")] * 3
+
+
 async def test_one_deadline_covers_attempts_routes_and_repairs(site: Site, ends: tuple[Endpoint, Endpoint]) -> None:
     async with opened(site, **routes(ends[0], "hangs", ends[1]), model_deadline_s=0.5) as engine:
         began = time.monotonic()
@@ -122,6 +154,7 @@ async def test_every_attempt_says_what_it_took(site: Site, ends: tuple[Endpoint,
         "attempt": 1,
     }
     said |= {"cost": 40, "currency": "EUR", "finish_reason": "stop", "error_code": ""}
+    said |= {"unit_prices": {"read": 2.0, "written": 4.0}}
     assert said.items() <= called[0].items()
     assert called[0]["latency_ms"] >= 0
 
@@ -132,11 +165,12 @@ async def test_data_that_must_stay_is_refused_before_anything_leaves(site: Site,
     with openai_endpoint(*REPLIES) as us:
         models = {"*": {"model": "m", "base_url": us.url, "region": "us"}}
         async with opened(site, models=models) as engine:
-            _, values, called = await dispute(regional(engine, region, data_class), site)
+            with offline(site.dsn) as watch:
+                _, values, called = await dispute(regional(engine, region, data_class), site)
             refused = us.connections
             _, without, _ = await dispute(regional(engine, "", ""), site)
 
-    assert (values["problem"]["code"], refused) == ("residency_refused", 0)
+    assert (values["problem"]["code"], refused, watch.tried) == ("residency_refused", 0, [])
     assert [c["error_code"] for c in called] == ["residency_refused"]
     assert (without["outcome"], us.connections > 0) == ("completed", True)
 

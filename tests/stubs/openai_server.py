@@ -32,6 +32,8 @@ class Endpoint:
         self.connections = 0
         """How often anybody has connected, whatever came of it."""
         self.url = ""
+        self.retry_after = ""
+        """With every answer that has it, a header of that name."""
 
     def answer(self, path: str, request: dict[str, Any]) -> tuple[int, str, bytes]:
         """Status, content type and body."""
@@ -65,6 +67,8 @@ def openai_endpoint(*replies: str) -> Iterator[Endpoint]:
             self.send_response(status)
             self.send_header("content-type", kind)
             self.send_header("content-length", str(len(body)))
+            if endpoint.retry_after:
+                self.send_header("retry-after", endpoint.retry_after)
             self.end_headers()
             self.wfile.write(body)
 

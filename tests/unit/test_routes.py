@@ -2,15 +2,20 @@
 
 from typing import Any
 
+import httpx
+import openai
 import pytest
 from pydantic import SecretStr
 
 from contracts.errors import ConfigurationError, ResidencyRefused
 from engine.configured import public_routes, routes_of
-from engine.models.route import Route
+from engine.models.failures import failure_of, wait_of
+from engine.models.prices import listed_price
+from engine.models.route import Price, Route
 from engine.models.routing import Alias, Border, Experiment, Routing
 from engine.settings import Settings, read_settings
 
+AFTER = "Fri, 31 Dec 2100 23:59:59 GMT"
 EU, US = Border("eu"), Border("us")
 
 
@@ -123,3 +128,29 @@ def test_the_route_that_was_there_before_answers_where_the_tried_one_does_not() 
 def test_an_experiment_of_an_alias_without_a_route_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="'writer'"):
         routes_of(read_settings(model_experiments={"writer": {"name": "x", "route": {"model": "m"}}}))
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"),
+    [("7", 7.0), (AFTER, 1e9), ("Fri, 31 Dec 1999 23:59:59 GMT", 0), ("soon", 0), ("-3", 0), ("", 0)],
+)
+def test_how_long_an_endpoint_wants_to_be_left_alone(said: str, seconds: float) -> None:
+    response = httpx.Response(429, headers={"retry-after": said}, request=httpx.Request("POST", "http://x"))
+    error = openai.RateLimitError("slow down", response=response, body=None)
+    failure = failure_of(error, "m")
+    failure.__cause__ = error
+
+    assert min(wait_of(failure), 1e9) == seconds
+
+
+def test_a_model_costs_what_the_price_list_says_unless_the_configuration_does() -> None:
+    own = {"model": "gpt-4o", "currency": "EUR", "read_price": 1, "written_price": 2}
+    found = routes_of(
+        settings(listed={"model": "gpt-4o"}, own=own, local={"model": "gpt-4o", "base_url": "http://127.0.0.1:1"})
+    )
+    listed, mine, local = (found[alias].routes[0].price for alias in ("listed", "own", "local"))
+
+    assert listed is not None
+    assert listed == listed_price("gpt-4o", None)
+    assert (listed.currency, 0 < listed.read < listed.written < 1_000) == ("USD", True)
+    assert (mine, local) == (Price("EUR", 1, 2), None)
