@@ -160,17 +160,19 @@ def converses() -> Node:
 
 
 def after_turn(
-    tools: Collection[AnyTool], *, read: str, write: str, say: str, finish: str, stuck: str
+    tools: Collection[AnyTool], most: int = MOST_TURNS, /, **made_at: str
 ) -> Callable[[Mapping[str, Any]], str]:
-    """A router to where a `move` is made: by its tool's contract. To `stuck` when the loop has gone on for too long.
+    """A router to where a `move` is made: by its tool's contract. To `stuck` after the `most` turns without an outcome.
 
-    Its annotation names every destination, so that LangGraph draws them.
+    `made_at` names the stages that `read`, `write`, `say` and `finish`, and the one for who is `stuck`. The router's
+    annotation names every destination, so that LangGraph draws them.
     """
+    read, write, say, finish, stuck = (made_at[name] for name in ("read", "write", SAY, FINISH, "stuck"))
     leads = {tool.name: write if tool.writes else read for tool in tools} | {SAY: say, FINISH: finish}
 
     def after_move(state: Mapping[str, Any]) -> str:
         use = state["move"]["use"]
-        return leads[use] if use == FINISH or state["turns"] < MOST_TURNS else stuck
+        return leads[use] if use == FINISH or state["turns"] < most else stuck
 
     after_move.__annotations__ = {"return": Literal[read, write, say, finish, stuck]}
     return after_move

@@ -17,6 +17,8 @@ _Version = Annotated[int, Field(ge=1)]
 _Bags = Annotated[int, Field(ge=0, le=50)]
 _Moment = Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}$")]
 
+LATE_FROM = 15
+"""Minutes after which a flight that has landed counts as delayed."""
 _RESERVATION = {"reservation_id": Sink("identifier", nouns=("reservation", "booking"))}
 _METHOD = {"payment_method_id": Sink("identifier")}
 _FLIGHTS = {"segments.flight_number": Sink("identifier", nouns=("flight",))}
@@ -53,6 +55,13 @@ class BookedSegment(Segment):
     price: Money
     """For one passenger."""
     status: FlightStatus
+    minutes_late: Annotated[int, Field(ge=0)]
+    """How much later than planned it landed; 0 as long as it has not."""
+
+    @property
+    def delayed(self) -> bool:
+        """Whether it is late, or was by more than a moment."""
+        return self.status == "delayed" or self.minutes_late >= LATE_FROM
 
 
 class Payment(ToolModel):

@@ -9,9 +9,9 @@ from typing import Any
 from contracts.tool import ToolModel
 from evals.tau_bench.on_record import Said
 from tools.airline_customers import Certificate, Passenger, Profile
-from tools.airline_flights import Connections, Flight
+from tools.airline_flights import Airports, Connection, Connections, Flight
 from tools.airline_reservations import Reservation, Segment
-from tools.workpad import HandedOver, Worth
+from tools.workpad import HandedOver, Noted, Worth
 
 _CERTIFICATE = re.compile(r"(certificate_\d+) .* (\w+) with amount ([\d.]+?)\.?$")
 
@@ -35,6 +35,8 @@ def is_as_recorded(said: ToolModel | str, on_record: str) -> bool:
             return _is_number(on_record, said.value)
         case HandedOver():
             return said.accepted and not on_record.startswith("Error")
+        case Noted():
+            return not on_record
         case Certificate():
             found = _CERTIFICATE.search(on_record)
             return found is not None and found[1] == said.certificate_id and _is_number(found[3], said.amount)
@@ -51,9 +53,12 @@ def _is_number(text: str, value: str) -> bool:
 def _says(on_record: str) -> Any:
     """What is on record; None where it is no JSON."""
     try:
-        return json.loads(on_record)
+        found = json.loads(on_record)
     except ValueError:
         return None
+    if isinstance(found, dict) and "province" in found.get("address", {}):  # as runs have it, and tasks do not
+        found["address"]["state"] = found["address"].pop("province")
+    return found
 
 
 def _recorded(said: ToolModel) -> Any:
@@ -64,8 +69,9 @@ def _recorded(said: ToolModel) -> Any:
         case Reservation():
             return _reservation(said)
         case Connections():
-            flights = [[_flight(leg) for leg in connection.flights] for connection in said.connections]
-            return [legs[0] for legs in flights] if all(len(legs) == 1 for legs in flights) else flights
+            return [_connected(connection) for connection in said.connections]
+        case Airports():
+            return {one.airport: one.city for one in said.airports}
     return said.model_dump(mode="json")
 
 
@@ -108,7 +114,7 @@ def _reservation(reservation: Reservation) -> Said:
         "flight_type": reservation.trip,
         "cabin": reservation.cabin,
         "flights": [
-            segment.model_dump(exclude={"status"}) | {"price": _whole(segment.price)}
+            segment.model_dump(exclude={"status", "minutes_late"}) | {"price": _whole(segment.price)}
             for segment in reservation.segments
         ],
         "passengers": [_person(passenger) for passenger in reservation.passengers],
@@ -122,6 +128,14 @@ def _reservation(reservation: Reservation) -> Said:
         "insurance": "yes" if reservation.insured else "no",
     }
     return said | ({"status": "cancelled"} if reservation.status == "cancelled" else {})
+
+
+def _connected(connection: Connection) -> Said | list[Said]:
+    """On record a flight says its date where there are several."""
+    legs = [_flight(leg) for leg in connection.flights]
+    if len(legs) == 1:
+        return legs[0]
+    return [leg | {"date": flight.date} for leg, flight in zip(legs, connection.flights, strict=True)]
 
 
 def _flight(flight: Flight) -> Said:

@@ -1,5 +1,7 @@
 """What the airline says of its books: profiles, flights and reservations as replies."""
 
+from datetime import datetime, timedelta
+
 from evals.worlds.airline_changes import as_said, money
 from evals.worlds.airline_data import FLIGHTS, NOW
 from evals.worlds.retail_changes import as_said as address_said
@@ -58,7 +60,8 @@ def reservation_said(rows: Rows, reservation: Record, version: int) -> Record:
         "cabin": reservation["cabin"],
         "segments": [
             {name: segment[name] for name in ("flight_number", "date", "origin", "destination")}
-            | {"price": money(segment["price"]), "status": _status_of(rows, segment)}
+            | {"price": money(segment["price"])}
+            | _how_it_goes(rows, segment)
             for segment in reservation["flights"]
         ],
         "passengers": as_said(reservation["passengers"]),
@@ -76,7 +79,14 @@ def reservation_said(rows: Rows, reservation: Record, version: int) -> Record:
     }
 
 
-def _status_of(rows: Rows, segment: Record) -> str:
+def _how_it_goes(rows: Rows, segment: Record) -> Record:
     flight, _ = record_of(rows, FLIGHTS, segment["flight_number"])
-    status: str = flight["dates"].get(segment["date"], {}).get("status", "landed")
-    return status
+    on_day = flight["dates"].get(segment["date"], {"status": "landed"})
+    landed_at = on_day.get("actual_arrival_time_est") if on_day["status"] == "landed" else None
+    late = datetime.fromisoformat(landed_at) - _planned(flight, segment["date"]) if landed_at else timedelta(0)
+    return {"status": on_day["status"], "minutes_late": max(0, late // timedelta(minutes=1))}
+
+
+def _planned(flight: Record, date: str) -> datetime:
+    clock, _, next_day = flight["scheduled_arrival_time_est"].partition("+")
+    return datetime.fromisoformat(f"{date}T{clock}") + timedelta(days=int(next_day or 0))

@@ -9,7 +9,7 @@ from contracts.tool import AnyTool
 from graphs.booking.state import Proposed, Records, Weighed
 from tools import airline_customers, airline_desk, airline_prices, airline_reservations
 from tools.airline_customers import Profile
-from tools.airline_flights import Flight
+from tools.airline_flights import Cabin, Flight
 from tools.airline_reservations import Reservation, Segment
 
 CANCELLED_GESTURE, DELAYED_GESTURE = Decimal(100), Decimal(50)
@@ -117,9 +117,10 @@ def _flights(args: JsonObject, records: Records) -> JsonObject:
 
 
 def _bags(args: JsonObject, records: Records) -> JsonObject:
-    """Paid bags stay paid. An airline that keeps the cabin as booked counts by that."""
+    """Paid bags stay paid. What is free follows from the cabin that is flown."""
     reservation, membership = _reservation(records), _profile(records).membership
-    free = airline_prices.free_bags(membership, reservation.cabin, len(reservation.passengers))
+    cabin = cast(Cabin, records["flown_in"] or reservation.cabin)
+    free = airline_prices.free_bags(membership, cabin, len(reservation.passengers))
     paid = max(0, int(str(args["bags"])) - free)
     price = airline_prices.BAG * max(0, paid - reservation.paid_bags)
     return _upon(args, records) | {"paid_bags": paid, "price": f"{price:.2f}"}

@@ -45,11 +45,13 @@ def of_a_cancellation(args: JsonObject, past: Sequence[Finished]) -> JsonObject:
     return _upon(args, found, past) | {
         "right_sum": Decimal(str(args["refund"])) == paid,
         "unused": not _is_used(found),
-        "may_cancel": _may_cancel(args, found, cabin_of(found, past)),
+        "may_cancel": found.insured or _by_rule(args, found, cabin_of(found, past)),
+        "condition_met": _by_rule(args, found, cabin_of(found, past)),
     }
 
 
-def _may_cancel(args: JsonObject, found: Reservation, cabin: Cabin) -> bool:
+def _by_rule(args: JsonObject, found: Reservation, cabin: Cabin) -> bool:
+    """Whether it may be cancelled without anybody judging what the insurance pays for."""
     since = datetime.fromisoformat(found.as_of) - datetime.fromisoformat(found.booked_at)
     by_the_airline = any(segment.status == "cancelled" for segment in found.segments)
     covered = found.insured and args["reason"] == "health or weather"
@@ -78,7 +80,8 @@ def of_new_flights(args: JsonObject, past: Sequence[Finished]) -> JsonObject:
 def of_new_bags(args: JsonObject, past: Sequence[Finished]) -> JsonObject:
     found, profile = reservation_of(args, past), profile_of(past)
     bags, paid = int(str(args["bags"])), int(str(args["paid_bags"]))
-    free = airline_prices.free_bags(profile.membership, found.cabin, len(found.passengers)) if profile else 0
+    flown = cabin_of(found, past)
+    free = airline_prices.free_bags(profile.membership, flown, len(found.passengers)) if profile else 0
     price = airline_prices.BAG * max(0, paid - found.paid_bags)
     return {
         **_upon(args, found, past),
@@ -146,18 +149,24 @@ def of_a_certificate(args: JsonObject, past: Sequence[Finished]) -> JsonObject:
         "as_read": profile.version == args["profile_version"],
         "deserving": deserving,
         "disrupted": _is_disrupted(args, past),
+        "settled": args["because"] == "cancelled flight" or _was_changed(args, past),
         "first": args["reservation_id"] not in [one["reservation_id"] for one in sent],
         "right_sum": Decimal(str(args["amount"])) == _EACH[str(args["because"])] * len(found.passengers),
     }
 
 
 def _is_disrupted(args: JsonObject, past: Sequence[Finished]) -> bool:
-    """A flight was cancelled; or it was delayed, and the reservation was changed or cancelled here for that."""
+    """Whether a flight was seen that was cancelled, or that was delayed, as the certificate says."""
     readings = readings_of(str(args["reservation_id"]), past)
-    wanted = "cancelled" if args["because"] == "cancelled flight" else "delayed"
-    seen = any(segment.status == wanted for _, reading in readings for segment in reading.segments)
+    segments = [segment for _, reading in readings for segment in reading.segments]
+    if args["because"] == "cancelled flight":
+        return any(segment.status == "cancelled" for segment in segments)
+    return any(segment.delayed for segment in segments)
+
+
+def _was_changed(args: JsonObject, past: Sequence[Finished]) -> bool:
     changes = (airline_reservations.change_flights.name, airline_reservations.cancel_reservation.name)
-    return seen and (wanted == "cancelled" or any(tool in changes for tool, _ in readings))
+    return any(tool in changes for tool, _ in readings_of(str(args["reservation_id"]), past))
 
 
 def _upon(args: JsonObject, found: Reservation, past: Sequence[Finished]) -> JsonObject:

@@ -26,6 +26,9 @@ AT: dict[Desk, Assistant] = {
 }
 MADE_AT = {"read": "look_up", "write": "weigh_change", "say": "ask_customer", "finish": "close", "stuck": "hand_off"}
 
+MOST_TURNS = 20
+"""Somebody may have ten reservations, and each is read before it is known which one they mean."""
+
 
 def at_desk(state: Opened) -> Assistant:
     """Which tools the assistant is offered: by what was last read, never by what it says."""
@@ -64,7 +67,7 @@ flow.add_node("hand_off", stages.hand_off)
 flow.add_edge(START, "open_case")
 flow.add_edge("open_case", "identify_traveller")
 for assistant in AT.values():
-    flow.add_conditional_edges(assistant, unless_stuck(after_turn(wishes.OFFERED, **MADE_AT)))
+    flow.add_conditional_edges(assistant, unless_stuck(after_turn(wishes.OFFERED, MOST_TURNS, **MADE_AT)))
 flow.add_conditional_edges("look_up", unless_stuck(after_look_up))
 flow.add_conditional_edges("read_own_profile", unless_stuck("assist"))
 flow.add_conditional_edges("ask_customer", at_desk)

@@ -130,24 +130,35 @@ def _book() -> tuple[Rule, ...]:
     )
 
 
-def _changes() -> tuple[Rule, ...]:
-    cancel, flights = airline_reservations.cancel_reservation, airline_reservations.change_flights
-    return (
-        *_write(
-            cancel,
-            "cancel",
-            _AS_READ,
-            _BOOKED,
-            _UNUSED,
-            (
-                "may_cancel",
-                True,
-                "Only within 24 hours of booking, if the airline cancelled a flight, in business, or insured and for "
-                "health or weather.",
-            ),
-            _SUM,
-            asks=_asks(cancel, "cancel-dear", above("refund", REFUNDED_UP_TO), why="More than is given back so."),
+def _cancel() -> tuple[Rule, ...]:
+    tool = airline_reservations.cancel_reservation
+    return _write(
+        tool,
+        "cancel",
+        _AS_READ,
+        _BOOKED,
+        (
+            "may_cancel",
+            True,
+            "Only within 24 hours of booking, if the airline cancelled a flight, in business, or insured.",
         ),
+        _SUM,
+        asks=(
+            *_asks(tool, "cancel-dear", above("refund", REFUNDED_UP_TO), why="More than is given back so."),
+            *_asks(
+                tool,
+                "cancel-insurance-to-judge",
+                differs("seen_condition_met", True),
+                why="Only the insurance allows it, and it is not for health or weather.",
+            ),
+            *_asks(tool, "cancel-partly-flown", differs("seen_unused", True), why=_UNUSED[2]),
+        ),
+    )
+
+
+def _changes() -> tuple[Rule, ...]:
+    flights = airline_reservations.change_flights
+    return (
         *_write(
             flights,
             "change",
@@ -195,15 +206,24 @@ def _gestures() -> tuple[Rule, ...]:
             "certificate",
             _AS_READ,
             ("deserving", True, "For silver and gold members, insured reservations and business alone."),
-            ("disrupted", True, "No flight was cancelled; or none was delayed and the reservation then changed."),
+            ("disrupted", True, "No flight of it was cancelled, or delayed, as the certificate says."),
             ("first", True, "This reservation has had its certificate."),
             ("right_sum", True, "It is 100 dollars a passenger for a cancelled flight, 50 for a delayed one."),
-            asks=_asks(
-                certificate,
-                "certificate-dear",
-                above("amount", GIVEN_UP_TO),
-                why="More than is given without an administrator.",
-                role=ADMINISTRATOR,
+            asks=(
+                *_asks(
+                    certificate,
+                    "certificate-dear",
+                    above("amount", GIVEN_UP_TO),
+                    why="More than is given without an administrator.",
+                    role=ADMINISTRATOR,
+                ),
+                *_asks(
+                    certificate,
+                    "certificate-without-a-change",
+                    differs("seen_settled", True),
+                    why="A delay is made good once the reservation is changed or cancelled; this one was not.",
+                    role=ADMINISTRATOR,
+                ),
             ),
         ),
         *_write(
@@ -224,11 +244,11 @@ POLICY = Policy(
     owner="airline-service",
     purpose="Help travellers with their own reservations within the airline's rules, and nobody with anybody else's.",
     tools=EVERY,
-    rules=(*_reads(), *_book(), *_changes(), *_gestures()),
+    rules=(*_reads(), *_book(), *_cancel(), *_changes(), *_gestures()),
     evidence=EVIDENCE,
     confirmed=tuple(tool.name for tool in WRITES),
     roles=(LEAD, ADMINISTRATOR),
-    budget=Budget(tool_calls=150, model_calls=80, seconds=300),
+    budget=Budget(tool_calls=150, model_calls=80, iterations=20, seconds=300),
     queue=Queue(name="airline-service", target_s=HOUR_S, escalation=(Level("group", 2 * HOUR_S, LEAD),)),
     input_guards=(redact_card_numbers,),
     guarded=Guarded(guards=STANDARD, says=("message",), role=LEAD, within_s=DAY_S),

@@ -1,5 +1,6 @@
 """The stages of a conversation with a customer of the airline."""
 
+import json
 from typing import Any, cast
 
 from langgraph.runtime import Runtime
@@ -19,7 +20,6 @@ from tools.airline_flights import Cabin, FlightRequest
 from tools.airline_reservations import Reservation, ReservationRequest, Segment
 
 WEIGHED = (airline_customers.read_profile, airline_reservations.read_reservation, airline_flights.read_flight)
-_DISRUPTED = {"cancelled", "delayed"}
 
 
 def note_read(state: Any, tool: str, reply: ToolModel) -> dict[str, object]:
@@ -32,8 +32,7 @@ def note_read(state: Any, tool: str, reply: ToolModel) -> dict[str, object]:
 
 
 def _desk_of(reservation: Reservation) -> Desk:
-    disrupted = any(segment.status in _DISRUPTED for segment in reservation.segments)
-    if disrupted:
+    if any(segment.status == "cancelled" or segment.delayed for segment in reservation.segments):
         return "disrupted"
     return "reservation" if reservation.status == "booked" else "general"
 
@@ -68,8 +67,22 @@ async def weigh_change(state: Moved, runtime: Runtime[Context]) -> dict[str, obj
         "profile": profile.model_dump(mode="json"),
         "reservation": reservation.model_dump(mode="json") if reservation else None,
         "flights": [flight.model_dump(mode="json") for flight in flights],
+        "flown_in": _flown_in(state, args),
     }
     return {"records": records}
+
+
+def _flown_in(state: Moved, args: JsonObject) -> str:
+    """An airline keeps the cabin as booked, so what was changed in this conversation is found there."""
+    heard = [json.loads(entry["says"]) for entry in state["conversation"] if entry["who"] == "tool"]
+    cabins = [
+        str(one["args"]["cabin"])
+        for one in heard
+        if one["tool"] == airline_reservations.change_flights.name
+        and "error" not in one["result"]
+        and one["args"]["reservation_id"] == args.get("reservation_id")
+    ]
+    return cabins[-1] if cabins else ""
 
 
 def _booked_anew(args: JsonObject, reservation: Reservation | None) -> list[Segment]:

@@ -18,6 +18,8 @@ class Records(TypedDict):
     profile: dict[str, JsonValue]
     reservation: dict[str, JsonValue] | None
     flights: list[dict[str, JsonValue]]
+    flown_in: str
+    """The cabin that this conversation has changed the reservation to; empty where it has not."""
 
 
 class State(conversation.Conversation):

@@ -2,12 +2,13 @@
 
 import pytest
 
+from contracts.guard import Finished
 from graphs.booking.drafts import DRAFTS, summary_of
 from graphs.booking.evidence import EVIDENCE
 from graphs.booking.policy import POLICY
 from graphs.booking.routes import is_trip
 from graphs.booking.wishes import EVERY
-from tools import airline_reservations
+from tools import airline_customers, airline_reservations
 from tools.airline_customers import Membership
 from tools.airline_flights import Cabin, Flight, Offer
 from tools.airline_prices import booking_price, free_bags, timetable_of
@@ -134,3 +135,77 @@ def test_every_tool_but_the_pad_has_evidence_and_every_write_a_summary() -> None
     assert summary_of("airline_desk.leave_task", {"reservation_id": "ABC123", "subject": "Call"}).endswith(
         "ABC123: Call"
     )
+
+
+def past_of(*, insured: bool = False, cabin: str = "economy", status: str = "landed", late: int = 0) -> list[Finished]:
+    segment = {"flight_number": "ONE001", "date": DAY, "origin": "JFK", "destination": "SEA", "price": "100.00"}
+    reservation = {
+        "reservation_id": "KIM001",
+        "customer_id": "kim_lee_123",
+        "origin": "JFK",
+        "destination": "SEA",
+        "trip": "one_way",
+        "cabin": cabin,
+        "segments": [segment | {"status": status, "minutes_late": late}],
+        "passengers": [{"first_name": "Kim", "last_name": "Lee", "born_on": "1990-01-01"}],
+        "payments": [{"payment_method_id": "credit_card_1234567", "amount": "100.00"}],
+        "booked_at": "2024-05-01T10:00:00",
+        "bags": 0,
+        "paid_bags": 0,
+        "insured": insured,
+        "status": "booked",
+        "as_of": "2024-05-15T15:00:00",
+        "version": 1,
+    }
+    identity = {"customer_id": "kim_lee_123"}
+    return [
+        Finished(airline_customers.find_customer.name, identity, identity),
+        Finished(airline_customers.read_profile.name, identity, PROFILE),
+        Finished(airline_reservations.read_reservation.name, {"reservation_id": "KIM001"}, reservation),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("insured", "reason", "may", "met"),
+    [
+        (False, "health or weather", False, False),
+        (True, "health or weather", True, True),
+        (True, "change of plan", True, False),
+    ],
+)
+def test_whether_insurance_pays_for_other_reasons_is_not_known(
+    insured: bool, reason: str, may: bool, met: bool
+) -> None:
+    args = {"reservation_id": "KIM001", "reservation_version": 1, "reason": reason, "refund": "100.00"}
+
+    facts = EVIDENCE[airline_reservations.cancel_reservation.name](args, past_of(insured=insured, status="available"))
+
+    assert (facts["may_cancel"], facts["condition_met"], facts["unused"]) == (may, met, True)
+
+
+@pytest.mark.parametrize(
+    ("status", "late", "delayed"), [("delayed", 0, True), ("landed", 15, True), ("landed", 14, False)]
+)
+def test_a_flight_that_landed_late_was_delayed(status: str, late: int, delayed: bool) -> None:
+    args = {
+        "customer_id": "kim_lee_123",
+        "profile_version": 3,
+        "reservation_id": "KIM001",
+        "because": "delayed flight",
+        "amount": "50.00",
+    }
+
+    facts = EVIDENCE[airline_customers.send_certificate.name](args, past_of(status=status, late=late))
+
+    assert (facts["disrupted"], facts["settled"], facts["right_sum"]) == (delayed, False, True)
+
+
+@pytest.mark.parametrize(("flown_in", "paid"), [("", 1), ("business", 0)])
+def test_free_bags_follow_the_cabin_that_the_conversation_has_changed_to(flown_in: str, paid: int) -> None:
+    records = {"profile": PROFILE, "reservation": past_of()[2].result, "flights": [], "flown_in": flown_in}
+    args = {"reservation_id": "KIM001", "bags": 3, "payment_method_id": "credit_card_1234567"}
+    state: object = {"records": records, "move": {"use": "", "args": args, "text": ""}, "answered_by": "test"}
+
+    draft = DRAFTS[airline_reservations.change_bags](state)["args"]  # type: ignore[arg-type]
+
+    assert (draft["paid_bags"], draft["price"]) == (paid, f"{50 * paid}.00")
