@@ -1,5 +1,6 @@
 """Which cases are run, what they are held against, and what a run of them is worth as an exit code."""
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,6 +9,7 @@ from contracts.errors import ConfigurationError
 from evals.baseline import Baseline, Flip, behaviour, compare, read_baseline, write_baseline
 from evals.case_files import CaseFolder, read_cases
 from evals.comparing import Compared
+from evals.datasets import dataset_names, read_dataset
 from evals.run import Result
 from evals.sources import Sources, changed, file_beside, read_sources, write_sources
 
@@ -28,7 +30,7 @@ class Selection:
 
 
 def select(evals: Path, workflows: Collection[str], only: Collection[str], baseline: Path | None) -> list[Selection]:
-    """Cases of the named workflows, or of all that have cases; `evals` holds `cases/` and `baselines/`.
+    """Cases of the named workflows, of a dataset, or of all that have cases; `evals` holds them and the baselines.
 
     Raises `ConfigurationError` for what does not exist and for a case that cannot be read.
     """
@@ -36,6 +38,8 @@ def select(evals: Path, workflows: Collection[str], only: Collection[str], basel
     known = sorted(path.name for path in root.glob("*") if path.is_dir())
     if not known:
         raise ConfigurationError("There are no cases.", hint="They are folders in evals/cases/<workflow>.")
+    if len(workflows) == 1 and (dataset := next(iter(workflows))) in dataset_names(evals) and dataset not in known:
+        return _of_dataset(evals, dataset)
     if unknown := sorted(set(workflows) - set(known)):
         raise ConfigurationError(f"The workflow {unknown[0]!r} has no cases.", hint=f"There are: {', '.join(known)}.")
     chosen = sorted(workflows) or known
@@ -49,6 +53,16 @@ def select(evals: Path, workflows: Collection[str], only: Collection[str], basel
             whole=not only,
         )
         for name in chosen
+    ]
+
+
+def _of_dataset(evals: Path, name: str) -> list[Selection]:
+    by_workflow: dict[str, list[CaseFolder]] = defaultdict(list)
+    for folder in read_dataset(evals, name):
+        by_workflow[folder.workflow].append(folder)
+    return [
+        Selection(workflow, tuple(folders), evals / "baselines" / f"{workflow}.json", whole=False)
+        for workflow, folders in by_workflow.items()
     ]
 
 

@@ -40,6 +40,8 @@ class Observation:
     """Tools of recorded answers that nothing has asked for."""
     calls: frozenset[tuple[str, str]] = frozenset()
     """Stage and tool of every call that was started."""
+    models: frozenset[str] = frozenset()
+    """Live models that answered, as they call themselves."""
     errors: tuple[str, ...] = ()
     """Codes of every error on the way, recovered ones included."""
     state: JsonObject = field(default_factory=dict)
@@ -76,6 +78,10 @@ def executed_in(records: Sequence[AuditRecord]) -> tuple[JsonObject, ...]:
         if data["effect"] != "read" and data["call_key"] not in refused
     }
     return tuple(begun.values())
+
+
+def answered_by(records: Sequence[AuditRecord]) -> frozenset[str]:
+    return frozenset(str(data["model"]) for data in _data(records, Event.MODEL_CALLED) if data["source"] == "live")
 
 
 def count(records: Sequence[AuditRecord], event: Event) -> int:

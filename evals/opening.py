@@ -45,17 +45,22 @@ def _database(home: Path) -> Iterator[Settings]:
     quiet = {"home": home, "model": "", "models": {}, "recordings": [], "stand_ins": False, "systems": {}}
     # Cases with a failing tool stand beside each other: none is to find a breaker that another one opened.
     quiet |= {"breaker_failures": 1_000_000, "model_breaker_failures": 1_000_000}
-    settings = read_settings(**quiet)
+    settings = _without_models(read_settings(**quiet))
     if settings.database_url:
         yield settings
         return
     server = embedded.start(home, notify=_unheard)
     try:
-        yield read_settings(**quiet, DATABASE_URL=f"{server.dsn}{_NO_FLUSH}")
+        yield _without_models(read_settings(**quiet, DATABASE_URL=f"{server.dsn}{_NO_FLUSH}"))
     finally:
         embedded.stop(home)
         if home not in server.data.parents:  # where its account could not reach our temporary folder
             shutil.rmtree(server.data.parent, ignore_errors=True)
+
+
+def _without_models(settings: Settings) -> Settings:
+    """Members of an object are merged with those of the environment, and routes would be part of versions."""
+    return settings.model_copy(update={"models": {}, "model_experiments": {}, "model_shadows": {}, "systems": {}})
 
 
 def _unheard(sentence: str) -> None:

@@ -36,6 +36,7 @@ from evals.case_files import CaseFolder
 from evals.observation import (
     Done,
     Observation,
+    answered_by,
     calls_in,
     count,
     errors_in,
@@ -127,7 +128,8 @@ async def _scene(engine: Engine, folder: CaseFolder, replies: Recordings) -> Asy
     worlds, wake_ups = open_worlds(None, faults), InlineDispatcher()
     traffic = ToolTraffic(folder.answered, thread_id) if folder.answered is not None else None
     systems = Systems({}, {}) if traffic else systems_of(worlds)
-    models = replace(engine.carrier.models, routes={}, recordings=replies, stand_ins=False)
+    routes = getattr(replies, "routes", {})  # of live models; recorded replies have none
+    models = replace(engine.carrier.models, routes=routes, recordings=replies, stand_ins=False)
     rooms: dict[str, Any] = {"dispatcher": wake_ups, "systems": systems, "models": models}
     carrier = replace(engine.carrier, **rooms, opened_on=case.opened_on or read_seed().today)
     if traffic:
@@ -256,6 +258,7 @@ async def _observe(scene: Scene) -> Observation:
         missed=tuple(scene.traffic.missed) if scene.traffic else (),
         unasked=tuple(each.tool for each in scene.traffic.unused()) if scene.traffic else (),
         calls=calls_in(records),
+        models=answered_by(records),
         errors=errors_in(records),
         state=state,
         kept=json.dumps(kept, ensure_ascii=False),

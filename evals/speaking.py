@@ -16,7 +16,7 @@ from evals.gate import USAGE
 _WIDTH = 150
 """Columns of a page that goes to no terminal."""
 
-Workflows = Annotated[list[str] | None, typer.Argument(help="Workflows; by default all that have cases.")]
+Workflows = Annotated[list[str] | None, typer.Argument(help="Workflows, or a dataset; by default all.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Output for programs.")]
 CaseNames = Annotated[list[str] | None, typer.Option("--case", help="Only this case; may be repeated.")]
 
