@@ -236,7 +236,13 @@ class Settings(BaseSettings):
     langsmith_share: float = Field(
         0.1, ge=0, le=1, description="Share of the cases whose traces are copied; those of high risk all are."
     )
+    langsmith_residency: list[str] = Field(
+        [],
+        description="Regions and classes of data whose cases it may see. Without them it gets none of a tenant with a "
+        "region, and none of a workflow with a class.",
+    )
     otlp_url: str = Field("", description="Where spans go by OTLP: http://collector:4318/v1/traces; empty: nowhere.")
+    otlp_residency: list[str] = Field([], description="The same for spans, which hold no content.")
     otlp_headers: dict[str, SecretStr] = Field({}, description="Headers that it wants.")
     public_url: str = Field("", description="Where callers reach this server; begins the links in webhooks.")
     log_format: LogFormat = Field("auto", description="Log lines; auto: text on a terminal, JSON elsewhere.")

@@ -1,6 +1,6 @@
 """What workers do beside carrying runs, as the configuration wants it: deliver, tell, forget."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from engine.audit.anchors import FileAnchor
@@ -11,9 +11,11 @@ from engine.catalog.catalog import Catalog
 from engine.credentials.references import reveal
 from engine.gateway.outbox import Outbox
 from engine.gateway.systems import Systems
+from engine.models.routing import Routing
 from engine.notifications.shapes import Address
 from engine.opening import sender_of
 from engine.reasoning.exports import Exports, Sink
+from engine.reasoning.pages import Traced
 from engine.reasoning.retention import TraceTerms
 from engine.runs.dispatch import Dispatcher, WorkingDispatcher
 from engine.settings import Settings
@@ -52,7 +54,7 @@ def errands_of(
 
 
 @asynccontextmanager
-async def open_exports(settings: Settings, database: Database) -> AsyncIterator[Exports | None]:
+async def open_exports(settings: Settings, database: Database, catalog: Catalog) -> AsyncIterator[Exports | None]:
     """Who sends traces elsewhere, if anywhere; what waits at the end of the block is still sent, for a while."""
     sinks: list[Sink] = []
     if settings.langsmith_url:
@@ -64,12 +66,19 @@ async def open_exports(settings: Settings, database: Database) -> AsyncIterator[
         from engine.reasoning.telemetry import Telemetry  # noqa: PLC0415  # the same
 
         sinks.append(Telemetry(settings.otlp_url, {n: reveal(value) for n, value in settings.otlp_headers.items()}))
-    exports = Exports(database, sinks) if sinks else None
+    exports = Exports(database, _within_borders(settings, catalog), sinks) if sinks else None
     try:
         yield exports
     finally:
         if exports:
             await exports.close()
+
+
+def _within_borders(settings: Settings, catalog: Catalog) -> Callable[[Traced, str], bool]:
+    """A copy crosses no border that a model call would not."""
+    routing = Routing({}, settings.regions)
+    tags = {"langsmith": settings.langsmith_residency, "otlp": settings.otlp_residency}
+    return lambda of, sink: routing.border(of.tenant, catalog[of.workflow].policy.data_class).lets(tags[sink])
 
 
 def notary_of(settings: Settings, database: Database) -> Notary:

@@ -129,7 +129,7 @@ async def open_engine(
                 hold_s=settings.hold_s,
                 name=f"{socket.gethostname()}:{os.getpid()}",
                 control=RunControl(),
-                exports=await stack.enter_async_context(open_exports(settings, database)),
+                exports=await stack.enter_async_context(open_exports(settings, database, catalog)),
             ),
         )
 

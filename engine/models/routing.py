@@ -1,7 +1,7 @@
 """Which routes may answer for an alias, and in which order: where data may go comes before anything else."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from pydantic import JsonValue
@@ -69,6 +69,10 @@ class Border:
         if self.data_class and self.data_class not in route.residency:
             return f"it has no residency tag {self.data_class!r}, the workflow's class of data"
         return ""
+
+    def lets(self, tags: Collection[str]) -> bool:
+        """Whether the data may go to a place with these tags."""
+        return all(tag in tags for tag in (self.region, self.data_class) if tag)
 
 
 @dataclass(frozen=True)

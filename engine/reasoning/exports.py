@@ -1,7 +1,7 @@
 """Sends what was traced of a run elsewhere once the run has ended or waits: beside runs, and never in their way."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -42,6 +42,8 @@ class Exports:
     """Runs wait here to be sent, one after another; when too many do, later ones are not sent, and counted."""
 
     database: Database
+    may: Callable[[Traced, str], bool]
+    """Whether what was traced may go to the sink of this name at all."""
     sinks: Sequence[Sink] = ()
     close_s: float = CLOSE_S
     _waiting: asyncio.Queue[Traced] = field(default_factory=lambda: asyncio.Queue(_MOST_WAITING))
@@ -50,7 +52,7 @@ class Exports:
 
     def ended(self, of: Traced) -> None:
         """A run has ended or waits; returns at once."""
-        wanted = [sink for sink in self.sinks if sink.wants(of)]
+        wanted = self._wanting(of)
         if not wanted:
             return
         if self._task is None:
@@ -87,10 +89,13 @@ class Exports:
                 entries = await entries_of(conn, of.thread_id, of.case_id)
                 records = [link.record for link in await audit.chain(conn, of.stream)]
         spans = spans_of(of, add_calls(entries, records))
-        wanted = [sink for sink in self.sinks if sink.wants(of)]
+        wanted = self._wanting(of)
         done = await asyncio.gather(*(self._in_thread(s.send, of, spans) for s in wanted), return_exceptions=True)
         for sink, taken in zip(wanted, done, strict=True):
             TRACE_EXPORTS.labels(sink.name, "ok" if taken is True else "failed").inc()
+
+    def _wanting(self, of: Traced) -> list[Sink]:
+        return [sink for sink in self.sinks if self.may(of, sink.name) and sink.wants(of)]
 
     def _in_thread(self, do: object, *given: object) -> "asyncio.Future[object]":
         return asyncio.get_running_loop().run_in_executor(self._threads, do, *given)  # type: ignore[arg-type]

@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,6 +53,8 @@ class Ended:
     """Whether a person is told that an outcome is unknown."""
     ledger: frozenset[str]
     """States of the rows of calls that change something."""
+    untold: tuple[str, ...] = ()
+    """Stages that the audit trail says have ended, and of which the reasoning trace knows nothing."""
 
 
 def expected(point: Point) -> Ended:
@@ -112,7 +115,18 @@ class Office:
             messages=sum(m["account_id"] == case.account for m in done.messages),
             unknown="tool_outcome_unknown" in summary,
             ledger=self._values(WRITES, case),
+            untold=self._untold(case),
         )
+
+    def _untold(self, case: Case) -> tuple[str, ...]:
+        run = self.caller.get(f"/threads/{case.thread}/runs").json()[0]["run_id"]
+        ended = [r["data"]["stage"] for r in self._told(run, "timeline", "records") if r["event"] == "stage.finished"]
+        traced = [e["stage"] for e in self._told(run, "trace", "entries") if e["kind"] == "stage" and "waits" not in e]
+        return tuple((Counter(ended) - Counter(traced)).elements())
+
+    def _told(self, run: str, how: str, what: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.caller.get(f"/runs/{run}/{how}").raise_for_status().json()[what]
+        return found
 
     def _values(self, query: str, case: Case) -> frozenset[str]:
         return frozenset(row[0] for row in self.database.execute(query, (case.thread,)).fetchall())

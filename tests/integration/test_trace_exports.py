@@ -124,6 +124,25 @@ async def test_a_collector_gets_names_times_and_counts_and_no_content(site: Site
     assert TWICE not in ingest.text
 
 
+@pytest.mark.controls
+@pytest.mark.parametrize(("residency", "leaves"), [([], False), (["us"], False), (["eu"], True)])
+async def test_a_copy_crosses_no_border_that_a_model_call_would_not(
+    site: Site, residency: list[str], leaves: bool
+) -> None:
+    with ingest_server() as ingest:
+        places = {"langsmith_url": ingest.url, "otlp_url": f"{ingest.url}/v1/traces", **LANGSMITH}
+        tags = {"langsmith_residency": residency, "otlp_residency": residency, "regions": {"*": "eu"}}
+        async with exporting(site, **places, **tags) as bench:
+            await two_legs(bench)
+        within = bool(ingest.taken)
+        async with exporting(site, **places, **tags) as bench:
+            assert bench.engine.carrier.exports
+            bench.engine.carrier.exports.may = lambda *_: True
+            await two_legs(bench)
+
+    assert (within, bool(ingest.taken)) == (leaves, True)
+
+
 def test_a_case_is_copied_or_not_as_a_whole() -> None:
     threads = [f"00000000-0000-4000-8000-{n:012d}" for n in range(200)]
 
