@@ -9,14 +9,13 @@ from typing import Annotated, Any, Literal
 import platformdirs
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from contracts.errors import ConfigurationError
-from contracts.policy import Hours
 from engine.access.issuers import IssuerSettings
-from engine.approvals.hours import problems_of
+from engine.approvals.settings import QueueSettings
 from engine.credentials.redactor import KNOWN
 from engine.credentials.references import is_reference, reveal
 from engine.gateway.credentials import Placing
@@ -31,26 +30,6 @@ VersionChange = Literal["refuse", "migrate-compatible"]
 
 def _home() -> Path:
     return platformdirs.user_data_path("gatehouse")
-
-
-class QueueSettings(BaseModel):
-    """Terms of a queue that count instead of those in the policies; what is left out is as they say."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    target_s: int | None = Field(None, gt=0)
-    warn_s: int | None = Field(None, ge=0)
-    breach_s: int | None = Field(None, ge=0)
-    hours: Hours | None = None
-    capacity: int | None = Field(None, ge=0)
-    oldest_s: int | None = Field(None, ge=0)
-
-    @field_validator("hours")
-    @classmethod
-    def _possible(cls, value: Hours | None) -> Hours | None:
-        if problems := list(problems_of(value)) if value else []:
-            raise ValueError(f"it {problems[0]}")
-        return value
 
 
 class Settings(BaseSettings):
