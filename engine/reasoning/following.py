@@ -37,30 +37,36 @@ class Follower(GraphCallbackHandler):
     def __init__(self, keeper: Keeper, forks: dict[tuple[str, str], Fork]) -> None:
         self._keeper = keeper
         self._forks = forks
-        self._open: dict[UUID, tuple[Entry, float]] = {}
+        self._open: dict[int, tuple[Entry, float]] = {}
         """What has begun and not ended, and when."""
         self._spoken: dict[tuple[str, str], Kept] = {}
 
     def on_chain_start(
-        self, serialized: Any, inputs: Any, *, run_id: UUID, metadata: dict[str, Any] | None = None, **more: Any
+        self,
+        serialized: Any,
+        inputs: Any,
+        *,
+        run_id: UUID,
+        metadata: dict[str, Any] | None = None,
+        name: str | None = None,
+        **more: Any,
     ) -> None:
         """A stage begins, or a router; other parts of a graph are passed over."""
-        stage = (metadata or {}).get("langgraph_node")
-        if stage is None:
+        if not metadata or (stage := metadata.get("langgraph_node")) is None:
             return
-        with _MINDED:
-            name = more.get("name")
-            fork = self._forks.get((stage, str(name)))
-            if name == stage:
-                self._begin(run_id, "stage", metadata or {})
-            elif fork:
+        if name == stage:
+            self._begin(run_id, "stage", metadata)
+        elif fork := self._forks.get((stage, str(name))):
+            with _MINDED:
                 seen = {field: self._keeper.keep(value) for field, value in fork.values(inputs).items()}
-                self._begin(run_id, "branch", metadata or {}, {"router": name, "values": seen})
+                self._begin(run_id, "branch", metadata, {"router": name, "values": seen})
 
     def on_chain_end(self, outputs: Any, *, run_id: UUID, **more: Any) -> None:
         with _MINDED:
-            open_ = self._open.get(run_id)
-            if open_ and open_[0]["kind"] == "branch":
+            open_ = self._open.get(run_id.int)
+            if open_ is None:
+                return
+            if open_[0]["kind"] == "branch":
                 place = (open_[0]["stage"], str(open_[0]["router"]))
                 self._end(run_id, {"led": self._forks[place].led(outputs)})
             else:
@@ -95,7 +101,7 @@ class Follower(GraphCallbackHandler):
             self._begin(run_id, "model", metadata or {}, said)
 
     def on_llm_new_token(self, token: str | list[str | dict[str, Any]], *, run_id: UUID, **more: Any) -> None:
-        open_ = self._open.get(run_id)
+        open_ = self._open.get(run_id.int)
         if open_ and "first_us" not in open_[0]:
             open_[0]["first_us"] = _since(open_[1])
 
@@ -156,14 +162,14 @@ class Follower(GraphCallbackHandler):
         return self._spoken[key]
 
     def _begin(self, run_id: UUID, kind: str, metadata: dict[str, Any], said: Entry | None = None) -> None:
-        place = {"stage": metadata.get("langgraph_node"), "step": metadata.get("langgraph_step")}
-        entry = {"kind": kind, "at": time.time(), **place}
+        stage, step = metadata.get("langgraph_node"), metadata.get("langgraph_step")
+        entry: Entry = {"kind": kind, "at": time.time(), "stage": stage, "step": step}
         if said:
             entry.update(said)
-        self._open[run_id] = (entry, time.perf_counter())
+        self._open[run_id.int] = (entry, time.perf_counter())
 
     def _end(self, run_id: UUID, said: Entry | None = None) -> None:
-        if open_ := self._open.pop(run_id, None):
+        if open_ := self._open.pop(run_id.int, None):
             entry, began = open_
             entry["us"] = _since(began)
             if said:
