@@ -18,6 +18,7 @@ from evals.drift_commands import canary_command
 from evals.fault_commands import faults_command, ugly_command
 from evals.fault_matrix import read_faults
 from evals.gate import FAILED, PASSED, exit_code, exit_code_of, select
+from evals.live_gate import exit_code_of_live, require_live
 from evals.opening import open_for_evals
 from evals.page import page_of
 from evals.recording.commands import record_command
@@ -26,6 +27,7 @@ from evals.results import as_results, read_results
 from evals.running import Asked, Ran, run_selected
 from evals.speaking import AsJson, CaseNames, Workflows, aside, errors_shown, evals_folder, page
 from evals.tau_bench.commands import tau_bench
+from evals.voices import LEAST_TURNS
 
 app = typer.Typer(help="Run recorded cases through the real engine, offline.", no_args_is_help=True)
 
@@ -44,27 +46,39 @@ def run_command(
     workflows: Workflows = None,
     case: CaseNames = None,
     changed: Annotated[bool, typer.Option("--changed", help="Only what changed since its baseline.")] = False,
-    repeat: Annotated[int, typer.Option(min=1, max=100, help="How often each case is played.")] = 1,
+    repeat: Annotated[int | None, typer.Option(min=1, max=100, help="How often each case is played.")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Also what an interrupted run had done.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Results as JSON on standard output.")] = False,
     accepting: Annotated[bool, typer.Option("--accept", help="Make what the cases do now the baseline.")] = False,
     baseline: Annotated[Path | None, typer.Option(help="Another baseline file, for one workflow.")] = None,
     keep_going: Annotated[bool, typer.Option("--keep-going/--fail-fast", help="Go on after a failed case.")] = True,
+    live: Annotated[list[str] | None, typer.Option(help="Ask this alias's models in earnest; may be repeated.")] = None,
+    against: Annotated[Path | None, typer.Option(help="An earlier live run; by default what was accepted.")] = None,
+    record: Annotated[bool, typer.Option("--record", help="Keep what live models say as recordings.")] = False,
 ) -> None:
     """Run cases. Exit codes: 0 passed, 1 failed or unlike the baseline, 2 usage, 4 stale recordings.
 
-    A run that was interrupted goes on where it was. Nothing is connected to but the database.
+    A run that was interrupted goes on where it was. Nothing is connected to but the database and, with --live, the
+    configured addresses of those models: then each case is played five times unless --repeat says otherwise, 1 means
+    that cases pass less often and 3 that nothing can be said.
     """
     began = time.perf_counter()
-    asked = Asked(repeat, changed, fresh, keep_going, accepting)
     with errors_shown():
+        require_live(live or (), accepting=accepting, record=record, against=against)
+        before = read_results(against) if against else None
+        turns = repeat or (LEAST_TURNS if live else 1)
+        asked = Asked(turns, changed, fresh or record, keep_going, accepting, tuple(live or ()), record, before)
         folder = evals_folder()
         ran = asyncio.run(run_selected(folder, select(folder, workflows or (), case or (), baseline), asked, aside()))
     if as_json:
         typer.echo(json.dumps(report.as_json(ran), indent=1, ensure_ascii=False))
     else:
         _show(ran, time.perf_counter() - began)
-    raise typer.Exit(FAILED if ran.connections else exit_code(ran.results, ran.flips))
+    raise typer.Exit(FAILED if ran.connections else _worth(ran))
+
+
+def _worth(ran: Ran) -> int:
+    return exit_code_of_live(ran.results, ran.rates) if ran.rates else exit_code(ran.results, ran.flips)
 
 
 @app.command("rekey")
@@ -135,4 +149,5 @@ def _show(ran: Ran, seconds: float) -> None:
     report.show_failures(shown, ran.results)
     report.show_stale(shown, ran.results, ran.diffs)
     report.show_flips(shown, ran.flips)
+    report.show_live(shown, ran)
     report.show_summary(shown, ran, seconds)

@@ -17,9 +17,9 @@ from evals.fault_matrix import rows_of
 from evals.faulting import Borne, bear, cells_of, ways_of
 from evals.gate import FAILED, PASSED, Selection, exit_code, select
 from evals.offline import offline
-from evals.opening import open_for_evals
+from evals.opening import dsn_of, open_for_evals
 from evals.progress import CaseProgress
-from evals.running import Asked, Ran, dsn_of, run_selected
+from evals.running import Asked, Ran, run_selected
 from evals.speaking import AsJson, CaseNames, Workflows, aside, errors_shown, evals_folder, page
 
 UGLY = tuple(kind for kind in get_args(Kind) if kind.startswith("ugly_"))

@@ -9,6 +9,7 @@ from pydantic import JsonValue
 from contracts.approval import JsonObject
 from contracts.event import AuditRecord, Event
 from evals.replies import Miss
+from evals.voices import Spent
 from evals.worlds.sandbox import EffectKind
 
 Done = Mapping[EffectKind, tuple[JsonObject, ...]]
@@ -34,6 +35,8 @@ class Observation:
     """Calls that change something, with `tool` and `args`, in the order in which they began; none that was refused."""
     recorded: bool = False
     """Whether outside systems answered from recordings, so that what was done is what was executed."""
+    spent: Spent = field(default_factory=Spent)
+    """What asking live models took."""
     missed: tuple[Miss, ...] = ()
     """Calls of tools that found no recorded answer."""
     unasked: tuple[str, ...] = ()

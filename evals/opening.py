@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
+from engine.credentials.references import reveal
 from engine.models.recording import Recordings
 from engine.settings import Settings, read_settings
 from engine.store import embedded
@@ -27,6 +28,12 @@ async def open_for_evals() -> AsyncIterator[Engine]:
             settings, notify=_unheard, dispatcher=InlineDispatcher(), recordings=Recordings()
         ) as engine:
             yield engine
+
+
+def dsn_of(engine: Engine) -> str:
+    """The one address that is connected to."""
+    address = engine.settings.database_url
+    return reveal(address) if address else ""
 
 
 @contextmanager

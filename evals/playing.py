@@ -47,6 +47,7 @@ from evals.observation import (
 )
 from evals.recorded_carrier import RecordedCarrier
 from evals.tool_traffic import ToolTraffic
+from evals.voices import SILENCE, Spent, Voice
 from evals.worlds.connected import systems_of
 from evals.worlds.sandbox import EFFECT_KINDS, Effects, Worlds, effects_of, open_worlds
 from evals.worlds.seed import read_seed
@@ -106,9 +107,9 @@ class Scene:
         return waiting[0] if waiting else None
 
 
-async def play(engine: Engine, folder: CaseFolder, replies: Recordings) -> Observation:
+async def play(engine: Engine, folder: CaseFolder, replies: Recordings, voice: Voice = SILENCE) -> Observation:
     """Play the case from its input to where its script leaves it, and say what it did."""
-    async with _scene(engine, folder, replies) as scene:
+    async with _scene(engine, folder, replies, voice) as scene:
         enter_tenant(scene.tenant)
         try:
             await _submit(scene, folder.workflow)
@@ -122,14 +123,14 @@ async def play(engine: Engine, folder: CaseFolder, replies: Recordings) -> Obser
 
 
 @asynccontextmanager
-async def _scene(engine: Engine, folder: CaseFolder, replies: Recordings) -> AsyncIterator[Scene]:
+async def _scene(engine: Engine, folder: CaseFolder, replies: Recordings, voice: Voice) -> AsyncIterator[Scene]:
     case, thread_id = folder.case, str(uuid.uuid4())
     faults = {f"fault-{number}": said.fault() for number, said in enumerate(case.faults, start=1)}
     worlds, wake_ups = open_worlds(None, faults), InlineDispatcher()
     traffic = ToolTraffic(folder.answered, thread_id) if folder.answered is not None else None
     systems = Systems({}, {}) if traffic else systems_of(worlds)
-    routes = getattr(replies, "routes", {})  # of live models; recorded replies have none
-    models = replace(engine.carrier.models, routes=routes, recordings=replies, stand_ins=False)
+    spoken: dict[str, Any] = {"routes": voice.live.routes, "recordings": replies, "records_to": voice.kept}
+    models = replace(engine.carrier.models, **spoken, stand_ins=False)
     rooms: dict[str, Any] = {"dispatcher": wake_ups, "systems": systems, "models": models}
     carrier = replace(engine.carrier, **rooms, opened_on=case.opened_on or read_seed().today)
     if traffic:
@@ -255,6 +256,7 @@ async def _observe(scene: Scene) -> Observation:
         tool_calls=count(records, Event.CALL_STARTED),
         executed=executed_in(records),
         recorded=scene.traffic is not None,
+        spent=Spent.of(record["data"] for record in records if record["event"] == Event.MODEL_CALLED),
         missed=tuple(scene.traffic.missed) if scene.traffic else (),
         unasked=tuple(each.tool for each in scene.traffic.unused()) if scene.traffic else (),
         calls=calls_in(records),

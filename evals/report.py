@@ -11,9 +11,11 @@ from rich.table import Table
 from contracts.approval import JsonObject
 from evals.baseline import Flip, behaviour
 from evals.comparing import Compared
+from evals.live_gate import passed_of
 from evals.observation import Observation
 from evals.run import Result
 from evals.running import Ran
+from evals.voices import Spent
 from evals.worlds.sandbox import EffectKind
 from guards.money import write_amount
 
@@ -117,6 +119,20 @@ def show_compared(console: Console, compared: Compared) -> None:
     _line(console, f"\n{compared.shared} cases in both, {len(compared.divergences)} differ")
 
 
+def show_live(console: Console, ran: Ran) -> None:
+    """Of a live run how often each case passed, what asking took, and what it all is worth."""
+    if ran.rates is None:
+        return
+    for name, passed in passed_of(ran.results).items():
+        if not all(passed):
+            _line(console, f"  {name} passed {sum(passed)} of {len(passed)} times")
+    spent = Spent.sum([result.observation.spent for result in ran.results])
+    cost = ", ".join(f"{currency} {value / 1e6:.4f}" for currency, value in spent.cost.items()) or "no known price"
+    took = f"{spent.read:,} + {spent.written:,} tokens, {spent.ms / 1000:.1f} s of waiting, {cost}"
+    _line(console, f"\nlive: {spent.calls} calls of models, {took}")
+    _line(console, f"{ran.rates.answer}: {ran.rates.why}")
+
+
 def show_summary(console: Console, ran: Ran, seconds: float) -> None:
     results = ran.results
     for where in dict.fromkeys(ran.connections):
@@ -150,8 +166,14 @@ def as_json(ran: Ran) -> JsonObject:
             for (workflow, prompt), lines in ran.diffs.items()
         ],
         "connections": list(ran.connections),
+        "mode": "live" if ran.rates else "replay",
+        **({"rates": dict(vars(ran.rates)), "spent": _spent(ran)} if ran.rates else {}),
         "median": dict(medians_of(ran.results)),
     }
+
+
+def _spent(ran: Ran) -> JsonObject:
+    return Spent.sum([result.observation.spent for result in ran.results]).as_json()
 
 
 def _result_as_json(result: Result) -> JsonObject:

@@ -6,16 +6,20 @@ from pathlib import Path
 
 from rich.console import Console
 
-from engine.credentials.references import reveal
+from engine.settings import read_settings
 from engine.wiring import Engine
 from evals.baseline import Flip
 from evals.gate import Selection, accept, flips_against_baseline, narrowed
 from evals.keeping import kept
+from evals.live_gate import judge_live
 from evals.offline import offline
-from evals.opening import open_for_evals
+from evals.opening import dsn_of, open_for_evals
 from evals.progress import CaseProgress
+from evals.results import RanCases
 from evals.run import Result, Turns, run_cases
+from evals.significance import Comparison
 from evals.sources import Sources, file_beside, prompt_diff, read_sources, sources_of
+from evals.voices import live_models
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,11 @@ class Asked:
     fresh: bool = False
     keep_going: bool = True
     accepting: bool = False
+    live: tuple[str, ...] = ()
+    """Aliases whose models are asked in earnest."""
+    records: bool = False
+    against: RanCases | None = None
+    """What a live run is held against; None: what was accepted."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +48,8 @@ class Ran:
     """Where something tried to connect to; none was let through."""
     diffs: dict[tuple[str, str], list[str]]
     """How prompts have changed since the baseline was accepted, by workflow and prompt."""
+    rates: Comparison | None = None
+    """Of a live run: whether its cases pass less often."""
 
 
 async def run_selected(evals: Path, selections: Sequence[Selection], asked: Asked, aside: Console) -> Ran:
@@ -46,24 +57,25 @@ async def run_selected(evals: Path, selections: Sequence[Selection], asked: Aske
     async with open_for_evals() as engine:
         sources = {s.workflow: sources_of(engine.catalog[s.workflow], s.cases) for s in selections}
         chosen = [narrowed(s, sources[s.workflow]) for s in selections] if asked.changed else list(selections)
-        turns = Turns([folder for s in chosen for folder in s.cases], asked.repeat, asked.keep_going)
-        with offline(dsn_of(engine)) as watch:
+        live = live_models(read_settings(), asked.live, [engine.catalog[s.workflow] for s in chosen])
+        folders = [folder for s in chosen for folder in s.cases]
+        turns = Turns(folders, asked.repeat, asked.keep_going, live, asked.records)
+        with offline(dsn_of(engine), live.places) as watch:
             results = await _play(engine, evals, turns, asked, aside)
         if asked.accepting:
             _accept(chosen, results, sources, aside)
         diffs = _diffs(engine, selections)
+    if asked.live:
+        rates = judge_live(results, asked.against)
+        return Ran(tuple(results), (), tuple(watch.tried), diffs, rates)
     return Ran(tuple(results), tuple(_flips(chosen, results, aside)), tuple(watch.tried), diffs)
-
-
-def dsn_of(engine: Engine) -> str:
-    """The one address that is connected to."""
-    address = engine.settings.database_url
-    return reveal(address) if address else ""
 
 
 async def _play(engine: Engine, evals: Path, turns: Turns, asked: Asked, aside: Console) -> list[Result]:
     with (
-        kept(evals, lambda workflow: engine.catalog[workflow].version, fresh=asked.fresh) as memory,
+        kept(
+            evals, lambda workflow: f"{engine.catalog[workflow].version}{turns.live.said}", fresh=asked.fresh
+        ) as memory,
         CaseProgress(aside, len(turns)) as progress,
     ):
         results = await run_cases(engine, turns, memory, on_done=progress.advance)

@@ -7,11 +7,10 @@ from pathlib import Path
 from contracts.errors import CaseNotRecordable, ConfigurationError
 from engine.wiring import Engine
 from evals.offline import offline
-from evals.opening import open_for_evals
+from evals.opening import dsn_of, open_for_evals
 from evals.recording.ended_case import read_ended_case
 from evals.recording.making import Made, make_case
 from evals.run import Result, run_case
-from evals.running import dsn_of
 
 
 @dataclass(frozen=True)

@@ -63,3 +63,14 @@ def test_without_the_guard_the_same_connection_is_made(listening: int) -> None:
         pass
 
     socket.create_connection(("127.0.0.1", listening)).close()
+
+
+def test_the_given_place_is_let_through_by_its_name_and_its_neighbour_is_not(listening: int) -> None:
+    with offline("", [("localhost", listening)]) as watch:
+        socket.create_connection(("localhost", listening)).close()
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("localhost", listening + 1))
+        with pytest.raises(ConnectionRefusedError):
+            socket.getaddrinfo("models.invalid", listening)
+
+    assert "models.invalid" in watch.tried
