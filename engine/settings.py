@@ -128,6 +128,15 @@ class Settings(BaseSettings):
         20, ge=0, description="Refused calls of a workflow in ten minutes that raise an alarm; 0: none does."
     )
     alarm_quarantine: bool = Field(False, description="Whether an alarm switches the workflow off that raised it.")
+    alarm_error_rate: float = Field(
+        0.2,
+        ge=0,
+        le=1,
+        description="Share of a workflow's cases in an hour, 10 at least, that raises an alarm by failing; 0: never.",
+    )
+    alarm_cost: dict[str, Annotated[float, Field(gt=0)]] = Field(
+        {}, description='Cost of models for a workflow in a day that raises an alarm, by currency: {"EUR": 50}.'
+    )
     tenant_calls_per_minute: int = Field(
         0, ge=0, description="Calls of tools and models of one tenant in a minute; 0: any number."
     )

@@ -14,6 +14,7 @@ from engine.gateway.systems import Systems
 from engine.models.routing import Routing
 from engine.notifications.shapes import Address
 from engine.opening import sender_of
+from engine.operations.watchman import Watchman
 from engine.reasoning.exports import Exports, Sink
 from engine.reasoning.pages import Traced
 from engine.reasoning.retention import TraceTerms
@@ -26,6 +27,7 @@ from engine.worker.errands import Errand
 from engine.worker.janitor import Janitor, Keep
 
 _CANARIES_EVERY_S = 60.0
+_ALARMS_EVERY_S = 60.0
 
 
 def errands_of(
@@ -47,6 +49,9 @@ def errands_of(
         Errand("checkpoints of the audit trail", notary.look, often_s),
         Errand("retention", janitor_of(settings, database, dispatcher, sealing).clean, settings.retention_every_s),
     ]
+    if settings.alarm_error_rate or settings.alarm_cost:
+        watch = Watchman(database, settings.alarm_error_rate, settings.alarm_cost)
+        errands.append(Errand("alarms", watch.look, _ALARMS_EVERY_S))
     if settings.canaries_per_day:
         lures = Lures(database, catalog, settings.canaries_per_day, _CANARIES_EVERY_S)
         errands.append(Errand("canaries", lures.put_some, _CANARIES_EVERY_S))

@@ -9,8 +9,13 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from contracts.approval import JsonObject
 from contracts.errors import ConfigurationError
+from engine.limits.alarms import Alarm, sound
 from engine.models.routing import Alias
+from engine.opening import open_database
+from engine.settings import read_settings
+from engine.store.scope import of_tenant
 from evals.case_files import CaseFolder
 from evals.datasets import read_dataset
 from evals.drift import Accepted, Drift, drift, observed, read_accepted, write_accepted
@@ -28,6 +33,9 @@ def canary_command(
     dataset: Annotated[str, typer.Argument(help="A file in evals/datasets, without its ending.")] = "canary",
     repeat: Annotated[int, typer.Option(min=1, max=100, help="How often each case is played.")] = 5,
     accepting: Annotated[bool, typer.Option("--accept", help="Hold later runs against what it does now.")] = False,
+    alarming: Annotated[
+        bool, typer.Option("--alarm", help="Tell a drift by the routes of the configured database, too.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Play a dataset with a live model, and alarm when it passes less often than when it was accepted.
@@ -44,6 +52,8 @@ def canary_command(
             typer.echo(f"Accepted {len(now.passed)} cases of {', '.join(now.models)}: {file.name}.")
             return
         found = drift(before, now)
+        if alarming and found.rates.answer == "worse":
+            asyncio.run(_alarm(found, dataset, aside()))
     if as_json:
         typer.echo(json.dumps(found.as_json(), indent=1, ensure_ascii=False))
     else:
@@ -60,6 +70,19 @@ async def _play(folders: Sequence[CaseFolder], alias: str, route: Alias, repeat:
                 progress.advance(results[-1])
         versions = {workflow: engine.catalog[workflow].version for workflow in engine.catalog}
     return observed(alias, versions, results)
+
+
+async def _alarm(found: Drift, dataset: str, aside: Console) -> None:
+    settings = read_settings()
+    named = ", ".join(found.now.models) or "no model"
+    summary = f"{found.now.alias} ({named}) passes {-found.rates.difference:.0%} less of the dataset {dataset}"
+    said: JsonObject = {"alias": found.now.alias, "dataset": dataset, "difference": round(found.rates.difference, 4)}
+    with of_tenant(settings.tenant):
+        async with (
+            open_database(settings, lambda line: aside.print(line, markup=False), migrates=False) as database,
+            database.transaction() as conn,
+        ):
+            await sound(conn, Alarm("drift", found.now.alias, summary, said), tenant=settings.tenant)
 
 
 def _accept(now: Accepted) -> None:

@@ -92,3 +92,4 @@ INSERT INTO stage_use (tenant, case_id, stage, visits, failed, us, led)
 VALUES ('victim', '11111111-1111-4111-8111-111111111112', 'secret-of-the-victim', 1, 0, 1, '{}');
 INSERT INTO model_use (tenant, case_id, stage, route, currency, calls, failed, tokens_read, tokens_written, ms, cost)
 VALUES ('victim', '11111111-1111-4111-8111-111111111112', 's', 'secret-of-the-victim', '', 1, 0, 1, 1, 1, 1);
+INSERT INTO alarm (tenant, kind, name) VALUES ('victim', 'errors', 'secret-of-the-victim');

@@ -9,6 +9,7 @@ from contracts.event import Event
 from engine.access.keys import Principal
 from engine.audit import audit
 from engine.limits.switches import switch_off
+from engine.notifications.alarms import AlarmNotice, tell_alarm
 from engine.store.database import Connection
 from engine.store.sql import load_queries
 from engine.traces.metrics import ALARMS
@@ -17,7 +18,16 @@ _SQL = load_queries(__file__)
 _LOG = logging.getLogger("gatehouse.limits")
 _TIMES_USUAL = 3
 
-Kind = Literal["refusals", "novelty", "quarantine"]
+Kind = Literal["refusals", "novelty", "quarantine", "breaker", "errors", "cost", "drift"]
+_FIGURES: dict[Kind, str] = {"breaker": "/breakers", "errors": "/stats/outcomes", "cost": "/stats/costs"}
+"""Where somebody finds out more; the others' are in the audit trail."""
+
+
+_SUMMARIES: dict[Kind, str] = {
+    "refusals": "its calls are refused far more often than is usual",
+    "novelty": "a stage calls a tool that it never called",
+    "quarantine": "a tool says something else of itself than when it was pinned",
+}
 
 
 @dataclass(frozen=True)
@@ -41,10 +51,31 @@ async def refused(conn: Connection, workflow: str, terms: AlarmTerms, *, tenant:
         await raise_alarm(conn, "refusals", workflow, said, terms, tenant=tenant)
 
 
+@dataclass(frozen=True)
+class Alarm:
+    """Something that goes on and wants somebody's eye. `said` has names and numbers, nothing of a case."""
+
+    kind: Kind
+    name: str
+    """Of the workflow, or of what it is about."""
+    summary: str
+    said: JsonObject
+
+
+async def sound(conn: Connection, alarm: Alarm, *, tenant: str) -> bool:
+    """Raise an alarm unless the same one was raised within the last hour; whether it was. It switches nothing off."""
+    params = {"tenant": tenant, "kind": alarm.kind, "name": alarm.name}
+    if not await (await conn.execute(_SQL["sound"], params)).fetchone():
+        return False
+    said = {"summary": alarm.summary, **alarm.said}
+    await raise_alarm(conn, alarm.kind, alarm.name, said, AlarmTerms(), tenant=tenant)
+    return True
+
+
 async def raise_alarm(  # what is told, of whom, and what becomes of it
     conn: Connection, kind: Kind, workflow: str, said: JsonObject, terms: AlarmTerms, *, tenant: str
 ) -> None:
-    """Record an alarm and, where that is wanted, switch the workflow off."""
+    """Record an alarm, tell the routes that want it and, where that is wanted, switch the workflow off."""
     ALARMS.labels(kind, workflow).inc()
     _LOG.warning("alarm: %s of %s", kind, workflow, extra={"facts": {"tenant": tenant, **said}})
     data: JsonObject = {"kind": kind, "tenant": tenant, "workflow": workflow, "quarantined": terms.quarantine, **said}
@@ -52,3 +83,5 @@ async def raise_alarm(  # what is told, of whom, and what becomes of it
         policy = Principal("policy", frozenset({"operator"}), frozenset(), tenant)
         await switch_off(conn, "workflow", workflow, policy, reason=f"An alarm was raised: {kind}.")
     await audit.append_to(conn, f"switches:{tenant}", "policy", Event.ALARM_RAISED, data)
+    summary = str(said.get("summary") or f"{workflow}: {_SUMMARIES.get(kind, kind)}")
+    await tell_alarm(conn, AlarmNotice(kind, tenant, summary, _FIGURES.get(kind, "/switches"), data))

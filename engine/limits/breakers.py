@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from contracts.approval import JsonObject
 from contracts.event import Event
 from engine.audit import audit
+from engine.limits.alarms import Alarm, sound
 from engine.store.database import Connection
 from engine.store.sql import load_queries
 from engine.traces.metrics import BREAKER_CHANGES
@@ -45,6 +46,8 @@ async def heard(conn: Connection, name: str, *, tenant: str, failed: bool, terms
     if row and row["opened_now"]:
         said: JsonObject = {"failures": row["failures"], "open_s": terms.open_s}
         await _record(conn, tenant, name, Event.BREAKER_OPENED, said)
+        summary = f"{name} is left alone after {row['failures']} failures one after another"
+        await sound(conn, Alarm("breaker", name, summary, said), tenant=tenant)
 
 
 async def breakers_of(conn: Connection, *, tenant: str) -> list[JsonObject]:

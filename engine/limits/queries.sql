@@ -195,3 +195,9 @@ SELECT settle_call(h.call_key, 'released', '{"under_way": 0}')
 FROM held_call h JOIN run r ON r.id = h.run_id JOIN effect e ON e.call_key = h.call_key
 WHERE h.state = 'held' AND h.kind = 'tool' AND r.status NOT IN ('pending', 'running')
   AND e.state = 'started' AND e.effect_class = 'read';
+
+-- name: sound
+-- Note that an alarm is raised, unless it was within the last hour.
+INSERT INTO alarm AS a (tenant, kind, name) VALUES (%(tenant)s, %(kind)s, %(name)s)
+ON CONFLICT (tenant, kind, name) DO UPDATE SET raised_at = now() WHERE a.raised_at < now() - interval '1 hour'
+RETURNING raised_at;

@@ -7,7 +7,7 @@ ON CONFLICT (case_id, stage, route, currency) DO UPDATE
 SET calls = model_use.calls + 1, failed = model_use.failed + excluded.failed,
     tokens_read = model_use.tokens_read + excluded.tokens_read,
     tokens_written = model_use.tokens_written + excluded.tokens_written,
-    ms = model_use.ms + excluded.ms, cost = model_use.cost + excluded.cost;
+    ms = model_use.ms + excluded.ms, cost = model_use.cost + excluded.cost, last_at = now();
 
 -- name: outcomes
 -- Of each version: how its cases have ended, what people did in them, and what was done outside.
@@ -115,3 +115,15 @@ WHERE e.tenant = %(tenant)s AND e.ended_at >= %(since)s AND (%(workflow)s::text 
   AND a.requested_at IS NOT NULL AND a.status IN ('approved', 'edited', 'rejected', 'responded', 'expired')
   AND a.stage IS NOT NULL
 GROUP BY 1, 2, 3;
+
+-- name: failing
+-- Of every tenant's workflows: cases that have ended in the last hour, and those that failed.
+SELECT tenant, workflow, count(*) AS ended, count(*) FILTER (WHERE status = 'error' OR outcome = 'failed_safe') AS failed
+FROM run WHERE outcome IS NOT NULL AND finished_at > now() - interval '1 hour' AND acts AND deleted_at IS NULL
+GROUP BY tenant, workflow;
+
+-- name: dear
+-- Of every tenant's workflows: what models cost the cases that asked one in the last day, by currency.
+SELECT m.tenant, r.workflow, m.currency, sum(m.cost)::bigint AS cost
+FROM model_use m JOIN run r ON r.id = m.case_id
+WHERE m.last_at > now() - interval '1 day' AND m.currency <> '' GROUP BY 1, 2, 3;

@@ -15,7 +15,7 @@ from engine.webhooks.targets import parse
 
 _SQL = load_queries(__file__)
 
-Kind = Literal["requested", "warned", "breached", "escalated", "decided", "expired"]
+Kind = Literal["requested", "warned", "breached", "escalated", "decided", "expired", "alarm"]
 Shape = Literal["json", "slack", "email"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 _ADDRESS = re.compile(r"[^\s@,;<>\"]+@[^\s@,;<>\"]+")

@@ -20,6 +20,7 @@ _SAID: dict[str, str] = {
     "escalated": "A decision was escalated",
     "decided": "A request was decided",
     "expired": "A request expired, which means rejected",
+    "alarm": "An alarm",
     "test": "A test message",
 }
 _HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
@@ -78,9 +79,11 @@ def _facts(data: dict[str, str]) -> Iterator[tuple[str, str]]:
         "decision": "Decision",
         "by": "By",
         "to": "To",
+        "alarm": "Alarm",
+        "workflow": "Workflow",
     }
     for name, label in named.items():
-        if name in data:
+        if name in data and (name != "workflow" or "alarm" in data):  # of a request the queue says enough
             at = name.endswith("_at")
             yield label, f"{data[name][:16].replace('T', ' ')} UTC" if at else data[name]
 
@@ -95,13 +98,18 @@ def _slack(data: dict[str, str], link: str) -> JsonObject:
     ]
     if fields:  # Slack refuses an empty list
         blocks.append({"type": "section", "fields": fields})
-    blocks.append({"type": "context", "elements": [_mrkdwn(_escaped(f"Request {data['request_id']}"))]})
+    if "request_id" in data:
+        blocks.append({"type": "context", "elements": [_mrkdwn(_escaped(f"Request {data['request_id']}"))]})
     if _opens(link):
         # A button with a url opens it and sends nothing back; without an interactive address there is no other.
-        button: JsonObject = {"type": "button", "text": _plain_text("Open the request"), "url": link}
+        button: JsonObject = {"type": "button", "text": _plain_text(_opening(data)), "url": link}
         blocks.append({"type": "actions", "elements": [button]})
     text = _escaped(f"{said}: {data['summary']}")
     return {"text": text, "mrkdwn": False, "unfurl_links": False, "unfurl_media": False, "blocks": blocks}
+
+
+def _opening(data: dict[str, str]) -> str:
+    return "Open the request" if "request_id" in data else "Open the figures"
 
 
 def _opens(link: str) -> bool:
@@ -123,12 +131,13 @@ def _escaped(text: str) -> str:
 
 
 def _mail(data: dict[str, str], link: str) -> JsonObject:
-    said, facts = _SAID[data["event"]], [*_facts(data), ("Request", data["request_id"])]
+    about = [("Request", data["request_id"])] if "request_id" in data else []
+    said, facts = _SAID[data["event"]], [*_facts(data), *about]
     lines = [f"{said}.", "", data["summary"], "", *(f"{label}: {value}" for label, value in facts)]
     lines += ["", link] if _opens(link) else []
     rows = "".join(f"<tr><th>{html.escape(label)}</th><td>{html.escape(value)}</td></tr>" for label, value in facts)
     paragraphs = f"<p>{html.escape(said)}.</p><p>{html.escape(data['summary'])}</p>"
-    opens = f'<p><a href="{html.escape(link)}">Open the request</a></p>' if _opens(link) else ""
+    opens = f'<p><a href="{html.escape(link)}">{_opening(data)}</a></p>' if _opens(link) else ""
     return {
         "subject": plain(f"{said}: {data['summary']}"),
         "text": "\n".join(lines),

@@ -57,8 +57,9 @@ class Webhook:
     """One webhook."""
 
     id: str
-    run_id: str
-    thread_id: str
+    run_id: str | None
+    """None for an alarm, which is about no run."""
+    thread_id: str | None
     tenant: str
     url: str | None
     route: str | None
@@ -74,7 +75,8 @@ class Webhook:
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> Self:
         values = {name: row[name] for name in cls.__dataclass_fields__}
-        return cls(**values | {name: str(row[name]) for name in ("id", "run_id", "thread_id")})
+        ids = {name: str(row[name]) for name in ("id", "run_id", "thread_id") if row[name] is not None}
+        return cls(**values | ids)
 
     @property
     def target(self) -> str:
@@ -84,8 +86,13 @@ class Webhook:
         url = parse(self.url)
         return f"{url.scheme}://{url.netloc.decode()}{url.path}"
 
-    def subject(self, actor: str = _BY_SYSTEM) -> Subject:
-        return Subject(self.thread_id, self.run_id, actor)
+    async def record(self, conn: Connection, event: Event, data: JsonObject, *, actor: str = _BY_SYSTEM) -> None:
+        """Add to the chain of the case, or to that of alarms."""
+        said: JsonObject = {"webhook_id": self.id, "target": self.target, **data}
+        if self.thread_id and self.run_id:
+            await audit.append(conn, Subject(self.thread_id, self.run_id, actor), event, said)
+        else:
+            await audit.append_to(conn, f"switches:{self.tenant}", actor, event, {"tenant": self.tenant, **said})
 
 
 async def enqueue_webhook(conn: Connection, run: EndedRun, url: str, *, tenant: str) -> None:
@@ -95,10 +102,11 @@ async def enqueue_webhook(conn: Connection, run: EndedRun, url: str, *, tenant: 
 
 
 async def enqueue_for_route(
-    conn: Connection, route: str, payload: JsonObject, subject: Subject, *, tenant: str
+    conn: Connection, route: str, payload: JsonObject, subject: Subject | None, *, tenant: str
 ) -> None:
-    """Keep what is to be told by a route, about the subject's run; expects the transaction of what it tells of."""
-    about = {"run_id": subject.run_id, "thread_id": subject.thread_id, "tenant": tenant}
+    """Keep what is to be told by a route, about the subject's run or none; expects the transaction of what it tells."""
+    run_id, thread_id = (subject.run_id, subject.thread_id) if subject else (None, None)
+    about = {"run_id": run_id, "thread_id": thread_id, "tenant": tenant}
     row = {"id": str(uuid.uuid4()), "url": None, "route": route, "payload": Jsonb(payload)}
     await conn.execute(_SQL["enqueue"], about | row)
 
@@ -114,10 +122,8 @@ async def end(conn: Connection, webhook: Webhook, status: Literal["delivered", "
     """Record how an attempt ended the webhook; a later attempt's word counts more."""
     params = {"id": webhook.id, "attempts": webhook.attempts, "status": status, "error": error}
     if await (await conn.execute(_SQL["end"], params)).fetchone():
-        data: JsonObject = {"webhook_id": webhook.id, "target": webhook.target, "status": status}
-        await audit.append(
-            conn, webhook.subject(), Event.WEBHOOK_ENDED, data | {"attempts": webhook.attempts, "error": error}
-        )
+        said: JsonObject = {"status": status, "attempts": webhook.attempts, "error": error}
+        await webhook.record(conn, Event.WEBHOOK_ENDED, said)
 
 
 async def postpone(conn: Connection, webhook: Webhook, pause: timedelta, error: str) -> None:
@@ -144,8 +150,7 @@ async def retry_webhook(conn: Connection, webhook_id: str, *, tenant: str, by: s
             raise NotFound(f"There is no webhook {webhook_id}.", hint="List them with: gatehouse webhooks list")
         raise AlreadySettled(f"Webhook {webhook_id} is {found['status']}; only a dead one is sent again.")
     webhook = Webhook.of(row)
-    data: JsonObject = {"webhook_id": webhook.id, "target": webhook.target}
-    await audit.append(conn, webhook.subject(by), Event.WEBHOOK_RETRIED, data)
+    await webhook.record(conn, Event.WEBHOOK_RETRIED, {}, actor=by)
     return webhook
 
 

@@ -19,6 +19,7 @@ ACROSS = {
     "engine/audit/sealing.py": 2,  # chains of all tenants end at their time
     "engine/gateway/outbox.py": 2,  # calls that are due, and those that nobody can send
     "engine/operations/gauges.py": 1,  # figures of the whole installation
+    "engine/operations/watchman.py": 1,  # which tenant's workflows fail or cost too much
     "engine/operations/readiness.py": 1,  # whether the schema is ours
     "engine/store/database.py": 1,  # the settings of a pooler
     "engine/webhooks/delivery.py": 1,  # webhooks that are due

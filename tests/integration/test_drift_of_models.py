@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -67,13 +68,13 @@ def played(monkeypatch: pytest.MonkeyPatch, replies: list[str], *more: str, mode
 
 
 def test_an_unchanged_model_raises_no_alarm_and_a_drifted_one_does(
-    project: Path, monkeypatch: pytest.MonkeyPatch
+    project: Path, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     twice = ("--repeat", "2")
 
     accepted = played(monkeypatch, AS_EVER * 2, "--accept", *twice)
     same = played(monkeypatch, AS_EVER * 2, *twice)
-    other = played(monkeypatch, DRIFTED * 2, "--json", *twice, model="gpt-newer")
+    other = played(monkeypatch, DRIFTED * 2, "--json", "--alarm", *twice, model="gpt-newer")
     once = played(monkeypatch, AS_EVER, "--repeat", "1")
 
     assert [result.exit_code for result in (accepted, same, other, once)] == [0, 0, 1, 3], other.output
@@ -83,6 +84,9 @@ def test_an_unchanged_model_raises_no_alarm_and_a_drifted_one_does(
     assert sorted(told["worse"]) == [f"{WORKFLOW}/{case}" for case in CASES]
     assert told["models"] == {"accepted": ["gpt-test"], "now": ["gpt-newer"]}
     assert "a case was played 1 times" in once.stdout
+    with psycopg.connect(database) as conn:
+        conn.execute("SET gatehouse.across = 'on'")
+        assert conn.execute("SELECT kind, name FROM alarm").fetchall() == [("drift", "writer")]
 
 
 @pytest.mark.parametrize(
