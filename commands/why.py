@@ -103,8 +103,11 @@ def _block(label: str, text: str) -> None:
 
 
 def _model(found: Json) -> list[tuple[str, str]]:
-    said = found["problem"] or found["reply"]
-    return [("model", f"{by_whom(found['model'], found['source'])} on {found['prompt']}: {said}")]
+    said, context = found["problem"] or found["reply"], found["context"] or {}
+    read = ", ".join(f"{name} {tokens:,}" for name, tokens in context.items())
+    given = [("read", f"about {sum(context.values()):,} tokens of at most {found['max_context']:,}: {read}")]
+    by = by_whom(found["model"], found["source"])
+    return [*(given if context else ()), ("model", f"{by} on {found['prompt']}: {said}")]
 
 
 def _call(found: Json) -> list[tuple[str, str]]:

@@ -421,6 +421,12 @@ class ModelUnreadable(ModelError):
     code, retryable = "model_unreadable", True
 
 
+class ContextTooLarge(ModelError):
+    """The stage gives its model more to read than it may; nothing was sent."""
+
+    code, status = "context_too_large", 422
+
+
 class ResidencyRefused(ModelError):
     """No model is allowed to see this case's data; nothing was sent."""
 

@@ -34,7 +34,13 @@ def make_manifest(
         "code": dict(code),
         "stages": {stage.name: {"kind": stage.kind, "tools": stage.tools} for stage in stages_of(graph).values()},
         "prompts": {
-            p.name: {"model": p.alias, "max_tokens": p.max_tokens, "text": p.sha256[:16]} for p in prompts.values()
+            p.name: {
+                "model": p.alias,
+                "max_tokens": p.max_tokens,
+                "max_context": p.max_context,
+                "text": p.sha256[:16],
+            }
+            for p in prompts.values()
         },
         "tools": {tool.name: _contract(tool) for tool in policy.tools},
         "policy": _values(policy, handwritten) | {"cedar": handwritten},

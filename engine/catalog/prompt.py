@@ -18,6 +18,8 @@ class Prompt:
     """Which model answers: an alias that configuration maps to a route."""
     max_tokens: int
     system: str
+    max_context: int = 8_000
+    """Tokens, about, that it may give a model to read, its own text among them."""
 
     @property
     def sha256(self) -> str:
@@ -33,9 +35,10 @@ def _load(path: Path) -> Prompt:
     try:
         _, front, text = path.read_text().split("---\n", 2)
         head = yaml.safe_load(front)
-        return Prompt(path.stem, str(head["model"]), int(head["max_tokens"]), text.strip())
+        most = int(head.get("max_context", Prompt.max_context))
+        return Prompt(path.stem, str(head["model"]), int(head["max_tokens"]), text.strip(), most)
     except (ValueError, KeyError, TypeError, yaml.YAMLError) as error:
         raise ConfigurationError(
             f"Prompt {path.name!r} has no readable front matter: {error!r}.",
-            hint="Start the file with '---', 'model: <alias>', 'max_tokens: <number>', '---'.",
+            hint="Start the file with '---', 'model: <alias>', 'max_tokens: <number>', '---'; max_context may be there.",
         ) from error

@@ -13,13 +13,14 @@ from pydantic import BaseModel, JsonValue, ValidationError
 
 from contracts.approval import JsonObject
 from contracts.context import ModelReply, ModelSource, Typed
-from contracts.errors import ModelReplyInvalid, NoModel, RecordingMissing, ResidencyRefused
+from contracts.errors import ContextTooLarge, ModelReplyInvalid, NoModel, RecordingMissing, ResidencyRefused
 from engine.catalog.prompt import Prompt
 from engine.catalog.workflow import Workflow
 from engine.credentials.redactor import KNOWN
 from engine.models.accounts import Accounts, Attempt
 from engine.models.attempts import Attempts, Heard, Question, Speaker
 from engine.models.deadline import Deadline
+from engine.models.reading import require_within, sources_of
 from engine.models.recorded import RecordedChatModel
 from engine.models.route import Route, chat_model
 from engine.models.routing import Choice
@@ -102,13 +103,16 @@ class RunModels:
         self, prompt: Prompt, choice: Choice, speakers: Sequence[Speaker], returns: type[Typed], values: JsonObject
     ) -> ModelReply[Typed]:
         """Ask, validate, and show the model its errors at most twice, all of it within one deadline."""
+        given = await self._within(prompt, values)
         named: JsonObject = {"name": returns.__name__, "schema": _schema_of(returns)}
         data = json.dumps(values, indent=1, ensure_ascii=False, sort_keys=True)
         messages: list[BaseMessage] = [SystemMessage(prompt.system), HumanMessage(data)]
         deadline = Deadline(min(Deadline.after(self._sources.deadline_s).ends_at, self._ends_at))
         # By it a reply is found beside that of the second model.
         asked: JsonObject = {"asked": hashlib.sha256(data.encode()).hexdigest()[:16]} if choice.shadow else {}
-        question = Question(prompt, {"type": "json_schema", "json_schema": named}, deadline, choice.half | asked)
+        question = Question(
+            prompt, {"type": "json_schema", "json_schema": named}, deadline, choice.half | given | asked
+        )
         if beside := choice.shadow:
             shadowed = Shadowed(self._accounts, question, beside.route, beside.per_day, Place.here())
             self._sources.beside.start(shadowed.ask([*messages]))
@@ -133,9 +137,22 @@ class RunModels:
                 return ModelReply(value, answered_by, source)
         raise AssertionError("unreachable")
 
+    async def _within(self, prompt: Prompt, values: JsonObject) -> JsonObject:
+        """What the model is given to read, as its records tell of it."""
+        sources = sources_of(prompt, values)
+        given: JsonObject = {"context": sources, "max_context": prompt.max_context}
+        try:
+            require_within(prompt, sources)
+        except ContextTooLarge as error:
+            refused = given | {"error_code": error.code}
+            await self._accounts.record(Attempt(prompt, "", "live", problem=error.detail, more=refused))
+            raise
+        return given
+
     async def _note(self, prompt: Prompt, heard: Heard, model: str, source: ModelSource, problem: str) -> None:
-        text, more = str(heard.message.text), heard.more if heard.speaker.route else {}
-        await self._accounts.record(Attempt(prompt, model, source, text, problem, heard.call, more))
+        await self._accounts.record(
+            Attempt(prompt, model, source, str(heard.message.text), problem, heard.call, heard.more)
+        )
 
 
 @cache

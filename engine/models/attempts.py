@@ -98,13 +98,13 @@ class Attempts:
             except ModelError as error:
                 failure = error
             else:
-                return Heard(message, call.ended(message), speaker, self._more(attempt) | first)
+                return Heard(message, call.ended(message), speaker, self._more(attempt, speaker) | first)
             # A recording does not get better by waiting.
             pause_s = max(PAUSE_S * 2**attempt, wait_of(failure)) if speaker.route else 0.0
             elsewhere = pause_s > PATIENCE_S and len(self._left) > 1
             last = not failure.retryable or attempt == _TRIES or deadline.left_s <= pause_s or elsewhere
             ended = call.failed(failure, last=last)
-            said = Attempt(prompt, speaker.name, "live", "", failure.detail, ended, self._more(attempt))
+            said = Attempt(prompt, speaker.name, "live", "", failure.detail, ended, self._more(attempt, speaker))
             await self._accounts.record(said)
             if last:
                 raise failure
@@ -129,7 +129,9 @@ class Attempts:
         except TimeoutError as error:
             raise ModelUnavailable(f"Model {speaker.name!r} did not answer within {within_s:.1f} s.") from error
 
-    def _more(self, attempt: int) -> JsonObject:
+    def _more(self, attempt: int, speaker: Speaker) -> JsonObject:
+        if speaker.route is None:
+            return self._question.noted
         passed: JsonObject = {"passed_over": [*self._passed]} if self._passed else {}
         return {"attempt": attempt} | passed | self._question.noted
 

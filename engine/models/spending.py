@@ -17,12 +17,11 @@ from engine.limits.model import Ask, Share, Standing
 from engine.limits.shares import COST, shares_of
 from engine.measures.spent import Spent
 from engine.models.failures import finish_of
+from engine.models.reading import LETTERS_PER_TOKEN
 from engine.models.route import Route
 from engine.runs.model import Run
 from engine.store.database import Connection
 
-_LETTERS_PER_TOKEN = 3
-"""Fewer than any model has, so that what is reserved for a prompt is never too little by much."""
 _TIMEOUT_S = 60.0
 
 
@@ -71,7 +70,7 @@ class Spending:
 
     @classmethod
     def of(cls, run: Run, budget: Budget, wanted: Wanted, place: Place) -> "Spending":
-        read, written, route = wanted.size // _LETTERS_PER_TOKEN, wanted.prompt.max_tokens, wanted.route
+        read, written, route = wanted.size // LETTERS_PER_TOKEN, wanted.prompt.max_tokens, wanted.route
         takes = {"model_calls": 1, "tokens": read + written, "ms": round((route.timeout_s if route else 0) * 1000)}
         if route and route.price:
             takes[f"{COST}{route.price.currency}"] = route.price.cost(read=read, written=written)

@@ -25,7 +25,7 @@ Json = dict[str, Any]
 
 _SNAPSHOTS = 1000
 _KEPT: dict[str, tuple[str, ...]] = {
-    "model.called": ("prompt", "model", "source", "reply", "problem"),
+    "model.called": ("prompt", "model", "source", "reply", "problem", "context", "max_context"),
     "call.finished": ("tool", "state", "result", "error"),
     "call.refused": ("tool", "code", "detail"),
     "action.frozen": ("tool", "verdict", "rule", "why", "facts", "policy_version"),

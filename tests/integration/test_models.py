@@ -4,6 +4,7 @@ import json
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from langchain_core.messages import BaseMessage, HumanMessage
 
 from commands.sandbox import sandbox_clients
 from engine.audit.audit import chain, stream_of
+from engine.catalog.catalog import Catalog
 from engine.models import attempts
 from engine.models.calls import call_key
 from engine.models.recorded import RecordedChatModel
@@ -96,6 +98,30 @@ async def test_without_model_recording_or_stand_in_a_person_takes_the_case(site:
         run, values, _ = await dispute(engine, site)
 
     assert (run.outcome, values["problem"]["code"]) == ("handed_off", "recording_missing")
+
+
+@pytest.mark.controls
+async def test_a_stage_gives_its_model_no_more_to_read_than_it_may(site: Site) -> None:
+    with openai_endpoint(ISSUE, FINDING, LETTER) as endpoint:
+        async with opened(site, model="gpt-test", model_base_url=endpoint.url) as engine:
+            _, refused, told = await dispute(within(engine, 50), site)
+            asked = len(endpoint.requests)
+            _, without, called = await dispute(engine, site)
+
+    assert (refused["outcome"], refused["problem"]["code"], asked) == ("handed_off", "context_too_large", 0)
+    assert (told[0]["error_code"], told[0]["max_context"]) == ("context_too_large", 50)
+    assert without["outcome"] == "completed"
+    assert set(called[0]["context"]) == {"prompt", "complaint", "clarification"}
+    assert sum(called[0]["context"].values()) <= called[0]["max_context"]
+
+
+def within(engine: Engine, tokens: int) -> Engine:
+    """The engine with prompts that may give so much to read."""
+    few = [
+        replace(w, prompts={name: replace(p, max_context=tokens) for name, p in w.prompts.items()})
+        for w in engine.catalog.values()
+    ]
+    return replace(engine, carrier=replace(engine.carrier, catalog=Catalog(few)))
 
 
 async def test_a_malformed_reply_is_repaired_with_its_errors_shown(site: Site) -> None:
