@@ -33,6 +33,7 @@ class Observation:
     tool_calls: int = 0
     executed: tuple[JsonObject, ...] = ()
     """Calls that change something, with `tool` and `args`, in the order in which they began; none that was refused."""
+    thread_id: str = field(default="", compare=False)
     recorded: bool = False
     """Whether outside systems answered from recordings, so that what was done is what was executed."""
     spent: Spent = field(default_factory=Spent)

@@ -133,8 +133,8 @@ async def _scene(engine: Engine, folder: CaseFolder, replies: Recordings, voice:
     models = replace(engine.carrier.models, **spoken, stand_ins=False)
     rooms: dict[str, Any] = {"dispatcher": wake_ups, "systems": systems, "models": models}
     carrier = replace(engine.carrier, **rooms, opened_on=case.opened_on or read_seed().today)
-    if traffic:
-        carrier = RecordedCarrier(**vars(carrier), traffic=traffic)
+    if traffic or voice.beyond.routes:
+        carrier = RecordedCarrier(**vars(carrier), traffic=traffic, beyond=voice.beyond.routes)
     intake = replace(engine.intake, dispatcher=wake_ups)
     answers = replace(engine.answers, dispatcher=wake_ups)
     try:
@@ -259,6 +259,7 @@ async def _observe(scene: Scene) -> Observation:
         spent=Spent.of(record["data"] for record in records if record["event"] == Event.MODEL_CALLED),
         missed=tuple(scene.traffic.missed) if scene.traffic else (),
         unasked=tuple(each.tool for each in scene.traffic.unused()) if scene.traffic else (),
+        thread_id=scene.thread_id,
         calls=calls_in(records),
         models=answered_by(records),
         errors=errors_in(records),

@@ -1,12 +1,22 @@
-"""Carries runs whose outside systems answer from recorded traffic: everything else is the engine's own."""
+"""Carries runs whose systems answer from recorded traffic, or that go beyond what is recorded of their models.
 
-from dataclasses import dataclass, field
+Everything else is the engine's own.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from pydantic import JsonValue
 
 from contracts.approval import Draft, Proposal
+from contracts.context import ModelReply, Typed
+from contracts.errors import RecordingMissing
 from contracts.tool import Reply, Request, Tool
 from engine.catalog.workflow import Workflow
 from engine.gateway.calls import Gateway, RunTools
 from engine.gateway.gates import RunGates
+from engine.models.asking import RunModels
+from engine.models.routing import Alias
 from engine.runs.model import Run
 from engine.store.journal import Journal
 from engine.worker.advance import Carrier
@@ -15,20 +25,35 @@ from evals.tool_traffic import ToolTraffic
 
 @dataclass(frozen=True)
 class RecordedCarrier(Carrier):
-    """No tool is run: whatever is called takes the answer that `traffic` has for it."""
+    """With `traffic` no tool is run: whatever is called takes the answer that it has. Else tools are the engine's.
 
-    traffic: ToolTraffic = field(default_factory=lambda: ToolTraffic((), ""))
+    Models of the aliases in `beyond` are asked where nothing is recorded, and only there.
+    """
+
+    traffic: ToolTraffic | None = None
+    beyond: Mapping[str, Alias] = field(default_factory=dict)
 
     def tools(self, run: Run, journal: Journal, workflow: Workflow) -> RunTools:
+        if self.traffic is None:
+            return super().tools(run, journal, workflow)
         gateway = Gateway(self.database, self.systems, self.lease.send_within_s, self.controls)
         tools = _RecordedTools(gateway, journal, workflow, run)
         tools.traffic = self.traffic
         return tools
 
     def gates(self, run: Run, journal: Journal, workflow: Workflow) -> RunGates:
+        if self.traffic is None:
+            return super().gates(run, journal, workflow)
         gates = _RecordedGates(self.database, journal, workflow, run, systems=self.systems)
         gates.traffic = self.traffic
         return gates
+
+    def asks(self, run: Run, journal: Journal, workflow: Workflow) -> RunModels:
+        models = _RecordedFirst(self.database, journal, self.models, workflow, run)
+        models.prompts = {name: prompt.alias for name, prompt in workflow.prompts.items()}
+        models.aliases = self.beyond
+        models.live = RunModels(self.database, journal, replace(self.models, routes=self.beyond), workflow, run)
+        return models
 
 
 class _RecordedTools(RunTools):
@@ -45,3 +70,17 @@ class _RecordedGates(RunGates):
 
     async def freeze(self, tool: Tool[Request, Reply], draft: Draft) -> Proposal:
         return await super().freeze(self.traffic.standing_in(tool), draft)
+
+
+class _RecordedFirst(RunModels):
+    prompts: Mapping[str, str]
+    aliases: Mapping[str, Alias]
+    live: RunModels
+
+    async def ask(self, prompt: str, returns: type[Typed], **values: JsonValue) -> ModelReply[Typed]:
+        try:
+            return await super().ask(prompt, returns, **values)
+        except RecordingMissing:
+            if self.prompts[prompt] not in self.aliases:
+                raise
+        return await self.live.ask(prompt, returns, **values)

@@ -49,6 +49,8 @@ class Voice:
 
     live: Live = field(default_factory=Live)
     kept: Recordings | None = None
+    beyond: Live = field(default_factory=Live)
+    """Who is asked where nothing is recorded, and only there."""
 
 
 SILENCE = Voice()

@@ -131,6 +131,10 @@ class Carrier:
         """What a taken run asks people by."""
         return RunGates(self.database, journal, workflow, run, systems=self.systems)
 
+    def asks(self, run: Run, journal: Journal, workflow: Workflow) -> RunModels:
+        """What a taken run asks models by."""
+        return RunModels(self.database, journal, self.models, workflow, run)
+
     async def _advance(self, run: Run) -> None:
         journal = Journal(self.database, run.id, run.epoch, hold_s=self.hold_s)
         try:
@@ -248,7 +252,7 @@ class Carrier:
         return Context(
             case=case_of(run, self.opened_on),
             tools=self.tools(run, journal, workflow),
-            models=RunModels(self.database, journal, self.models, workflow, run),
+            models=self.asks(run, journal, workflow),
             gates=self.gates(run, journal, workflow),
         )
 
