@@ -1,4 +1,4 @@
-"""`gatehouse workflows`: what this installation offers, and how much each does by itself."""
+"""`gatehouse workflows`: what this installation offers, who answers for it, and how much each does by itself."""
 
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -9,34 +9,58 @@ from rich.markup import escape
 from commands.client import DEFAULT_URL, Key, Url, call
 from commands.terminal import explained, minute, say, show_json, show_table
 from contracts.errors import InvalidRequest
-from engine.catalog.catalog import load_catalog
+from engine.catalog.catalog import Catalog, load_catalog
+from engine.catalog.overview import description_of, overview_of
 from engine.opening import find_registry
 from engine.settings import read_settings
 
-app = typer.Typer(help="Workflows: list them, see or change how much one does by itself.")
+app = typer.Typer(no_args_is_help=True, help="Workflows: list, show, see or change how much one does by itself.")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Output for programs.")]
 Name = Annotated[str, typer.Argument(metavar="WORKFLOW", help="Name of a workflow.")]
 
 
-@app.callback(invoke_without_command=True)
+@app.command("list")
 @explained
-def workflows(context: typer.Context, as_json: AsJson = False) -> None:
-    """List the workflows of langgraph.json with owner, version and stages."""
-    if context.invoked_subcommand:
-        return
-    catalog = load_catalog(find_registry(read_settings()), routes={})
+def list_(as_json: AsJson = False) -> None:
+    """List the workflows of langgraph.json: who owns them, what they can do, how much of them is deterministic."""
+    rows = [overview_of(workflow) for workflow in _catalog().values()]
     if as_json:
-        listed = [
-            {"name": w.name, "owner": w.policy.owner, "version": w.version, **w.manifest} for w in catalog.values()
-        ]
-        show_json(listed)
+        show_json(rows)
         return
-    rows = []
-    for workflow in catalog.values():
-        gates = sum(stage.kind == "gate" for stage in workflow.stages.values())
-        rows.append((workflow.name, workflow.policy.owner, workflow.version, len(workflow.stages), gates))
-    show_table(["workflow", "owner", "version", "stages", "gates"], rows)
+    columns = ["workflow", "owner", "risk", "stages", "deterministic", "gates", "tools", "version"]
+    show_table(columns, [[_cell(row[name]) for name in columns] for row in rows])
+
+
+@app.command()
+@explained
+def show(workflow: Name, as_json: AsJson = False) -> None:
+    """Show one: each stage with its kind, tools, prompt and where it leads; its tools, gates, queue and budget."""
+    found = description_of(_catalog()[workflow])
+    if as_json:
+        show_json(found)
+        return
+    say(f"[bold]{escape(found['workflow'])}[/bold] {found['version']}, owned by {escape(found['owner'])}")
+    say(escape(found["purpose"]))
+    for name in ("success", "risk", "deterministic", "queue", "escalation", "budget"):
+        say(f"  [dim]{name:13}[/dim] {escape(_cell(found[name]) or 'not said')}")
+    say()
+    columns = ["stage", "kind", "tools", "prompt", "leads_to"]
+    show_table(columns, [[_cell(row[name]) for name in columns] for row in found["stages"]], spare=("tools",))
+    say()
+    columns = ["tool", "effect", "gate_class", "asks"]
+    show_table(columns, [[_cell(row[name]) for name in columns] for row in found["tools"]])
+
+
+def _catalog() -> Catalog:
+    return load_catalog(find_registry(read_settings()), routes={})
+
+
+def _cell(value: Any) -> str:
+    """A list of texts, or a share of one, as people read it."""
+    if isinstance(value, list):
+        return ", ".join(value)
+    return f"{value:.0%}" if isinstance(value, float) else str(value)
 
 
 @app.command()

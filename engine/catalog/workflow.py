@@ -1,5 +1,6 @@
 """One loaded workflow: its graph, policy, prompts, stand-ins and the digest that pins them."""
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -159,6 +160,14 @@ def stages_of(graph: Graph) -> dict[str, Stage]:
         said = node.metadata or {}
         stages[name] = Stage(name, said.get("kind", "code"), tuple(said.get("tools", ())), said.get("prompt", ""))
     return stages
+
+
+def edges_of(workflow: Workflow) -> dict[str, list[str]]:
+    """Where each stage can lead to; `end` is where the graph ends."""
+    targets: dict[str, list[str]] = defaultdict(list)
+    for edge in workflow.graph.get_graph().edges:
+        targets[edge.source].append("end" if edge.target == "__end__" else edge.target)
+    return targets
 
 
 def _problems(error: ValidationError) -> list[str]:

@@ -10,7 +10,7 @@ from langgraph.types import StateSnapshot
 
 from contracts.errors import NotFound
 from engine.catalog.catalog import Catalog
-from engine.catalog.workflow import Workflow
+from engine.catalog.workflow import Workflow, edges_of
 from engine.operations.cases import records_of
 from engine.operations.differences import differences
 from engine.operations.traced import visits_of
@@ -101,7 +101,7 @@ class _Gathering:
 
 def _way(records: list[Json], workflow: Workflow | None) -> list[Json]:
     gathering, way = _Gathering(workflow), []
-    could = _edges(workflow)
+    could = edges_of(workflow) if workflow else defaultdict[str, list[str]](list)
     for record in records:
         if record["event"] == "stage.finished":
             stage = record["data"]["stage"]
@@ -129,14 +129,6 @@ def _end(way: list[Json], record: Json) -> None:
     if way and record["event"] != "run.parked" and record["run_id"] == way[-1]["run_id"]:
         data = record["data"]
         way[-1]["then"] = [str(data.get("outcome") or data.get("status") or "cancelled")]
-
-
-def _edges(workflow: Workflow | None) -> dict[str, list[str]]:
-    targets: dict[str, list[str]] = defaultdict(list)
-    if workflow:
-        for edge in workflow.graph.get_graph().edges:
-            targets[edge.source].append("end" if edge.target == "__end__" else edge.target)
-    return targets
 
 
 def _add_writes(way: list[Json], snapshots: list[StateSnapshot]) -> None:

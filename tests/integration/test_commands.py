@@ -161,9 +161,9 @@ def test_what_a_server_refused_reads_as_it_does_on_the_database(gatehouse: Gateh
 
 
 def test_workflows_are_listed_with_owner_and_version(gatehouse: Gatehouse) -> None:
-    listed = json.loads(gatehouse("workflows", "--json").stdout)
+    listed = json.loads(gatehouse("workflows", "list", "--json").stdout)
 
-    assert {w["name"]: w["owner"] for w in listed} == {
+    assert {w["workflow"]: w["owner"] for w in listed} == {
         "billing_dispute": "billing-operations",
         "booking": "airline-service",
         "customer_service": "customer-service",
@@ -171,10 +171,24 @@ def test_workflows_are_listed_with_owner_and_version(gatehouse: Gatehouse) -> No
     }
 
 
+def test_a_workflow_is_shown_with_its_stages_tools_and_who_is_asked(gatehouse: Gatehouse) -> None:
+    shown = json.loads(gatehouse("workflows", "show", "billing_dispute", "--json").stdout)
+    stages, tools = {s["stage"]: s for s in shown["stages"]}, {t["tool"]: t for t in shown["tools"]}
+    told, unknown = gatehouse("workflows", "show", "billing_dispute"), gatehouse("workflows", "show", "nothing")
+
+    assert (stages["classify_issue"]["kind"], stages["classify_issue"]["prompt"]) == ("model", "classify_issue")
+    assert "approve_refund" in {end for stage in stages.values() for end in stage["leads_to"]}
+    assert "finance" in " ".join(tools["billing.issue_refund"]["asks"])
+    decided_by_code = sum(stage["kind"] in ("code", "read", "proposal", "effect") for stage in stages.values())
+    assert shown["deterministic"] == round(decided_by_code / len(stages), 2)
+    assert "classify_issue" in told.stdout
+    assert (unknown.exit_code, "There are: billing_dispute" in unknown.stderr) == (2, True)
+
+
 def test_a_wrong_configuration_names_the_variable(gatehouse: Gatehouse, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GATEHOUSE_SYSTEMS", "{not json")
 
-    refused = gatehouse("workflows")
+    refused = gatehouse("workflows", "list")
 
     assert refused.exit_code == 2
     assert "configuration_error" in refused.stderr

@@ -15,9 +15,9 @@ from tests.conftest import ROOT
 def _workflows(place: Path) -> dict[str, str]:
     """Name and version of each workflow, as a process that imports from `place` loads them."""
     environment = {**os.environ, "PYTHONPATH": str(place)}
-    command = [sys.executable, "-m", "cli", "workflows", "--json"]
+    command = [sys.executable, "-m", "cli", "workflows", "list", "--json"]
     done = subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True, check=True)
-    return {workflow["name"]: workflow["version"] for workflow in json.loads(done.stdout)}
+    return {found["workflow"]: found["version"] for found in json.loads(done.stdout)}
 
 
 def test_an_installed_workflow_has_the_version_of_its_checkout(tmp_path: Path) -> None:
