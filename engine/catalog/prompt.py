@@ -40,5 +40,5 @@ def _load(path: Path) -> Prompt:
     except (ValueError, KeyError, TypeError, yaml.YAMLError) as error:
         raise ConfigurationError(
             f"Prompt {path.name!r} has no readable front matter: {error!r}.",
-            hint="Start the file with '---', 'model: <alias>', 'max_tokens: <number>', '---'; max_context may be there.",
+            hint="Start the file with '---', 'model: <alias>', 'max_tokens: <number>', '---'; max_context may be there",
         ) from error
