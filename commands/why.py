@@ -103,11 +103,16 @@ def _block(label: str, text: str) -> None:
 
 
 def _model(found: Json) -> list[tuple[str, str]]:
-    said, context = found["problem"] or found["reply"], found["context"] or {}
-    read = ", ".join(f"{name} {tokens:,}" for name, tokens in context.items())
-    given = [("read", f"about {sum(context.values()):,} tokens of at most {found['max_context']:,}: {read}")]
-    by = by_whom(found["model"], found["source"])
-    return [*(given if context else ()), ("model", f"{by} on {found['prompt']}: {said}")]
+    said, by = found["problem"] or found["reply"], by_whom(found["model"], found["source"])
+    answered = ("model", f"{by} on {found['prompt']}: {said}")
+    return [("read", _read(found)), answered] if found["context"] else [answered]
+
+
+def _read(found: Json) -> str:
+    """What a model was given, by source; rules that stand in for one are given nothing to read."""
+    context = found["context"]
+    listed = ", ".join(f"{name} {tokens:,}" for name, tokens in context.items())
+    return f"about {sum(context.values()):,} tokens of at most {found['max_context']:,}: {listed}"
 
 
 def _call(found: Json) -> list[tuple[str, str]]:
