@@ -1,6 +1,7 @@
 """`gatehouse policy show`, `test`, `simulate`, `explain` and `diff`: what policies say, said, and would say."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -81,14 +82,48 @@ def simulate(
         return
     for one in told:
         say(f"{escape(one['workflow'])}: {one['requests']} requests, {len(one['changed'])} would be judged otherwise")
-    columns = ["request", "tool", "was", "by", "would be", "by "]
+        people = one["decisions"]
+        said = f"would have changed {people['overruled']} of {people['by_people']} human decisions"
+        say(f"  {said}, spared {people['spared']} that agree with it, asked about {people['asked_anew']} more")
+    columns = ["request", "tool", "was", "by", "a person said", "would be", "by "]
     rows = [
-        tuple(change[name] for name in ("request_id", "tool", "was", "was_rule", "now", "now_rule"))
+        tuple(change[name] for name in ("request_id", "tool", "was", "was_rule", "decision", "now", "now_rule"))
         for one in told
         for change in one["changed"]
     ]
     if rows:
         show_table(columns, rows, spare=("by", "by "))
+
+
+@explained
+def decisions(
+    workflow: Wanted = "",
+    last: Annotated[int, typer.Option(min=1, help="Decisions of each rule, the newest.")] = 500,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="A file; by default standard output.")] = None,
+) -> None:
+    """Write what people decided as examples, one JSON object a line: rejections and edits with their reasons.
+
+    Secrets, card numbers and IBANs are masked, people numbered; what else tells of people in arguments stays.
+    """
+    from engine.approvals.history import decided_requests  # noqa: PLC0415  # as below
+    from engine.operations.examples import examples_of, write_examples  # noqa: PLC0415
+
+    chosen = _chosen(workflow)
+
+    async def look(conn: Connection) -> list[Any]:
+        found = []
+        for loaded in chosen:
+            rows = await decided_requests(conn, tenant=own_tenant(), workflow=loaded.name, last=last)
+            found += examples_of(rows, loaded.name)
+        return found
+
+    examples = on_database(look)
+    if output is None:
+        for example in examples:
+            typer.echo(example.as_line())
+        return
+    write_examples(output, examples)
+    say(f"{output} holds {len(examples)} decisions.")
 
 
 @explained

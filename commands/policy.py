@@ -1,5 +1,6 @@
 """`gatehouse policy`: what policies say, and what history says about them. It prints, and changes nothing."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -20,7 +21,7 @@ def _root() -> None:
     """Policies: show, test, simulate, explain, compare, suggest."""
 
 
-for _command in (policies.show, policies.simulate, policies.explain, policies.diff):
+for _command in (policies.show, policies.simulate, policies.explain, policies.diff, policies.decisions):
     app.command()(_command)
 app.command("test")(policies.try_fixtures)
 
@@ -37,6 +38,9 @@ def suggest(
         float,
         typer.Option("--at-least-s", min=0, help="Leave out decisions that took fewer seconds."),
     ] = 0,
+    decisions: Annotated[
+        Path | None, typer.Option(help="Learn from this file of decisions instead of the database.")
+    ] = None,
     irreversible: Annotated[bool, typer.Option(help="Look at effects, too, that cannot be taken back.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Output for programs.")] = False,
 ) -> None:
@@ -44,7 +48,8 @@ def suggest(
     # Imported here because it takes seconds that `--help` need not spend.
     from engine.catalog.catalog import load_catalog  # noqa: PLC0415
     from engine.opening import find_registry  # noqa: PLC0415
-    from engine.operations.automation import Wish, suggest_rules  # noqa: PLC0415
+    from engine.operations.automation import Wish, suggest_from, suggest_rules  # noqa: PLC0415
+    from engine.operations.examples import read_examples  # noqa: PLC0415
     from engine.operations.suggestions import Demands  # noqa: PLC0415
     from engine.settings import read_settings  # noqa: PLC0415
 
@@ -53,11 +58,16 @@ def suggest(
         raise NotFound(f"There is no workflow {workflow!r}.", hint=f"There are: {', '.join(catalog)}.")
     wish = Wish(Demands(share_, at_least_s), last, irreversible)
 
+    wanted = [workflow] if workflow else list(catalog)
+
     async def look(conn: Connection) -> list[dict[str, Any]]:
-        wanted = [workflow] if workflow else list(catalog)
         return [one for name in wanted for one in await suggest_rules(conn, catalog[name], wish, tenant=own_tenant())]
 
-    told = on_database(look)
+    if decisions:
+        examples = read_examples(decisions)
+        told = [one for name in wanted for one in suggest_from(catalog[name], examples, wish)]
+    else:
+        told = on_database(look)
     if as_json:
         show_json(told)
         return

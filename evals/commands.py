@@ -15,6 +15,7 @@ from evals.baseline import Baseline, read_baseline
 from evals.case_files import CaseFolder
 from evals.comparing import compare_runs
 from evals.counterfactual_commands import counterfactual_command
+from evals.decision_commands import decisions_command
 from evals.drift_commands import canary_command
 from evals.fault_commands import faults_command, ugly_command
 from evals.fault_matrix import read_faults
@@ -35,6 +36,7 @@ app = typer.Typer(help="Run recorded cases through the real engine, offline.", n
 app.command("attacks")(attacks_command)
 app.command("canary")(canary_command)
 app.command("counterfactual")(counterfactual_command)
+app.command("decisions")(decisions_command)
 app.command("faults")(faults_command)
 app.command("record")(record_command)
 app.command("tau-bench")(tau_bench)

@@ -6,6 +6,7 @@ from itertools import zip_longest
 from typing import Literal
 
 from contracts.approval import JsonObject
+from evals.decided import ChangedDecisions, changed_decisions
 from evals.results import COMPARED, RanCases, Turn
 from evals.significance import Comparison, Passed, compare_rates
 
@@ -34,6 +35,8 @@ class Compared:
     """Cases that are in both."""
     rates: Comparison | None
     """Where a model was asked: whether the second run is worse."""
+    decisions: ChangedDecisions
+    """What the second run would have changed of what people decided in the first."""
     stale: tuple[str, ...]
     """Cases of the second run that found no reply, so that they say nothing."""
 
@@ -49,7 +52,8 @@ class Compared:
             }
             for one in self.divergences
         ]
-        return {"shared": self.shared, "stale": [*self.stale], "rates": rates, "divergences": [*differ]}
+        said: JsonObject = {"shared": self.shared, "stale": [*self.stale], "decisions": self.decisions.as_json()}
+        return said | {"rates": rates, "divergences": [*differ]}
 
 
 def compare_runs(before: RanCases, after: RanCases) -> Compared:
@@ -62,6 +66,7 @@ def compare_runs(before: RanCases, after: RanCases) -> Compared:
         divergences=tuple(one for one in found if one),
         shared=len(old.keys() & new.keys()),
         rates=compare_rates(_passed(before), _passed(after)) if live else None,
+        decisions=changed_decisions(before, after),
         stale=tuple(sorted(stale)),
     )
 

@@ -46,6 +46,8 @@ class Observation:
     """Stage and tool of every call that was started."""
     models: frozenset[str] = frozenset()
     """Live models that answered, as they call themselves."""
+    decisions: tuple[JsonObject, ...] = field(default=(), compare=False)
+    """What people decided, in order."""
     errors: tuple[str, ...] = ()
     """Codes of every error on the way, recovered ones included."""
     state: JsonObject = field(default_factory=dict)

@@ -33,6 +33,7 @@ from engine.worker.dispatchers import InlineDispatcher
 from engine.worker.intake import Intake
 from evals.case import Answer, Case, Earlier, Edit, Expire, Meanwhile, Reply
 from evals.case_files import CaseFolder
+from evals.decided import decisions_in
 from evals.observation import (
     Done,
     Observation,
@@ -240,11 +241,12 @@ async def _observe(scene: Scene) -> Observation:
         thread = await get_thread(conn, scene.thread_id, tenant=scene.tenant)
         legs = await list_runs(conn, scene.thread_id, tenant=scene.tenant, limit=_LEGS)
         records = [link.record for link in await audit.chain(conn, stream)]
-        cards = [request.card for request in await asked_of_thread(conn, scene.thread_id)]
+        requests = await asked_of_thread(conn, scene.thread_id)
         broken = [f"audit record {f.seq}: {f.problem}" for f in (await verify(conn, stream)).findings]
     snapshot = await engine.states.latest(thread)
     state: JsonObject = dict(snapshot.values) if snapshot else {}
     effects = effects_of(scene.worlds)
+    cards = [request.card for request in requests]
     kept = [state, [run.input for run in legs], list(records), cards, [request.body for request in effects.requests]]
     return Observation(
         outcome=legs[0].outcome or "waiting",
@@ -262,6 +264,7 @@ async def _observe(scene: Scene) -> Observation:
         thread_id=scene.thread_id,
         calls=calls_in(records),
         models=answered_by(records),
+        decisions=decisions_in(requests, records),
         errors=errors_in(records),
         state=state,
         kept=json.dumps(kept, ensure_ascii=False),

@@ -116,6 +116,9 @@ def show_compared(console: Console, compared: Compared) -> None:
         _line(console, f"\nstale: {', '.join(compared.stale)}")
     if compared.rates:
         _line(console, f"\n{compared.rates.answer}: {compared.rates.why}")
+    if (people := compared.decisions).by_people:
+        said = f"would have changed {len(people.changed)} of {people.by_people} human decisions"
+        _line(console, f"\n{said}, and asked for {len(people.asked_anew)} more")
     _line(console, f"\n{compared.shared} cases in both, {len(compared.divergences)} differ")
 
 
@@ -185,6 +188,7 @@ def _result_as_json(result: Result) -> JsonObject:
         "title": result.title,
         "status": result.status,
         **behaviour(seen),
+        "decisions": list(seen.decisions),
         "model_calls": seen.model_calls,
         "tool_calls": seen.tool_calls,
         "errors": list(seen.errors),

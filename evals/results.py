@@ -41,6 +41,8 @@ class Turn(_Read):
     problem: JsonObject = {}
     path: tuple[str, ...] = ()
     gates: tuple[str, ...] = ()
+    decisions: tuple[JsonObject, ...] = ()
+    """What people decided, in order."""
     effects: JsonObject = {}
     model_calls: int = 0
     tool_calls: int = 0

@@ -11,7 +11,7 @@ ON CONFLICT (freeze_key) DO NOTHING RETURNING *;
 
 -- name: judged
 -- The last actions of a workflow that its policy judged; edits and undone effects were a person's, and are left out.
-SELECT id, tool, args, facts, host, verdict, rule, role FROM approval
+SELECT id, tool, args, facts, host, verdict, rule, role, status, requested_at, decided_by FROM approval
 WHERE tenant = %(tenant)s AND workflow = %(workflow)s AND freeze_key NOT LIKE 'edit:%%' AND freeze_key NOT LIKE 'undo:%%'
 ORDER BY created_at DESC LIMIT %(last)s;
 
@@ -309,10 +309,11 @@ GROUP BY v.by ORDER BY count(*) DESC, v.by;
 -- name: history
 -- The last decisions by people, for each tool and rule that asked.
 SELECT * FROM (
-    SELECT a.id, a.tool, a.rule, a.quorum, a.args, a.facts, a.status, a.reason_code, a.reason, a.message, a.decided_by,
-           a.decided_at, extract(epoch FROM v.at - v.claimed_at)::float8 AS looked_s,
+    SELECT a.id, a.thread_id, a.tool, a.rule, a.quorum, a.args, a.facts, a.host, a.status, a.reason_code, a.reason,
+           a.message, a.decided_by, a.decided_at, edited.args AS edited, extract(epoch FROM v.at - v.claimed_at)::float8 AS looked_s,
            row_number() OVER (PARTITION BY a.tool, a.rule ORDER BY a.decided_at DESC, a.id) AS nth
     FROM approval a LEFT JOIN approval_vote v ON v.request_id = a.id AND v.by = a.decided_by
+    LEFT JOIN approval edited ON edited.id = a.replaced_by AND a.status = 'edited'
     WHERE a.tenant = %(tenant)s AND a.workflow = %(workflow)s AND a.requested_at IS NOT NULL
       AND a.status IN ('approved', 'edited', 'rejected', 'responded')
 ) AS decided WHERE nth <= %(last)s ORDER BY tool, rule, decided_at;

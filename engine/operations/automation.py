@@ -16,6 +16,7 @@ from engine.approvals.history import cases_since, decided_requests
 from engine.approvals.model import DECISION_OF
 from engine.catalog.policy import facts_of
 from engine.catalog.workflow import Workflow
+from engine.operations.examples import Example
 from engine.operations.relaxing import code_of, relaxed, with_rules
 from engine.operations.suggestions import Candidate, Demands, Held, Judgement, Sums, candidates, considered
 from engine.policies.cedar import CedarPolicies
@@ -44,21 +45,38 @@ async def suggest_rules(conn: Connection, workflow: Workflow, wish: Wish, *, ten
     for (tool, rule), group in groupby(rows, key=lambda row: (row["tool"], row["rule"])):
         decided = list(group)
         cases = await cases_since(conn, tenant=tenant, workflow=workflow.name, ids=[str(row["id"]) for row in decided])
-        told.append(_told(workflow, tool, rule, decided, wish) | {"cases": cases})
-    for one in told:
-        for suggestion in one.get("suggestions", ()):
-            suggestion["saved_a_case"] = round(suggestion["covered"] / one["cases"], 3) if one["cases"] else 0.0
+        judged = [_judgement(workflow.policy, row) for row in decided]
+        told.append(_told(workflow, tool, rule, judged, wish) | {"cases": cases})
+    return [_with_savings(one) for one in told]
+
+
+def suggest_from(workflow: Workflow, examples: Sequence[Example], wish: Wish) -> list[Json]:
+    """The same of decisions that stand in a file; its cases are those that it names."""
+    own = sorted(
+        (one for one in examples if one.workflow == workflow.name), key=lambda one: (one.tool, one.rule, one.at)
+    )
+    cases = len({one.case for one in own})
+    told = []
+    for (tool, rule), group in groupby(own, key=lambda one: (one.tool, one.rule)):
+        judged = [_of_example(workflow.policy, one) for one in [*group][-wish.last :]]
+        told.append(_with_savings(_told(workflow, tool, rule, judged, wish) | {"cases": cases}))
     return told
 
 
-def _told(workflow: Workflow, tool_name: str, rule: str, rows: Sequence[DictRow], wish: Wish) -> Json:
+def _with_savings(told: Json) -> Json:
+    for suggestion in told["suggestions"]:
+        suggestion["saved_a_case"] = round(suggestion["covered"] / told["cases"], 3) if told["cases"] else 0.0
+    return told
+
+
+def _told(workflow: Workflow, tool_name: str, rule: str, judged: Sequence[Judgement], wish: Wish) -> Json:
     policy, asking = workflow.policy, rule.split(", ")
-    history = considered([_judgement(policy, row) for row in rows], wish.demands)
+    history = considered(judged, wish.demands)
     told: Json = {
         "workflow": workflow.name,
         "tool": tool_name,
         "rule": rule,
-        "decisions": len(rows),
+        "decisions": len(judged),
         "considered": len(history),
         "by": dict(Counter(one.by for one in history).most_common()),
         "looked_p50_s": _looked(history),
@@ -141,6 +159,12 @@ def _judgement(policy: Policy, row: DictRow) -> Judgement:
         reason=row["reason"] or row["message"],
         looked_s=row["looked_s"],
     )
+
+
+def _of_example(policy: Policy, one: Example) -> Judgement:
+    facts = facts_of(policy, one.tool, one.args, one.facts)
+    said = (one.decision, one.by, one.at, one.reason_code, one.reason, one.looked_s)
+    return Judgement(one.request, facts, *said)
 
 
 def _against(one: Judgement, when: Sequence[Condition]) -> Json:

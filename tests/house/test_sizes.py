@@ -17,6 +17,7 @@ MANY_PARAMETERS = {
     "commands/passing.py:claim": "a command: every parameter is an option",
     "commands/conform.py:conform": "a command: every parameter is an option",
     "commands/workflows.py:mode": "a command: every parameter is an option",
+    "commands/policy.py:suggest": "a command: every parameter is an option",
     "evals/commands.py:run_command": "a command: every parameter is an option",
     "evals/counterfactual_commands.py:counterfactual_command": "a command: every parameter is an option",
 }

@@ -138,6 +138,50 @@ async def test_history_is_judged_anew_and_one_request_is_explained(
     assert "context.number > 10" in explained["fired"]["large"]
 
 
+async def test_decisions_on_file_teach_what_those_in_the_database_do(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings, file = bench.engine.settings, tmp_path / "decisions.jsonl"
+    monkeypatch.setenv("DATABASE_URL", settings.database_url.get_secret_value() if settings.database_url else "")
+    monkeypatch.setenv("GATEHOUSE_REGISTRY", str(TRIALS))
+
+    exported = _ask("decisions", "gate", "-o", str(file))
+    stored = json.loads(_invoke("gate", "--irreversible", "--json").stdout)[0]
+    monkeypatch.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:9/nothing")
+    learnt = json.loads(_invoke("gate", "--irreversible", "--json", "--decisions", str(file)).stdout)[0]
+
+    assert "200 decisions" in exported.stdout
+    assert learnt["by"] == {"person 1": 200}
+    for told in (stored, learnt):
+        del told["by"], told["cases"]
+        for suggestion in told["suggestions"]:
+            del suggestion["by"], suggestion["saved_a_case"]
+            suggestion["against"] = [(one["request_id"], one["reason"]) for one in suggestion["against"]]
+    assert learnt == stored
+
+
+async def test_an_experiment_says_what_it_would_have_changed_of_what_people_decided(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = bench.engine.settings
+    monkeypatch.setenv("DATABASE_URL", settings.database_url.get_secret_value() if settings.database_url else "")
+    monkeypatch.setenv("GATEHOUSE_REGISTRY", str(TRIALS))
+    monkeypatch.setenv("GATEHOUSE_TENANT", TENANT)
+    small = "UPDATE approval SET args = args || '{\"number\": 5}' WHERE freeze_key = ANY(%s)"
+    await bench.rows(small, ["copy 8", "copy 9", "copy 20"])
+
+    simulated = json.loads(_ask("simulate", "gate", "--json").stdout)[0]
+    shown = _ask("simulate", "gate").stdout
+
+    assert simulated["decisions"]["by_people"] == 200
+    fates = {
+        change["decision_would_be"]: change["decision"] for change in simulated["changed"] if change["now"] == "allow"
+    }
+    assert fates == {"spared": "approve", "overruled": "reject"}
+    assert (simulated["decisions"]["overruled"], simulated["decisions"]["spared"]) == (1, 2)
+    assert "would have changed 1 of 200 human decisions, spared 2 that agree with it" in shown
+
+
 def test_the_text_of_a_policy_is_shown_and_an_unknown_workflow_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GATEHOUSE_REGISTRY", str(TRIALS))
 
