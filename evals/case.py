@@ -189,8 +189,8 @@ class Case(_Part):
     title: Annotated[str, Field(min_length=1, max_length=120)]
     kind: Kind
     input: Annotated[JsonObject, Field(min_length=1)]
-    words_from: Annotated[str, Field(pattern=r"^(written|recorded|banking77/\w+(, with an addition)?)$")]
-    """Where the words come from: a category of BANKING77, verbatim; written for the case; recorded in production."""
+    words_from: Annotated[str, Field(pattern=r"^(written|recorded|tau-bench/\w+|banking77/\w+(, with an addition)?)$")]
+    """Where the words come from: BANKING77 or τ-bench, verbatim; written for the case; recorded in production."""
     requester: Annotated[str, Field(min_length=1)]
     opened_on: Annotated[str, Field(pattern=r"^(\d{4}-\d\d-\d\d)?$")] = ""
     """The day on which the case was opened; empty: the day that the worlds call today."""
@@ -198,6 +198,8 @@ class Case(_Part):
     """What assistant and caller have told the stages."""
     earlier: list[Earlier] = []
     """In this order, before the case itself is opened."""
+    airline: str = ""
+    """Folder with another airline's database, seen from the case's own; empty: the small one that we have."""
     answers: list[Answer] = []
     faults: list[WorldFault] = []
     source: Source | None = None

@@ -29,6 +29,7 @@ from evals.results import as_results, read_results
 from evals.running import Asked, Ran, run_selected
 from evals.speaking import AsJson, CaseNames, Workflows, aside, errors_shown, evals_folder, page
 from evals.tau_bench.commands import tau_bench
+from evals.tau_bench.import_commands import importing
 from evals.voices import LEAST_TURNS
 
 app = typer.Typer(help="Run recorded cases through the real engine, offline.", no_args_is_help=True)
@@ -41,6 +42,7 @@ app.command("faults")(faults_command)
 app.command("record")(record_command)
 app.command("tau-bench")(tau_bench)
 app.command("ugly")(ugly_command)
+app.add_typer(importing, name="import")
 
 Results = Annotated[Path, typer.Argument(help="What `eval run --json` has written.")]
 
@@ -59,6 +61,7 @@ def run_command(
     live: Annotated[list[str] | None, typer.Option(help="Ask this alias's models in earnest; may be repeated.")] = None,
     against: Annotated[Path | None, typer.Option(help="An earlier live run; by default what was accepted.")] = None,
     record: Annotated[bool, typer.Option("--record", help="Keep what live models say as recordings.")] = False,
+    cases: Annotated[Path | None, typer.Option(help="A folder with cases/, instead of the project's evals.")] = None,
 ) -> None:
     """Run cases. Exit codes: 0 passed, 1 failed or unlike the baseline, 2 usage, 4 stale recordings.
 
@@ -72,7 +75,7 @@ def run_command(
         before = read_results(against) if against else None
         turns = repeat or (LEAST_TURNS if live else 1)
         asked = Asked(turns, changed, fresh or record, keep_going, accepting, tuple(live or ()), record, before)
-        folder = evals_folder()
+        folder = cases or evals_folder()
         ran = asyncio.run(run_selected(folder, select(folder, workflows or (), case or (), baseline), asked, aside()))
     if as_json:
         typer.echo(json.dumps(report.as_json(ran), indent=1, ensure_ascii=False))

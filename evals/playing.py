@@ -3,7 +3,7 @@
 import json
 import time
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -49,6 +49,7 @@ from evals.observation import (
 from evals.recorded_carrier import RecordedCarrier
 from evals.tool_traffic import ToolTraffic
 from evals.voices import SILENCE, Spent, Voice
+from evals.worlds.airline_data import airline_in
 from evals.worlds.connected import systems_of
 from evals.worlds.sandbox import EFFECT_KINDS, Effects, Worlds, effects_of, open_worlds
 from evals.worlds.seed import read_seed
@@ -57,6 +58,7 @@ _REVIEWER = "some-reviewer"
 _LEGS = 100
 
 Open = ApprovalRequest | Question
+Improvised = Callable[[Open], Answer]
 
 
 @dataclass
@@ -110,24 +112,35 @@ class Scene:
 
 async def play(engine: Engine, folder: CaseFolder, replies: Recordings, voice: Voice = SILENCE) -> Observation:
     """Play the case from its input to where its script leaves it, and say what it did."""
-    async with _scene(engine, folder, replies, voice) as scene:
-        enter_tenant(scene.tenant)
-        try:
-            await _submit(scene, folder.workflow)
-        except GatehouseError as error:
-            return _refused(error)
-        for number, answer in enumerate(folder.case.answers, start=1):
-            await _answer(scene, answer, number)
-        observation = await _observe(scene)
-        await _leave_nothing_waiting(scene)
-        return observation
+    async with on_stage(engine, folder, replies, voice) as scene:
+        return await perform(scene, folder.workflow)
+
+
+async def perform(scene: Scene, workflow: str, improvised: Improvised | None = None) -> Observation:
+    """Play what is on stage; once the script is over, `improvised` answers whatever the case waits for."""
+    enter_tenant(scene.tenant)
+    try:
+        await _submit(scene, workflow)
+    except GatehouseError as error:
+        return _refused(error)
+    for number, answer in enumerate(scene.case.answers, start=1):
+        await _answer(scene, answer, number)
+    while improvised and (waiting := await scene.open_item()):
+        await _answer(scene, improvised(waiting), 0)
+    observation = await _observe(scene)
+    await _leave_nothing_waiting(scene)
+    return observation
 
 
 @asynccontextmanager
-async def _scene(engine: Engine, folder: CaseFolder, replies: Recordings, voice: Voice) -> AsyncIterator[Scene]:
+async def on_stage(
+    engine: Engine, folder: CaseFolder, replies: Recordings, voice: Voice = SILENCE
+) -> AsyncIterator[Scene]:
+    """The case in worlds of its own, gone afterwards. Raises `ConfigurationError` for a world that is none."""
     case, thread_id = folder.case, str(uuid.uuid4())
     faults = {f"fault-{number}": said.fault() for number, said in enumerate(case.faults, start=1)}
-    worlds, wake_ups = open_worlds(None, faults), InlineDispatcher()
+    airline = airline_in(folder.folder / case.airline) if case.airline else None
+    worlds, wake_ups = open_worlds(None, faults, airline=airline), InlineDispatcher()
     traffic = ToolTraffic(folder.answered, thread_id) if folder.answered is not None else None
     systems = Systems({}, {}) if traffic else systems_of(worlds)
     spoken: dict[str, Any] = {"routes": voice.live.routes, "recordings": replies, "records_to": voice.kept}

@@ -51,8 +51,13 @@ class AirlineTask:
     """One task: what is to be done for the customer, what each action gave, and what the database is then."""
 
     number: int
+    customer_id: str
+    words: str
+    """What the customer wants, as somebody is told who plays them."""
     actions: tuple[tuple[str, Said], ...]
     observations: tuple[str, ...]
+    outputs: tuple[str, ...]
+    """What the customer has to be told."""
     final_digest: str
 
 
@@ -63,7 +68,15 @@ def read_airline_tasks(folder: Path) -> list[AirlineTask]:
 
 def _task(said: Said) -> AirlineTask:
     actions = tuple((action["name"], action["kwargs"]) for action in said["actions"])
-    return AirlineTask(said["task"], actions, tuple(said["observations"]), said["final_data_sha256"])
+    return AirlineTask(
+        number=said["task"],
+        customer_id=said["user_id"],
+        words=said["instruction"],
+        actions=actions,
+        observations=tuple(said["observations"]),
+        outputs=tuple(said["outputs"]),
+        final_digest=said["final_data_sha256"],
+    )
 
 
 async def replay_airline(airline: RecordData, task: AirlineTask) -> Replayed:

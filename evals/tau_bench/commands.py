@@ -1,10 +1,8 @@
 """`gatehouse eval tau-bench`: replays recorded tasks of others through our own workflow."""
 
-import asyncio
 import json
-import multiprocessing
 import time
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -12,6 +10,8 @@ import typer
 
 from evals.opening import open_for_evals
 from evals.tau_bench.airline import AirlineTask, read_airline_tasks, replay_airline
+from evals.tau_bench.gold import through_the_workflow
+from evals.tau_bench.processes import Hear, Work, in_processes
 from evals.tau_bench.replay import replay
 from evals.tau_bench.report import report_of
 from evals.tau_bench.tasks import Task, read_tasks
@@ -19,7 +19,6 @@ from evals.worlds.airline_data import read_airline
 from evals.worlds.retail_data import read_shop
 
 FAILED = 1
-_POLL_S = 0.2
 _TENTHS = 10
 
 Domain = Literal["retail", "airline"]
@@ -34,14 +33,14 @@ def tau_bench(
     results: Annotated[Path | None, typer.Option(help="Keep results here, and skip what is there.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The report as JSON on standard output.")] = False,
 ) -> None:
-    """Replay each task's gold actions: retail by a scripted model through our workflow, airline by our tools alone.
+    """Replay each task's gold actions through our workflows; those of the airline by our tools alone as well.
 
     What came of each is held against what is on record, and the whole database at the end. Exit code 1 if any differs.
     """
     tasks, began = _READERS[domain](path)[::every], time.perf_counter()
     done = _kept(results)
     missing = [task for task in tasks if task.number not in done]
-    for one in _played(domain, path, missing, jobs):
+    for one in in_processes(_PLAYERS[domain], path, missing, jobs):
         done[one["task"]] = one
         _keep(results, one)
         _say_progress(sum(task.number in done for task in tasks), len(tasks))
@@ -68,32 +67,7 @@ def _say_progress(finished: int, total: int) -> None:
         typer.echo(f"{finished} of {total} tasks", err=True)
 
 
-def _played(domain: Domain, path: Path, tasks: Sequence[Any], jobs: int) -> Iterator[dict[str, Any]]:
-    """Results as they come, from so many processes."""
-    if not tasks:
-        return
-    context = multiprocessing.get_context("spawn")
-    with context.Manager() as manager:
-        heard = manager.Queue()
-        shares = [share for share in (tasks[number::jobs] for number in range(jobs)) if share]
-        with context.Pool(len(shares)) as pool:
-            work = [pool.apply_async(_play, (domain, path, share, heard)) for share in shares]
-            left = len(tasks)
-            while left:
-                while not heard.empty():
-                    left -= 1
-                    yield heard.get()
-                for one in work:
-                    if one.ready():
-                        one.get()  # raises what ended a process before its time
-                time.sleep(_POLL_S)
-
-
-def _play(domain: Domain, path: Path, tasks: Sequence[Any], heard: Any) -> None:
-    asyncio.run(_PLAYERS[domain](path, tasks, heard.put))
-
-
-async def play(path: Path, tasks: Sequence[Task], hear: Callable[[dict[str, Any]], None]) -> None:
+async def play(path: Path, tasks: Sequence[Task], hear: Hear) -> None:
     """Play these tasks of a folder one after the other on an engine of their own, and say what became of each."""
     shop = read_shop(path)
     async with open_for_evals() as engine:
@@ -101,12 +75,14 @@ async def play(path: Path, tasks: Sequence[Task], hear: Callable[[dict[str, Any]
             hear((await replay(engine, shop, task)).as_json())
 
 
-async def play_airline(path: Path, tasks: Sequence[AirlineTask], hear: Callable[[dict[str, Any]], None]) -> None:
-    """Make the actions of these tasks one after the other, and say what became of each."""
+async def play_airline(path: Path, tasks: Sequence[AirlineTask], hear: Hear) -> None:
+    """Make the actions of these tasks by our tools, then through our workflow, and say what became of each."""
     airline = read_airline(path)
-    for task in tasks:
-        hear((await replay_airline(airline, task)).as_json())
+    async with open_for_evals() as engine:
+        for task in tasks:
+            by_tools = await replay_airline(airline, task)
+            hear((await through_the_workflow(engine, path, task, by_tools)).as_json())
 
 
 _READERS: dict[Domain, Callable[[Path], Sequence[Any]]] = {"retail": read_tasks, "airline": read_airline_tasks}
-_PLAYERS: dict[Domain, Callable[..., Coroutine[Any, Any, None]]] = {"retail": play, "airline": play_airline}
+_PLAYERS: dict[Domain, Work] = {"retail": play, "airline": play_airline}

@@ -52,10 +52,15 @@ class Replayed:
     """Rules that asked a person."""
     problems: tuple[str, ...]
     ms: int
+    governed: bool | None = None
+    """Whether the database is the one on record where our workflow decides; None where nothing else was tried."""
+    against: tuple[str, ...] = ()
+    """Why it cannot be: gold actions against the rules that they are to follow."""
 
     @property
     def passed(self) -> bool:
-        return self.observations == self.actions and self.same_database and not self.denied
+        as_on_record = self.observations == self.actions and self.same_database
+        return as_on_record and not self.denied and (self.governed is not False or bool(self.against))
 
     def as_json(self) -> JsonObject:
         said: JsonObject = {**asdict(self), "passed": self.passed}

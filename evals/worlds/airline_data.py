@@ -55,6 +55,16 @@ def read_airline(folder: Path) -> RecordData:
     return read_data(folder, KINDS, OWNER)
 
 
+def airline_in(folder: Path) -> RecordData:
+    """As `read_airline`; many cases share one airline, so each is read once."""
+    return _airline_in(folder.resolve())
+
+
+@cache
+def _airline_in(folder: Path) -> RecordData:
+    return read_airline(folder)
+
+
 def airline_records(store: Store) -> dict[str, dict[str, str]]:
     """The database as it stands now, in the form in which it was entered."""
     return taken_out(store, KINDS, OWNER)
