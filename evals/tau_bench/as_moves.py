@@ -55,6 +55,23 @@ def wanted(step: Step, spoken: Sequence[str], heard: Heard) -> Said | None:
     return {"use": use, "args": fitting.model_dump(mode="json")}
 
 
+def same_wish(step: Step, name: str, args: Said) -> bool:
+    """Whether a step asks for the same as this action, as our customer is shown it: sums and paid bags are code's."""
+    if step.use != name:
+        return False
+    if name == "send_certificate":
+        return step.args == args
+    try:
+        asked, meant = wanted(step, (), ()), wanted(Step(use=name, args=args), (), ())
+    except ValueError:
+        return False
+    return asked is not None and meant is not None and _shown(asked) == _shown(meant)
+
+
+def _shown(move: Said) -> Said:
+    return {name: value for name, value in move["args"].items() if name != "reason"}
+
+
 def said_id(spoken: Sequence[str]) -> str:
     """The user id that the customer said last; empty where they said none."""
     return next((found[-1] for words in reversed(spoken) if (found := _USER_ID.findall(words))), "")

@@ -74,7 +74,7 @@ async def with_guards(engine: Engine, folder: CaseFolder, script: Script) -> Gua
     return Guarded(
         seen=seen,
         digest=digest,
-        changes=tuple(_changes(played.attempts, _heard(seen.state), records)),
+        changes=tuple(_changes(played.attempts, seen, records)),
         spoken=tuple(_spoken(played.given)),
         recordings=tuple(played.given),
         answers=tuple(answers),
@@ -121,11 +121,16 @@ def _heard(state: JsonObject) -> list[Said]:
     return [one["result"] for one in heard if one["tool"] in _WRITES]
 
 
-def _changes(attempts: Sequence[Attempt], heard: Sequence[Said], records: Sequence[AuditRecord]) -> Iterator[Change]:
-    """Each change that was proposed was heard of once, and policy has judged those that got so far, in that order."""
-    results, denied = iter(heard), iter(_denials(records))
+def _changes(attempts: Sequence[Attempt], seen: Observation, records: Sequence[AuditRecord]) -> Iterator[Change]:
+    """Each change that was proposed was heard of once, and policy has judged those that got so far, in that order.
+
+    One that was not heard of is the last, with which the workflow itself came to an end.
+    """
+    results, denied = iter(_heard(seen.state)), iter(_denials(records))
     for attempt in attempts:
-        became = attempt.never or _became(next(results, None), denied)
+        result = None if attempt.never else next(results, None)
+        failed = str(seen.problem.get("code", seen.outcome))
+        became = attempt.never or (failed if result is None else _became(result, denied))
         yield Change(attempt.step.use, not attempt.step.failed, became)
 
 
@@ -134,9 +139,7 @@ def _denials(records: Sequence[AuditRecord]) -> list[str]:
     return [str(data["rule"]) for data in frozen if data["verdict"] == "deny"]
 
 
-def _became(result: Said | None, denied: Iterator[str]) -> str:
-    if result is None:
-        return "unheard of"
+def _became(result: Said, denied: Iterator[str]) -> str:
     if "error" not in result:
         return "done"
     code = result["error"].get("code", "refused")

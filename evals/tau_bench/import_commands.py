@@ -10,12 +10,10 @@ import typer
 
 from evals.progress import CaseProgress
 from evals.speaking import AsJson, aside, errors_shown
-from evals.tau_bench.airline import read_airline_tasks
 from evals.tau_bench.import_report import Came, import_report
-from evals.tau_bench.importing import People, Wanted, copy_airline, import_runs
+from evals.tau_bench.importing import People, Wanted, copy_airline, import_runs, require_whole
 from evals.tau_bench.processes import in_processes
 from evals.tau_bench.recorded_runs import read_runs
-from evals.worlds.airline_data import read_airline
 
 PASSED, FAILED = 0, 1
 
@@ -50,7 +48,7 @@ def import_tau_bench(
     began = time.perf_counter()
     with errors_shown():
         runs, wanted = read_runs(path)[::every], Wanted(path, into, people)
-        read_airline_tasks(path), read_airline(path)
+        require_whole(path, runs)
         copy_airline(wanted)
     came: list[Came] = []
     with CaseProgress(aside(), len(runs)) as progress:

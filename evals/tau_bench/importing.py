@@ -10,6 +10,7 @@ from typing import Any, Literal
 import yaml
 
 from contracts.approval import JsonObject
+from contracts.errors import ConfigurationError
 from engine.models.recording import write_recordings
 from engine.store.scope import nobody
 from engine.wiring import Engine
@@ -69,6 +70,17 @@ class Imported:
         said = asdict(self)
         rewards = {"unguarded_reward": self.unguarded.reward, "guarded_reward": self.guarded.reward}
         return said | rewards
+
+
+def require_whole(source: Path, runs: Sequence[RecordedRun]) -> None:
+    """Raises `ConfigurationError` for a folder that lacks tasks or database, or the task of a run."""
+    airline_in(source)
+    known = {task.number for task in read_airline_tasks(source)}
+    if missing := sorted({run.task for run in runs} - known):
+        raise ConfigurationError(
+            f"There are recorded runs of task {missing[0]}, which tasks.jsonl in {source.name!r} does not have.",
+            hint="Runs and tasks must be of the same version of the benchmark.",
+        )
 
 
 def copy_airline(wanted: Wanted) -> None:
@@ -163,7 +175,8 @@ def _kind(held: Guarded) -> str:
 
 def _expected(held: Guarded) -> JsonObject:
     seen = held.seen
-    return {
+    problem: JsonObject = {"problem": dict(seen.problem)} if seen.problem else {}
+    return problem | {
         "outcome": seen.outcome,
         "stages": {"mode": "exact", "path": list(seen.path)},
         "gates": list(seen.gates),

@@ -24,6 +24,7 @@ from evals.tau_bench.as_moves import (
     RESERVATION,
     disrupted,
     said_id,
+    same_wish,
     wanted,
 )
 from evals.tau_bench.on_record import Said
@@ -114,7 +115,7 @@ class Played(Recordings):
     def _came_for(self) -> bool:
         if self.script.came_for is None or self._meant is None:
             return True
-        return (self._meant.use, self._meant.args) in self.script.came_for
+        return any(same_wish(self._meant, name, args) for name, args in self.script.came_for)
 
     def _next(self, offered: set[str], conversation: Sequence[Said]) -> _Said:
         heard = [json.loads(one["says"]) for one in conversation if one["who"] == "tool"]

@@ -225,10 +225,14 @@ def test_the_command_writes_cases_that_eval_run_takes(
     assert [one["status"] for one in json.loads(ran.stdout)["cases"]] == ["passed"] * 3
 
 
-def test_the_command_says_what_a_folder_lacks(tmp_path: Path) -> None:
-    said = CliRunner().invoke(app, ["import", "tau-bench", str(tmp_path)])
+def test_the_command_says_what_a_folder_lacks(bench: Path, tmp_path: Path) -> None:
+    nothing = CliRunner().invoke(app, ["import", "tau-bench", str(tmp_path)])
+    copied(bench, tmp_path, '"task": 1,', '"task": 9,')
+    (tmp_path / "runs-some-model.jsonl").write_text((bench / "runs-some-model.jsonl").read_text())
+    other = CliRunner().invoke(app, ["import", "tau-bench", str(tmp_path)])
 
-    assert (said.exit_code, "no recorded runs" in said.stderr) == (2, True)
+    assert (nothing.exit_code, "no recorded runs" in nothing.stderr) == (2, True)
+    assert (other.exit_code, "recorded runs of task 1" in other.stderr) == (2, True)
 
 
 TELLING = (

@@ -2,7 +2,7 @@
 
 import pytest
 
-from evals.tau_bench.as_moves import disrupted, reason_in, said_id, wanted
+from evals.tau_bench.as_moves import disrupted, reason_in, said_id, same_wish, wanted
 from evals.tau_bench.recorded_runs import Step
 
 SEGMENT = {"flight_number": "ABC001", "date": "2024-05-14", "origin": "JFK", "destination": "SEA", "price": "1.00"}
@@ -57,6 +57,17 @@ def test_a_certificate_is_for_the_flight_that_the_customer_names() -> None:
 def test_what_no_tool_of_ours_takes_is_said(step: Step) -> None:
     with pytest.raises(ValueError, match=r"no tool of ours|search_flights: origin"):
         wanted(step, [], [])
+
+
+def test_the_same_wish_may_be_written_with_more_words_and_other_sums() -> None:
+    flights = {"reservation_id": "AAA001", "cabin": "economy", "payment_id": "gift_card_1234567"}
+    plain = flights | {"flights": [{"flight_number": "ABC001", "date": "2024-05-14"}]}
+    wordy = flights | {"flights": [{"flight_number": "ABC001", "date": "2024-05-14", "origin": "JFK"}]}
+    name = "update_reservation_flights"
+
+    assert same_wish(Step(use=name, args=wordy), name, plain)
+    assert not same_wish(Step(use=name, args=wordy | {"cabin": "business"}), name, plain)
+    assert not same_wish(Step(use="send_certificate", args={"amount": 50}), "send_certificate", {"amount": 100})
 
 
 def test_a_thought_is_no_move() -> None:
