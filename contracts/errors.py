@@ -526,6 +526,12 @@ class CaseNotRecordable(GatehouseError):
     code, status, category = "case_not_recordable", 409, "logic"
 
 
+class ExportFailed(GatehouseError):
+    """Another house has not taken what was to be exported."""
+
+    code, status, category, retryable = "export_failed", 502, "engine", True
+
+
 class ConfigurationError(GatehouseError):
     """The configuration cannot work."""
 

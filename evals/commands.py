@@ -17,6 +17,7 @@ from evals.comparing import compare_runs
 from evals.counterfactual_commands import counterfactual_command
 from evals.decision_commands import decisions_command
 from evals.drift_commands import canary_command
+from evals.exporting.commands import export_command
 from evals.fault_commands import faults_command, ugly_command
 from evals.fault_matrix import read_faults
 from evals.gate import FAILED, PASSED, exit_code, exit_code_of, select
@@ -38,6 +39,7 @@ app.command("attacks")(attacks_command)
 app.command("canary")(canary_command)
 app.command("counterfactual")(counterfactual_command)
 app.command("decisions")(decisions_command)
+app.command("export")(export_command)
 app.command("faults")(faults_command)
 app.command("record")(record_command)
 app.command("tau-bench")(tau_bench)

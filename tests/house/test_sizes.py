@@ -19,6 +19,7 @@ MANY_PARAMETERS = {
     "commands/workflows.py:mode": "a command: every parameter is an option",
     "commands/policy.py:suggest": "a command: every parameter is an option",
     "evals/commands.py:run_command": "a command: every parameter is an option",
+    "evals/exporting/commands.py:export_command": "a command: every parameter is an option",
     "evals/counterfactual_commands.py:counterfactual_command": "a command: every parameter is an option",
 }
 FILE_LIMITS = {"graphs/*/graph.py": 100, "server.py": 60, "cli.py": 300, "engine/wiring.py": 200}

@@ -1,0 +1,1 @@
+"""Cases in the formats of other houses: as examples of LangSmith, as a task of Inspect. Nothing here runs a case."""
