@@ -188,8 +188,10 @@ async def test_reviewers_see_their_own_figures_and_operators_everybodys(
     async with httpx.AsyncClient(base_url=trial_url, headers={"x-api-key": getattr(trial_people, who)}) as http:
         reply = await http.get("/stats/reviews")
         naive = await http.get("/stats/reviews", params={"since": "2026-01-01T00:00:00"})
+        others = {(await http.get(f"/stats/{what}")).status_code for what in ("outcomes", "costs", "stages")}
 
     assert (reply.status_code, naive.status_code) == (status, status if status == 403 else 422)
+    assert others == {status}
     if who == "fin":
         assert {row["by"] for row in reply.json()["reviewers"]} <= {"key:fin"}
 
