@@ -25,7 +25,6 @@ _REASONS = (
     ("change of plan", r"change (?:of|in) (?:my |the )?plan|plans? (?:have |has |had )?chang|no longer (?:need|want)"),
 )
 """Words for why somebody cancels. On record no reason is given to the tool; ours wants the customer's."""
-_GIVEN = re.compile(r"reason[^:.\n]{0,40}[:*\s]+([^\n]+)", re.IGNORECASE)
 _USER_ID = re.compile(r"\b[a-z]+(?:_[a-z]+)*_[0-9]{3,6}\b")
 _FLIGHT = re.compile(r"\b[A-Z]{3}[0-9]{3}\b")
 _TAKES: Mapping[str, type[BaseModel]] = {

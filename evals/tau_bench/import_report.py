@@ -36,6 +36,7 @@ class ImportReport:
     broken: dict[str, list[str]]
     """Runs that were right and are wrong with guards."""
     stopped_in_right_runs: dict[str, list[str]]
+    """Runs that are right with and without guards, and of which a change was stopped all the same."""
     approvals: int
     approvals_by_task: dict[str, int]
     asked_by: dict[str, int]
@@ -78,6 +79,8 @@ class ImportReport:
         yield from (f"  {run}: {'; '.join(why)}" for run, why in self.repaired.items())
         yield f"right before and wrong with guards: {len(self.broken)}"
         yield from (f"  {run}: {'; '.join(why)}" for run, why in self.broken.items())
+        yield f"right before and with guards, though a change was stopped: {len(self.stopped_in_right_runs)}"
+        yield from (f"  {run}: {'; '.join(why)}" for run, why in self.stopped_in_right_runs.items())
         yield f"approvals: {self.approvals}, {self.approvals_a_run} a run"
         yield from (f"  {times:4} by {rule}" for rule, times in self.asked_by.items())
         yield f"  by task: {', '.join(f'{task} {times}' for task, times in self.approvals_by_task.items() if times)}"
@@ -109,7 +112,7 @@ def import_report(came: Sequence[Came], *, seconds: float) -> ImportReport:
         stopped=_counted(change["became"] for change in stopped),
         repaired=_changed(came, before=0.0, after=1.0),
         broken=_changed(came, before=1.0, after=0.0),
-        stopped_in_right_runs={o["name"]: _stops(o) for o in came if o["recorded"] == 1.0 and _stops(o)},
+        stopped_in_right_runs={o["name"]: _stops(o) for o in came if _is_right_twice(o) and _stops(o)},
         approvals=sum(len(one["gates"]) for one in came),
         approvals_by_task=_approvals(came),
         asked_by=_counted(rule for one in came for gate in one["gates"] for rule in gate.split(", ")),
@@ -148,6 +151,10 @@ def _differences(one: Came) -> list[str]:
         if change["done_on_record"] != (change["became"] == "done")
     ]
     return said or ["sums that our code has worked out"]
+
+
+def _is_right_twice(one: Came) -> bool:
+    return bool(one["unguarded_reward"] == one["guarded_reward"] == 1.0)
 
 
 def _stops(one: Came) -> list[str]:

@@ -1,7 +1,7 @@
 """What a run is worth by the benchmark's own rule, recomputed over our world with nothing of ours in between."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from pydantic import ValidationError
@@ -80,7 +80,3 @@ def pass_hats(rewards: Mapping[tuple[int, int], float]) -> list[float]:
     most = max(map(len, turns.values()), default=0)
     found = [pass_hat(turns, k) for k in range(1, most + 1)]
     return [round(likely, 3) for likely in found if likely is not None]
-
-
-def by_run(rewards: Sequence[tuple[RecordedRun, float]]) -> dict[tuple[int, int], float]:
-    return {(run.task, run.trial): reward for run, reward in rewards}

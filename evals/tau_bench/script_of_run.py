@@ -65,7 +65,6 @@ class Attempt:
     """A change that the model asked for on record, and what became of it here."""
 
     step: Step
-    move: JsonObject
     never: str = ""
     """Why it was not even proposed."""
 
@@ -153,7 +152,7 @@ class Played(Recordings):
         self._left.pop(0)
         self._meant = step
         if move["use"] in _WRITES:
-            self.attempts.append(Attempt(step, move))
+            self.attempts.append(Attempt(step))
         return move, "recorded"
 
     def _open(self, step: Step, move: JsonObject) -> _Said | None:
@@ -169,7 +168,7 @@ class Played(Recordings):
         self._left.pop(0)
         self.repairs[f"left out: {why if move or why == 'thought' else 'unfit'}"] += 1
         if step.use.startswith(("book", "cancel", "update", "send")):
-            self.attempts.append(Attempt(step, move, never=why))
+            self.attempts.append(Attempt(step, never=why))
 
     def _identify(self, step: Step, move: JsonObject, spoken: list[str]) -> _Said | None:
         """Whoever asks is found first: by the model's own wish, by what they have said, or because they are asked."""
