@@ -241,6 +241,12 @@ class ApprovalExpired(GatehouseError):
     code, status, category = "approval_expired", 409, "logic"
 
 
+class StageContractBroken(GatehouseError):
+    """A stage got or returned what its contract does not allow."""
+
+    code, status, category = "stage_contract_broken", 500, "logic"
+
+
 class DigestMismatch(GatehouseError):
     """The action is not the one that was shown."""
 

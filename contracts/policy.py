@@ -323,6 +323,24 @@ class Guarded:
 
 
 @dataclass(frozen=True)
+class Duties:
+    """Who has each of the five duties of an owner: people or groups, by the name under which they are found."""
+
+    prompts: str
+    """Keeps the prompts, and reads the recorded replies again after a change."""
+    rules: str
+    """Keeps the rules, limits and roles of the policy."""
+    tool_access: str
+    """Says which tools and scopes it has."""
+    monitoring: str
+    """Looks at its outcomes, errors and costs."""
+    escalation: str
+    """Takes what nobody else decides in time."""
+    review_due: str
+    """ISO date until which all of this is to be looked at again."""
+
+
+@dataclass(frozen=True)
 class Policy:
     """Everything a workflow may do and who answers for it."""
 
@@ -350,7 +368,9 @@ class Policy:
     """Required of a workflow whose tools have sinks. Its rules stand among `rules`."""
     success: str = ""
     """What it is measured by once it is live, and what must be reached: nothing goes live without."""
-    # No call is judged by it, so it is a part of the workflow's version and not of the policy's.
+    # No call is judged by these two, so they are a part of the workflow's version and not of the policy's.
+    duties: Duties | None = field(default=None, repr=False)
+    """Nothing goes live without somebody for each."""
     data_class: str = field(default="", repr=False)
     """Only models whose route has this tag see its cases' data; empty: no tag is wanted."""
 

@@ -10,6 +10,7 @@ from typing_extensions import TypedDict
 
 from contracts.context import Context
 from contracts.errors import BudgetExceeded, DigestMismatch, ModelError, NotConfirmed, PolicyDenied, ToolError
+from contracts.stage import leading, recovering
 from nodes.kinds import Stage
 
 State = TypeVar("State")
@@ -45,7 +46,7 @@ def or_hand_off(stage: Stage[State, Update]) -> Stage[State, Update | Stuck]:
             name = str(get_config()["metadata"]["langgraph_node"])
             return {"problem": Problem(stage=name, code=error.code, category=error.category, detail=error.detail)}
 
-    return run
+    return recovering(run)
 
 
 Router = Callable[[State], str]
@@ -70,4 +71,4 @@ def unless_stuck(then: str | Router[State], *, otherwise: str = "hand_off", drif
     route.__name__ = f"after_{then if isinstance(then, str) else then.__name__.removeprefix('after_')}"
     named = dict.fromkeys((*known, otherwise, *([drifted] if drifted else ())))
     route.__annotations__ = {"return": Literal[(*named,)]}
-    return route
+    return leading(route, otherwise)

@@ -12,6 +12,7 @@ from pydantic import JsonValue
 
 from contracts.errors import ConfigurationError, NotFound
 from contracts.policy import Policy
+from engine.catalog.boundaries import held_to_contracts
 from engine.catalog.checks import check
 from engine.catalog.manifest import digest, make_manifest
 from engine.catalog.prompt import load_prompts
@@ -113,9 +114,8 @@ def _load(root: Path, name: str, target: str, routes: Mapping[str, JsonValue]) -
     handwritten = beside.read_text() if beside.exists() else ""
     manifest = make_manifest(graph, policy, prompts, code_of(root, folder), routes, handwritten)
     stages = stages_of(graph)
-    workflow = Workflow(
-        name, graph, policy, prompts, stand_ins, stages, digest(manifest), manifest, handwritten, folder
-    )
+    bounded, version = held_to_contracts(graph), digest(manifest)
+    workflow = Workflow(name, bounded, policy, prompts, stand_ins, stages, version, manifest, handwritten, folder)
     check(workflow)
     return workflow
 

@@ -93,7 +93,8 @@ def _contract(tool: AnyTool) -> dict[str, object]:
 def _values(policy: Policy, handwritten: str) -> dict[str, object]:
     """The policy's values; functions count by name here and by their code with the rest of the code."""
     # Where it is not declared it is left out: it was not there when many a case was pinned.
-    declared = {"data_class": policy.data_class} if policy.data_class else {}
+    declared: dict[str, object] = {"data_class": policy.data_class} if policy.data_class else {}
+    declared |= {"duties": asdict(policy.duties)} if policy.duties else {}
     return declared | {
         "version": policy_version(policy, handwritten),
         "owner": policy.owner,

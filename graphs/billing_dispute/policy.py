@@ -2,7 +2,9 @@
 
 from contracts.policy import (
     Budget,
+    Duties,
     Guarded,
+    Level,
     Policy,
     Queue,
     above,
@@ -19,6 +21,8 @@ from guards.card_numbers import redact_card_numbers
 from tools import billing, crm, mail
 
 HOUR_S = 3600
+CAPACITY = 1000
+"""Cases of a tenant that may wait or be on their way: about what its reviewers decide in a day."""
 
 AUTOMATIC_UP_TO_CENTS = {"EUR": 10_000, "GBP": 9_000, "USD": 10_000, "CHF": 10_000, "SEK": 100_000, "JPY": 15_000}
 """Largest refund, in minor units, that clear evidence pays without a person: about 100 euros."""
@@ -31,6 +35,14 @@ POLICY = Policy(
     success=(
         "Nine of ten disputes end without a person beside the gates, fewer than one in twenty decisions is corrected,"
         " and no refund is paid that nobody approved."
+    ),
+    duties=Duties(
+        prompts="billing-operations",
+        rules="finance-control",
+        tool_access="platform-security",
+        monitoring="billing-operations",
+        escalation="head-of-billing",
+        review_due="2027-06-30",
     ),
     tools=(
         crm.find_customer,
@@ -96,7 +108,12 @@ POLICY = Policy(
         ),
     ),
     budget=Budget(tool_calls=20, model_calls=15, seconds=300),
-    queue=Queue("billing-disputes", target_s=4 * HOUR_S),
+    queue=Queue(
+        "billing-disputes",
+        target_s=4 * HOUR_S,
+        escalation=(Level("group", 8 * HOUR_S, "finance"),),
+        capacity=CAPACITY,
+    ),
     roles=("finance", "support"),
     measures={REFUND: measure_refund, CREDIT: measure_credit, REPLY: measure_reply},
     input_guards=(redact_card_numbers,),

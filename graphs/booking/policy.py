@@ -4,6 +4,7 @@ from contracts.policy import (
     Bound,
     Budget,
     Condition,
+    Duties,
     Guarded,
     Level,
     Policy,
@@ -26,6 +27,8 @@ from tools import airline_customers, airline_desk, airline_flights, airline_rese
 
 HOUR_S = 3600
 DAY_S = 24 * HOUR_S
+CAPACITY = 1000
+"""Cases of a tenant that may wait or be on their way: about what its reviewers decide in a day."""
 LEAD, ADMINISTRATOR = "travel_lead", "administrator"
 
 REFUNDED_UP_TO = "2000.00"
@@ -243,13 +246,30 @@ def _gestures() -> tuple[Rule, ...]:
 POLICY = Policy(
     owner="airline-service",
     purpose="Help travellers with their own reservations within the airline's rules, and nobody with anybody else's.",
+    success=(
+        "Four of five travellers are helped without a handoff, fewer than one in twenty decisions is corrected,"
+        " and nothing is booked or changed that its traveller has not confirmed."
+    ),
+    duties=Duties(
+        prompts="airline-service",
+        rules="airline-revenue",
+        tool_access="platform-security",
+        monitoring="airline-service",
+        escalation="head-of-service",
+        review_due="2027-06-30",
+    ),
     tools=EVERY,
     rules=(*_reads(), *_book(), *_cancel(), *_changes(), *_gestures()),
     evidence=EVIDENCE,
     confirmed=tuple(tool.name for tool in WRITES),
     roles=(LEAD, ADMINISTRATOR),
     budget=Budget(tool_calls=150, model_calls=80, iterations=20, seconds=300),
-    queue=Queue(name="airline-service", target_s=HOUR_S, escalation=(Level("group", 2 * HOUR_S, LEAD),)),
+    queue=Queue(
+        name="airline-service",
+        target_s=HOUR_S,
+        escalation=(Level("group", 2 * HOUR_S, LEAD),),
+        capacity=CAPACITY,
+    ),
     input_guards=(redact_card_numbers,),
     guarded=Guarded(guards=STANDARD, says=("message",), role=LEAD, within_s=DAY_S),
 )

@@ -4,6 +4,7 @@ from contracts.policy import (
     Bound,
     Budget,
     Condition,
+    Duties,
     Guarded,
     Level,
     Policy,
@@ -26,6 +27,8 @@ from tools import shop_catalogue, shop_customers, shop_orders
 
 HOUR_S = 3600
 DAY_S = 24 * HOUR_S
+CAPACITY = 1000
+"""Cases of a tenant that may wait or be on their way: about what its reviewers decide in a day."""
 LEAD = "support_lead"
 
 REFUNDED_UP_TO = "2000.00"
@@ -157,13 +160,26 @@ POLICY = Policy(
         "Four of five customers are helped without a handoff, fewer than one in twenty decisions is corrected,"
         " and no order is changed that its customer has not confirmed."
     ),
+    duties=Duties(
+        prompts="customer-service",
+        rules="shop-finance",
+        tool_access="platform-security",
+        monitoring="customer-service",
+        escalation="head-of-service",
+        review_due="2027-06-30",
+    ),
     tools=EVERY,
     rules=(*_reads(), *_orders(), *_write(_DEFAULT, "live", asks=_unknown_address(_DEFAULT, "live"))),
     evidence=EVIDENCE,
     confirmed=tuple(tool.name for tool in WRITES),
     roles=(LEAD,),
     budget=Budget(tool_calls=150, model_calls=80, seconds=300),
-    queue=Queue(name="customer-service", target_s=HOUR_S, escalation=(Level("group", 2 * HOUR_S, LEAD),)),
+    queue=Queue(
+        name="customer-service",
+        target_s=HOUR_S,
+        escalation=(Level("group", 2 * HOUR_S, LEAD),),
+        capacity=CAPACITY,
+    ),
     input_guards=(redact_card_numbers,),
     guarded=Guarded(guards=STANDARD, says=("message",), role=LEAD, within_s=DAY_S),
 )

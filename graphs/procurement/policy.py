@@ -2,6 +2,7 @@
 
 from contracts.policy import (
     Budget,
+    Duties,
     Guarded,
     Level,
     Policy,
@@ -24,6 +25,8 @@ from tools import accounting, budgets, purchasing, suppliers
 HOUR_S = 3600
 DAY_S = 24 * HOUR_S
 THREE_DAYS_S = 3 * DAY_S
+CAPACITY = 1000
+"""Purchases of a tenant that may wait or be on their way: about what its reviewers decide in three days."""
 
 AUTOMATIC_UP_TO_CENTS = {"EUR": 50_000, "GBP": 45_000, "USD": 50_000, "JPY": 75_000}
 """What one requester may buy from one supplier in 30 days without a person: about 500 euros."""
@@ -178,6 +181,14 @@ POLICY = Policy(
         "Nine of ten requests end as an order or a reasoned refusal, fewer than one in twenty decisions is corrected,"
         " and no budget is passed."
     ),
+    duties=Duties(
+        prompts="procurement",
+        rules="finance-control",
+        tool_access="platform-security",
+        monitoring="procurement",
+        escalation="head-of-procurement",
+        review_due="2027-06-30",
+    ),
     tools=(
         suppliers.find_suppliers,
         purchasing.list_offers,
@@ -205,7 +216,13 @@ POLICY = Policy(
         allow("settlement", SETTLE, equals("for_itself", True), why="It is our own note of what happened."),
     ),
     budget=Budget(tool_calls=30, model_calls=10, seconds=300),
-    queue=Queue("purchases", target_s=8 * HOUR_S, escalation=(Level("group", after_s=DAY_S),), grace_s=DAY_S),
+    queue=Queue(
+        "purchases",
+        target_s=8 * HOUR_S,
+        escalation=(Level("group", after_s=DAY_S),),
+        capacity=CAPACITY,
+        grace_s=DAY_S,
+    ),
     roles=("manager", "finance", "director"),
     measures={ORDER: measure_order, RESERVE: measure_booking, SETTLE: measure_booking},
     input_guards=(redact_card_numbers,),
