@@ -3,22 +3,26 @@
     python -m benchmarks.eval_power
 
 What is asked of the gate is asked of it for a set of cases most of which are settled: they pass nearly always or nearly
-never. How much it finds depends on how unsettled cases are, so that two harder shapes stand beside it. Nothing is asked
-of a model.
+never. How much it finds depends on how unsettled cases are, so that two harder shapes stand beside it, each with what
+the best test of the mean could find, how many turns would do, and what is found beside a baseline that was played more
+often. Nothing is asked of a model.
 """
 
 import json
 import random
+import statistics
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
-from evals.significance import Passed, compare_rates
+from evals.significance import Passed, compare_rates, found_at_best
 
 EXPERIMENTS = 2000
 BLOCK = 200
 CASES = 100
 TURNS = 5
+LONG_TURNS = 20
+"""Of a baseline that is played once and held against many candidates."""
 LOSS = 0.05
 MOST_ALARMS = 0.10
 """In any block of so many experiments."""
@@ -48,19 +52,30 @@ class Power:
     found: float
     missed_as_no_worse: float
     """How often a true loss was said to be none within five points."""
+    found_at_best: float
+    """What no test of the mean over the cases exceeds at this confidence."""
+    turns_needed: int
+    """Turns of each side with which the best test finds it in three of four experiments."""
+    found_beside_long_baseline: float
+    false_alarms_beside_long_baseline: float
 
 
 def simulate(shape: str, *, experiments: int = EXPERIMENTS, seed: int = _SEED) -> Power:
     """Experiments of identical versions, and as many in which the candidate passes five points less; repeatable."""
     chance = random.Random(seed)  # nothing secret
-    alike, lower = [], []
+    alike, lower, long_alike, long_lower, spread = [], [], [], [], []
     any_flip = 0
     for _ in range(experiments):
         likely = [SHAPES[shape](chance) for _ in range(CASES)]
         before, again, worse = _played(likely, chance), _played(likely, chance), _played(_lowered(likely), chance)
+        long = _played(likely, chance, LONG_TURNS)
         any_flip += any(sum(again[case]) < sum(before[case]) for case in before)
         alike.append(compare_rates(before, again).answer)
         lower.append(compare_rates(before, worse).answer)
+        long_alike.append(compare_rates(long, again).answer)
+        long_lower.append(compare_rates(long, worse).answer)
+        spread.append(sum(p * (1 - p) for p in (*likely, *_lowered(likely))) / CASES**2)
+    turns = range(TURNS, 100)
     return Power(
         shape,
         false_alarms=alike.count("worse") / experiments,
@@ -70,7 +85,16 @@ def simulate(shape: str, *, experiments: int = EXPERIMENTS, seed: int = _SEED) -
         any_flip=any_flip / experiments,
         found=lower.count("worse") / experiments,
         missed_as_no_worse=lower.count("no worse") / experiments,
+        found_at_best=_at_best(spread, TURNS),
+        turns_needed=next(k for k in turns if _at_best(spread, k) >= LEAST_FOUND),
+        found_beside_long_baseline=long_lower.count("worse") / experiments,
+        false_alarms_beside_long_baseline=long_alike.count("worse") / experiments,
     )
+
+
+def _at_best(spread: list[float], turns: int) -> float:
+    """Over experiments in which the mean difference of one turn has these variances."""
+    return statistics.fmean(found_at_best(one / turns, LOSS) for one in spread)
 
 
 def _lowered(likely: list[float]) -> list[float]:
@@ -79,15 +103,17 @@ def _lowered(likely: list[float]) -> list[float]:
     return [one * part for one in likely]
 
 
-def _played(likely: list[float], chance: random.Random) -> Passed:
-    return {str(case): [chance.random() < one for _ in range(TURNS)] for case, one in enumerate(likely)}
+def _played(likely: list[float], chance: random.Random, turns: int = TURNS) -> Passed:
+    return {str(case): [chance.random() < one for _ in range(turns)] for case, one in enumerate(likely)}
 
 
 def main() -> None:
-    """Print a line for each shape; exit code 1 where the first one is not held."""
+    """Print a line for each shape; exit code 1 where the first one is not held, or another beside a long baseline."""
     powers = [simulate(shape) for shape in SHAPES]
     print(json.dumps([asdict(power) for power in powers], indent=1))
-    held = powers[0].most_false_alarms <= MOST_ALARMS and powers[0].found >= LEAST_FOUND
+    held = powers[0].found >= LEAST_FOUND and all(
+        power.most_false_alarms <= MOST_ALARMS and power.found_beside_long_baseline >= LEAST_FOUND for power in powers
+    )
     sys.exit(0 if held else 1)
 
 

@@ -58,6 +58,6 @@ def _checked() -> dict[str, Any]:
 
 def _sighted(workflows: "Iterable[Workflow]", evals: Path, settings: "Settings") -> "list[Sighting]":
     from commands.patterns import seen_of  # noqa: PLC0415
-    from engine.catalog.patterns_of_evals import anti_patterns  # noqa: PLC0415
+    from engine.catalog.patterns_of_evals import shortcomings  # noqa: PLC0415
 
-    return [one for workflow in workflows for one in anti_patterns(seen_of(workflow, evals, settings))]
+    return [one for workflow in workflows for one in shortcomings(seen_of(workflow, evals, settings))]

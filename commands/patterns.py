@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 from engine.catalog.patterns import CaseSaid, RouteSaid, Seen
@@ -21,6 +22,7 @@ def seen_of(workflow: Workflow, evals: Path, settings: Settings) -> Seen:
         cases=tuple(_case(folder) for folder in read_cases(evals / "cases", workflow.name)),
         routes=tuple(_routes(workflow, routes_of(settings))),
         bordered=bool(settings.regions),
+        today=datetime.now(UTC).date(),
         code=dict(_code(workflow)),
     )
 

@@ -550,6 +550,12 @@ class ChangedSinceLocked(ConfigurationError):
     code = "changed_since_locked"
 
 
+class NotToBePromoted(GatehouseError):
+    """The workflow lacks what has to be there before it goes live."""
+
+    code, status, category = "not_to_be_promoted", 409, "logic"
+
+
 class RiskUnknown(ConfigurationError):
     """Nobody has said yet what a tool may do."""
 

@@ -19,7 +19,7 @@ from evals.decision_commands import decisions_command
 from evals.drift_commands import canary_command
 from evals.exporting.commands import export_command
 from evals.fault_commands import faults_command, ugly_command
-from evals.fault_matrix import read_faults
+from evals.fault_matrix import FoundFaults, read_faults
 from evals.gate import FAILED, PASSED, exit_code, exit_code_of, select
 from evals.live_gate import exit_code_of_live, require_live
 from evals.opening import open_for_evals
@@ -137,7 +137,7 @@ def report_command(
         ran = read_results(results)
         before = read_results(against) if against else as_results(_accepted(t.workflow for t in ran.cases)).only(ran)
         compared = compare_runs(before, ran)
-        beside, broken = against.name if against else "the baseline", read_faults(faults) if faults else ()
+        beside, broken = against.name if against else "the baseline", read_faults(faults) if faults else FoundFaults()
         output.write_text(page_of(ran, compared, beside, broken), encoding="utf-8")
     typer.echo(json.dumps(compared.as_json(), indent=1, ensure_ascii=False) if as_json else f"{output} is written.")
 

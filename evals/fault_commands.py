@@ -4,16 +4,20 @@ import asyncio
 import json
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Annotated, get_args
 
 import typer
 from rich.markup import escape
 from rich.table import Table
 
+from contracts.errors import ConfigurationError
+from engine.wiring import Engine
 from evals import report
 from evals.case import Kind
+from evals.failure_paths import Gone, go, on_paths
 from evals.fault_matrix import rows_of
+from evals.fault_results import accept_faults, file_of
 from evals.faulting import Borne, bear, cells_of, ways_of
 from evals.gate import FAILED, PASSED, Selection, exit_code, select
 from evals.offline import offline
@@ -28,22 +32,32 @@ Stages = Annotated[list[str] | None, typer.Option("--stage", help="Only this sta
 
 
 def faults_command(
-    workflows: Workflows = None, case: CaseNames = None, stage: Stages = None, as_json: AsJson = False
+    workflows: Workflows = None,
+    case: CaseNames = None,
+    stage: Stages = None,
+    as_json: AsJson = False,
+    accepting: Annotated[bool, typer.Option("--accept", help="Keep it for launch-check, where all is borne.")] = False,
 ) -> None:
     """Break each model and each tool at every stage that asks it, in each way. Exit code 1 where that is not borne.
 
     Borne is what ends as cases may end or waits for a person, without a crash and without an effect nobody expects.
+    Cases of the four failure paths are played, too, unless --case or --stage narrow it.
     """
+    whole = not (case or stage)
     with errors_shown():
+        if accepting and not whole:
+            raise ConfigurationError("What is accepted is all of a workflow.", hint="Leave out --case and --stage.")
         selections = select(evals_folder(), workflows or (), case or (), None)
-        done, connections = asyncio.run(_bear_all(selections, stage or ()))
+        bore = asyncio.run(_bear_all(selections, stage or (), whole=whole, accepting=accepting))
     if as_json:
-        typer.echo(json.dumps({"cells": [one.as_json() for one in done]}, indent=1, ensure_ascii=False))
+        told = {"cells": [one.as_json() for one in bore.cells], "paths": [one.as_json() for one in bore.paths]}
+        typer.echo(json.dumps(told, indent=1, ensure_ascii=False))
     else:
-        _show(done)
-    for where in dict.fromkeys(connections):
+        _show(bore.cells)
+        _show_paths(bore.paths)
+    for where in dict.fromkeys(bore.connections):
         aside().print(f"Something asked for {where}, and did not get it.", style="red", markup=False)
-    raise typer.Exit(FAILED if connections or any(one.problems for one in done) else PASSED)
+    raise typer.Exit(FAILED if bore.connections or bore.problems else PASSED)
 
 
 def ugly_command(workflows: Workflows = None, as_json: AsJson = False) -> None:
@@ -63,7 +77,20 @@ def ugly_command(workflows: Workflows = None, as_json: AsJson = False) -> None:
     raise typer.Exit(FAILED if missing or ran.connections else exit_code(ran.results, ran.flips))
 
 
-async def _bear_all(selections: Sequence[Selection], stages: Sequence[str]) -> tuple[list[Borne], list[str]]:
+@dataclass(frozen=True)
+class _Bore:
+    """What all of it came to."""
+
+    cells: Sequence[Borne]
+    paths: Sequence[Gone]
+    connections: Sequence[str]
+
+    @property
+    def problems(self) -> bool:
+        return any(one.problems for one in self.cells) or any(one.problems for one in self.paths)
+
+
+async def _bear_all(selections: Sequence[Selection], stages: Sequence[str], *, whole: bool, accepting: bool) -> _Bore:
     async with open_for_evals() as engine:
         with offline(dsn_of(engine)) as watch:
             cells = [
@@ -72,8 +99,23 @@ async def _bear_all(selections: Sequence[Selection], stages: Sequence[str]) -> t
                 for cell in cells_of(engine.catalog[selection.workflow], await ways_of(engine, selection.cases))
                 if not stages or cell.stage in stages
             ]
-            with CaseProgress(aside(), len(cells)) as progress:
-                return await bear(engine, cells, on_done=progress.advance), watch.tried
+            folders = [folder for selection in selections for folder in selection.cases] if whole else []
+            with CaseProgress(aside(), len(cells) + len(on_paths(folders))) as progress:
+                done = await bear(engine, cells, on_done=progress.advance)
+                bore = _Bore(done, await go(engine, folders, progress.advance), watch.tried)
+        if accepting:
+            _accept(engine, selections, bore)
+        return bore
+
+
+def _accept(engine: Engine, selections: Sequence[Selection], bore: _Bore) -> None:
+    if bore.problems or bore.connections:
+        aside().print("Nothing was accepted: only what is borne is.", style="red")
+        return
+    for selection in selections:
+        own = [one for one in bore.cells if one.cell.workflow == selection.workflow]
+        file = file_of(evals_folder(), selection.workflow)
+        accept_faults(file, engine.catalog[selection.workflow], selection.cases, own)
 
 
 def _only_ugly(selection: Selection) -> Selection:
@@ -97,6 +139,16 @@ def _show(done: Sequence[Borne]) -> None:
             page().print(f"{where}: {problem}", style="red", markup=False, highlight=False)
     borne = sum(not one.problems for one in done)
     page().print(f"\n{len(done)} faults at stages, {borne} borne", highlight=False)
+
+
+def _show_paths(paths: Sequence[Gone]) -> None:
+    if not paths:
+        return
+    table = Table("workflow", "failure path", "cases", "outcomes", box=None, pad_edge=False, header_style="bold")
+    for one in paths:
+        said = f"[red]{escape('; '.join(one.problems))}[/]" if one.problems else ", ".join(one.outcomes)
+        table.add_row(one.workflow, one.path, str(one.cases), said)
+    page().print(table)
 
 
 def _show_ugly(selections: Sequence[Selection], ran: Ran, missing: Sequence[str]) -> None:

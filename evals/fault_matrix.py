@@ -21,6 +21,8 @@ class Found(BaseModel):
     of: Literal["model", "tool"]
     name: str
     fault: str
+    case: str = ""
+    """That carried it."""
     outcome: str
     code: str
     problems: tuple[str, ...]
@@ -35,8 +37,23 @@ class Found(BaseModel):
         return f"{self.outcome or 'not reached'}{f' ({self.code})' if self.code else ''}"
 
 
-class _File(BaseModel):
-    cells: tuple[Found, ...]
+class FoundOnPath(BaseModel):
+    """What became of the cases of one workflow on one failure path, as it is written there."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    workflow: str
+    path: str
+    cases: int
+    outcomes: tuple[str, ...]
+    problems: tuple[str, ...]
+
+
+class FoundFaults(BaseModel):
+    """One file of `gatehouse eval faults --json`."""
+
+    cells: tuple[Found, ...] = ()
+    paths: tuple[FoundOnPath, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -59,10 +76,10 @@ def rows_of(cells: Iterable[JsonObject | Found]) -> list[Matrix]:
     return [_table([c for c in found if (c.workflow, c.of) == (workflow, of)]) for workflow, of in tables]
 
 
-def read_faults(file: Path) -> tuple[Found, ...]:
+def read_faults(file: Path) -> FoundFaults:
     """Raises `ConfigurationError` for what `gatehouse eval faults --json` has not written."""
     try:
-        return _File.model_validate_json(file.read_bytes()).cells
+        return FoundFaults.model_validate_json(file.read_bytes())
     except (OSError, ValidationError) as error:
         hint = "Write it with: gatehouse eval faults --json > FILE"
         raise ConfigurationError(f"{file.name} holds no faults at stages.", hint=hint) from error

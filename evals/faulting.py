@@ -30,7 +30,7 @@ _DECLARED = ("completed", "rejected", "handed_off", "failed_safe", "cancelled", 
 MODEL_FAULTS: tuple[str, ...] = tuple(filter(None, get_args(ModelFault)))
 TOOL_FAULTS: tuple[FaultKind, ...] = get_args(FaultKind)
 SYSTEMS = frozenset(open_worlds())
-"""Outside systems that can be broken. What our own records and code answer has no network to fail on."""
+"""Outside systems that can be broken."""
 _CALLING = ("read", "effect")
 """Kinds of stage that call their tools; others only draft a call, ask about it, or offer it to a model."""
 _AT_ONCE = 6
@@ -100,7 +100,7 @@ def cells_of(workflow: Workflow, ways: Ways) -> Iterator[Cell]:
             yield from (Cell(workflow.name, stage.name, "model", stage.prompt, kind, carrier) for kind in MODEL_FAULTS)
         for tool in stage.tools if stage.kind in _CALLING else ():
             carrier = _carrier(ways, stage.name, tool)
-            if tool.partition(".")[0] in SYSTEMS:
+            if _asks_outside(workflow, tool):
                 yield from (Cell(workflow.name, stage.name, "tool", tool, kind, carrier) for kind in TOOL_FAULTS)
 
 
@@ -120,6 +120,8 @@ async def bear(engine: Engine, cells: Sequence[Cell], *, on_done: Callable[[Born
 
 
 async def _bear(engine: Engine, cell: Cell) -> Borne:
+    if cell.of == "tool" and cell.name.partition(".")[0] not in SYSTEMS:
+        return Borne(cell, "", "", ("its system has no world in evals/worlds that could be broken",))
     if cell.carrier is None:
         return Borne(cell, "", "", ("no case passes through the stage",))
     folder, replies = cell.carrier, Recordings(cell.carrier.recordings)
@@ -139,6 +141,11 @@ def problems_of(folder: CaseFolder, seen: Observation) -> Iterator[str]:
     if seen.problem.get("code") == _CRASHED or _CRASHED in seen.errors:
         yield "code has crashed"
     yield from map(str, harm(folder.case.expect, seen))
+
+
+def _asks_outside(workflow: Workflow, tool: str) -> bool:
+    """Whether a tool sends anything: what our own records and code answer has no network to fail on."""
+    return "send" in workflow.tool(tool).run.__code__.co_names
 
 
 def _carrier(ways: Ways, stage: str, tool: str = "") -> CaseFolder | None:

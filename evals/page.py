@@ -7,7 +7,7 @@ from html import escape
 from pathlib import Path
 
 from evals.comparing import Compared, Divergence
-from evals.fault_matrix import Found, rows_of
+from evals.fault_matrix import FoundFaults, FoundOnPath, rows_of
 from evals.results import RanCases, Turn
 from evals.significance import pass_hat, wilson
 
@@ -21,10 +21,11 @@ _WORDS = {
 }
 
 
-def page_of(ran: RanCases, compared: Compared, beside: str, faults: Sequence[Found] = ()) -> str:
+def page_of(ran: RanCases, compared: Compared, beside: str, faults: FoundFaults | None = None) -> str:
     """The page; `beside` is what the run was compared with, in words."""
     found = [*_head(ran), *_differences(compared, beside), *_failures(ran.cases), *_rates(ran)]
-    parts = [*found, *_faults(faults), *_cases(ran.cases)]
+    broken = [*_faults(faults), *_paths(faults.paths)] if faults else []
+    parts = [*found, *broken, *_cases(ran.cases)]
     style = _STYLE.read_text(encoding="utf-8")
     head = (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Evals</title>'
@@ -111,8 +112,8 @@ def _rates(ran: RanCases) -> Iterator[str]:
     yield "</table></div>"
 
 
-def _faults(cells: Sequence[Found]) -> Iterator[str]:
-    if cells:
+def _faults(faults: FoundFaults) -> Iterator[str]:
+    if cells := faults.cells:
         borne = sum(cell.borne for cell in cells)
         yield f"<h2>Faults</h2><p class=dim>{len(cells)} at stages, {borne} borne</p>"
     for workflow, of, kinds, rows in rows_of(cells):
@@ -126,6 +127,20 @@ def _faults(cells: Sequence[Found]) -> Iterator[str]:
             )
             yield f"<tr><td>{escape(row.stage)}<td>{escape(row.name)}{shown}</tr>"
         yield "</table></div>"
+
+
+def _paths(paths: Sequence[FoundOnPath]) -> Iterator[str]:
+    if not paths:
+        return
+    yield "<h3>Failure paths</h3><div class=table><table>"
+    yield "<tr><th>workflow<th>path<th class=number>cases<th>outcomes</tr>"
+    for one in paths:
+        why, how = escape("; ".join(one.problems)), "failed" if one.problems else "passed"
+        yield (
+            f"<tr><td>{escape(one.workflow)}<td>{escape(one.path)}<td class=number>{one.cases}"
+            f"<td class={how} title='{why}'>{escape(', '.join(one.outcomes)) or why}</tr>"
+        )
+    yield "</table></div>"
 
 
 def _cases(turns: Sequence[Turn]) -> Iterator[str]:

@@ -7,7 +7,7 @@ is one difference for each case.
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import comb, sqrt
+from math import ceil, comb, sqrt
 from typing import Literal
 
 Answer = Literal["worse", "no worse", "inconclusive"]
@@ -15,6 +15,8 @@ Answer = Literal["worse", "no worse", "inconclusive"]
 LEAST_TURNS = 5
 """Fewer turns of a case say too little about it."""
 LEAST_CASES = 10
+FOUND = 0.75
+"""How often a loss of the tolerance is to be found."""
 LEAST_EFFECT = 0.01
 """A difference that matters, as a part of 1."""
 CONFIDENCE = 0.95
@@ -62,7 +64,30 @@ def compare_rates(baseline: Passed, candidate: Passed, *, tolerance: float = 0.0
     margin = _quantile(len(shared)) * statistics.stdev(differences) / sqrt(len(shared))
     low, high = mean - margin, mean + margin
     answer, why = _answer(mean, low, high, tolerance)
+    if answer == "inconclusive":
+        why = f"{why}; {_more(baseline, candidate, shared, tolerance)}"
     return Comparison(answer, why, len(shared), mean, low, high)
+
+
+def turns_needed(baseline: Passed, candidate: Passed, *, tolerance: float = 0.05) -> int:
+    """How many turns of each case find a loss of `tolerance` in three of four comparisons, over the shared cases.
+
+    By how unsettled the cases are; a case of one turn says nothing about that and counts as settled.
+    """
+    shared = sorted(baseline.keys() & candidate.keys())
+    spread = sum(_variance(side[case]) for case in shared for side in (baseline, candidate))
+    normal = statistics.NormalDist()
+    reach = normal.inv_cdf(CONFIDENCE) + normal.inv_cdf(FOUND)
+    return max(LEAST_TURNS, ceil(spread * (reach / (tolerance * max(1, len(shared)))) ** 2))
+
+
+def found_at_best(variance: float, loss: float) -> float:
+    """How often a mean difference of this variance shows a loss at `CONFIDENCE`, to one who knows the variance.
+
+    No test of the mean over the cases finds more.
+    """
+    normal = statistics.NormalDist()
+    return normal.cdf(loss / sqrt(variance) - normal.inv_cdf(CONFIDENCE))
 
 
 def wilson(passed: int, played: int) -> Interval:
@@ -91,14 +116,31 @@ def _answer(mean: float, low: float, high: float, tolerance: float) -> tuple[Ans
         return "worse", f"it passes {-mean:.1%} less often, and at least {-high:.1%}"
     if low > -tolerance:
         return "no worse", f"if it passes less often at all, then by less than {tolerance:.0%}"
-    return "inconclusive", f"it may pass {-low:.1%} less often, and may not; play more cases or more turns"
+    return "inconclusive", f"it may pass {-low:.1%} less often, and may not"
+
+
+def _more(baseline: Passed, candidate: Passed, shared: Sequence[str], tolerance: float) -> str:
+    """What would tell: where cases differ by more than their turns do, only other cases."""
+    needed = turns_needed(baseline, candidate, tolerance=tolerance)
+    if needed > _fewest(baseline, candidate, shared):
+        return f"{needed} turns of each case would mostly tell"
+    return "more cases would tell, more turns would not"
+
+
+def _fewest(baseline: Passed, candidate: Passed, shared: Sequence[str]) -> int:
+    return min(min(len(baseline[case]), len(candidate[case])) for case in shared)
 
 
 def _too_few(baseline: Passed, candidate: Passed, shared: Sequence[str]) -> str:
     if len(shared) < LEAST_CASES:
         return f"{len(shared)} cases were played by both, and {LEAST_CASES} are the least"
-    fewest = min(min(len(baseline[case]), len(candidate[case])) for case in shared)
+    fewest = _fewest(baseline, candidate, shared)
     return f"a case was played {fewest} times, and {LEAST_TURNS} are the least" if fewest < LEAST_TURNS else ""
+
+
+def _variance(turns: Sequence[bool]) -> float:
+    """Of one turn, without bias."""
+    return statistics.variance(map(float, turns)) if len(turns) > 1 else 0.0
 
 
 def _quantile(cases: int) -> float:

@@ -1,7 +1,7 @@
 """What a workflow must have before the engine runs it. A missing part is an error, not a warning."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import combinations
 from typing import get_type_hints
 
@@ -21,26 +21,21 @@ _LONGEST_TRANSACTION_S = 3
 
 def check(workflow: Workflow) -> None:
     """Raises `ConfigurationError` naming every problem."""
-    problems = [
-        *_ownership(workflow),
-        *_tools(workflow),
-        *_rules(workflow),
-        *_guards(workflow),
-        *_queue(workflow),
-        *_stages(workflow),
-        *ungated(workflow.policy),
-    ]
+    problems = [f"{problem} ({part})" for part, judge in PARTS.items() for problem in judge(workflow)]
     # What is wrong with the rules is said in their own words first.
-    problems = problems or [*_cedar(workflow)]
+    problems = problems or [f"{problem} (permissions)" for problem in _cedar(workflow)]
     if problems:
         listed = "\n".join(f"  - {problem}" for problem in problems)
         raise ConfigurationError(f"Workflow {workflow.name!r} cannot be governed:\n{listed}")
 
 
 def _ownership(workflow: Workflow) -> Iterator[str]:
-    policy = workflow.policy
-    if not policy.owner or not policy.purpose:
+    if not workflow.policy.owner or not workflow.policy.purpose:
         yield "its POLICY names no owner or no purpose"
+
+
+def _bounds(workflow: Workflow) -> Iterator[str]:
+    policy = workflow.policy
     if min(policy.budget.tool_calls, policy.budget.model_calls, policy.budget.seconds) <= 0:
         yield "its POLICY has a budget without a limit"
 
@@ -165,17 +160,33 @@ def _queue(workflow: Workflow) -> Iterator[str]:
 
 
 def _stages(workflow: Workflow) -> Iterator[str]:
-    by_tool: dict[str, set[str]] = {}
     for stage in workflow.stages.values():
         if stage.prompt and stage.prompt not in workflow.prompts:
             yield f"stage {stage.name!r} uses the prompt {stage.prompt!r}, which has no file"
         yield from too_many_tools(stage)
-        for used in stage.tools:
-            by_tool.setdefault(used, set()).add(stage.kind)
-    listed = {tool.name: tool for tool in workflow.policy.tools}
-    for name in sorted(set(by_tool) - set(listed)):
+    listed = {tool.name for tool in workflow.policy.tools}
+    used = {name for stage in workflow.stages.values() for name in stage.tools}
+    for name in sorted(used - listed):
         yield f"a stage uses {name!r}, which its POLICY does not list"
-    for name, tool in listed.items():
-        missing = {"proposal", "gate", "effect"} - by_tool.get(name, set())
+
+
+def _gates(workflow: Workflow) -> Iterator[str]:
+    for tool in workflow.policy.tools:
+        kinds = {stage.kind for stage in workflow.stages.values() if tool.name in stage.tools}
+        missing = {"proposal", "gate", "effect"} - kinds
         if tool.writes and missing:
-            yield f"the write {name!r} has no stage of kind {', '.join(sorted(missing))}"
+            yield f"the write {tool.name!r} has no stage of kind {', '.join(sorted(missing))}"
+    yield from ungated(workflow.policy)
+
+
+PARTS: dict[str, Callable[[Workflow], Iterator[str]]] = {
+    "no-owner": _ownership,
+    "retries": _bounds,
+    "contracts": _tools,
+    "scoped-tools": _stages,
+    "permissions": _rules,
+    "guards": _guards,
+    "queue": _queue,
+    "gates": _gates,
+}
+"""What is judged, by the part that lacks where something is found."""

@@ -3,6 +3,7 @@
 import ast
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Literal
 
 from engine.catalog.workflow import Workflow
@@ -39,6 +40,8 @@ class Seen:
     """Models that may answer its prompts."""
     bordered: bool = False
     """Whether it is stated in which regions data stays, so that the gateway asks no model elsewhere."""
+    today: date | None = None
+    """By which reviews are due; None: nobody asks."""
     code: Mapping[str, str] = field(default_factory=dict)
     """The text of its modules and of those of its tools, by path."""
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from engine.catalog.parts import OF_OWNERS, OF_PARTS
 from engine.catalog.patterns import Pattern, Patterns, Seen, Sighting, sight
 from engine.catalog.patterns_of_code import OF_CODE
 from engine.catalog.patterns_of_graphs import OF_GRAPHS
@@ -35,6 +36,11 @@ def _happy_only(seen: Seen) -> Iterator[str]:
 
 
 EVERY: tuple[Pattern, ...] = (*OF_POLICY, *OF_GRAPHS, *OF_CODE, *OF_EVALS)
+
+
+def shortcomings(seen: Seen) -> list[Sighting]:
+    """Parts that it does not declare, duties that nobody has, and every anti-pattern; errors first."""
+    return sight(seen, (*OF_PARTS, *OF_OWNERS, *EVERY))
 
 
 def anti_patterns(seen: Seen) -> list[Sighting]:

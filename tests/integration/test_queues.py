@@ -294,7 +294,7 @@ async def test_a_schedule_waits_while_its_queue_is_paused(bench: Bench) -> None:
 
 
 async def test_a_queue_without_limits_is_not_looked_at(site: Site) -> None:
-    async with bench_on(site) as bench:
+    async with bench_on(site, queues={QUEUE: {"capacity": 0}}) as bench:
         await bench.open_case()
 
         assert await bench.rows("SELECT * FROM review_queue") == []
@@ -354,7 +354,7 @@ def test_policies_agree_about_a_queue() -> None:
 def test_an_operator_s_terms_count_and_are_no_other_version() -> None:
     plain, other = (load_catalog(ROOT / "langgraph.json", routes={}, queues=q) for q in ({}, {QUEUE: {"capacity": 9}}))
 
-    assert (plain.queue_of(GRAPH).terms.capacity, other.queue_of(GRAPH).terms.capacity) == (0, 9)
+    assert (plain.queue_of(GRAPH).terms.capacity, other.queue_of(GRAPH).terms.capacity) == (1000, 9)
     assert plain.versions == other.versions
 
 

@@ -181,6 +181,12 @@ def test_every_pattern_has_both_and_says_why_and_what_to_do() -> None:
     assert [one.id for one in EVERY if not (one.why.endswith(".") and one.do.endswith("."))] == []
 
 
+def test_the_documentation_lists_every_pattern() -> None:
+    listed = (ROOT / "docs" / "howto" / "check-a-workflow.md").read_text()
+
+    assert [one.id for one in EVERY if f"| `{one.id}` | {one.level} |" not in listed] == []
+
+
 def test_models_elsewhere_are_no_matter_where_borders_are_kept() -> None:
     shown, _ = SHOWN["leaves-its-region"]
 

@@ -11,13 +11,16 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import cli
-from contracts.policy import Level, allow
+from contracts.errors import NotToBePromoted
+from contracts.policy import allow
 from engine.catalog.catalog import load_catalog
 from engine.catalog.lock import lock_one, read_lock
 from engine.catalog.patterns import Sighting
 from engine.catalog.workflow import Workflow
 from evals.case_files import read_cases
-from evals.launch import launch_list
+from evals.fault_results import accept_faults, file_of
+from evals.faulting import Borne, cells_of
+from evals.launch import launch_list, promote
 from evals.sources import Sources, sources_of, write_sources
 from tests.conftest import ROOT
 
@@ -27,9 +30,7 @@ Change = Callable[[Path, Workflow], Workflow]
 
 @pytest.fixture(scope="module")
 def shipped() -> Workflow:
-    found = load_catalog(ROOT / "langgraph.json", routes={})[NAME]
-    queue = replace(found.policy.queue, escalation=(Level("group", 3600, found.policy.roles[0]),))
-    return replace(found, policy=replace(found.policy, queue=queue))
+    return load_catalog(ROOT / "langgraph.json", routes={})[NAME]
 
 
 @pytest.fixture
@@ -45,6 +46,8 @@ def accepted(evals: Path, workflow: Workflow) -> None:
     folders = read_cases(evals / "cases", NAME)
     (evals / "baselines" / f"{NAME}.json").write_text(json.dumps({folder.name: {} for folder in folders}))
     write_sources(evals / "baselines" / f"{NAME}.sources.json", sources_of(workflow, folders))
+    borne = [Borne(cell, "handed_off", "", ()) for cell in cells_of(workflow, ())]
+    accept_faults(file_of(evals, NAME), workflow, folders, borne)
 
 
 def with_policy(**changes: Any) -> Change:
@@ -77,6 +80,27 @@ def forgotten(evals: Path, workflow: Workflow) -> Workflow:
     return workflow
 
 
+def unbroken(evals: Path, workflow: Workflow) -> Workflow:
+    file_of(evals, NAME).unlink()
+    return workflow
+
+
+def broken_before(evals: Path, workflow: Workflow) -> Workflow:
+    """Faults were accepted, and since then a module has changed."""
+    return replace(workflow, manifest=workflow.manifest | {"code": {}})
+
+
+def partly_broken(evals: Path, workflow: Workflow) -> Workflow:
+    accept_faults(file_of(evals, NAME), workflow, [], [])
+    return workflow
+
+
+def not_borne(evals: Path, workflow: Workflow) -> Workflow:
+    crashed = [Borne(cell, "failed_safe", "", ("code has crashed",)) for cell in cells_of(workflow, ())]
+    accept_faults(file_of(evals, NAME), workflow, [], crashed)
+    return workflow
+
+
 def of_another_version(evals: Path, workflow: Workflow) -> Workflow:
     write_sources(evals / "baselines" / f"{NAME}.sources.json", Sources())
     return workflow
@@ -89,7 +113,11 @@ MISSING: list[tuple[str, Change]] = [
     ("escalation", with_queue(escalation=())),
     ("gates", open_to_all),
     ("cases", without("kind: ugly_vague")),
-    ("fault tests", without("faults:")),
+    ("fault tests", unbroken),
+    ("fault tests", broken_before),
+    ("fault tests", partly_broken),
+    ("fault tests", not_borne),
+    ("fault tests", without("kind: model_wrong")),
     ("baseline passed", forgotten),
     ("baseline passed", of_another_version),
 ]
@@ -99,16 +127,37 @@ def test_everything_that_is_there_is_shown_with_its_evidence(evals: Path, shippe
     items = launch_list(shipped, evals, [])
 
     assert [(item.name, item.evidence) for item in items if not item.met] == []
-    assert {item.name for item in items} == {name for name, _ in MISSING} | {"anti-patterns"}
-    assert shipped.version in items[-2].evidence
+    assert {item.name for item in items} == {name for name, _ in MISSING} | {"declared parts", "anti-patterns"}
+    assert shipped.version in " ".join(
+        item.evidence for item in items if item.name in ("fault tests", "baseline passed")
+    )
 
 
 @pytest.mark.controls
 @pytest.mark.parametrize(("name", "change"), MISSING)
-def test_each_part_that_is_missing_is_named(evals: Path, shipped: Workflow, name: str, change: Change) -> None:
-    items = launch_list(change(evals, shipped), evals, [])
+def test_what_lacks_a_part_is_not_promoted(evals: Path, shipped: Workflow, name: str, change: Change) -> None:
+    lock, lacking = evals / "gatehouse.lock", change(evals, shipped)
 
-    assert name in [item.name for item in items if not item.met]
+    with pytest.raises(NotToBePromoted, match=name):
+        promote(lock, lacking, evals, [])
+    assert not lock.exists()
+
+
+@pytest.mark.controls
+@pytest.mark.parametrize(("pattern", "name"), [("duty-without-owner", "owner"), ("recovery", "declared parts")])
+def test_what_nobody_answers_for_or_does_not_declare_is_not_promoted(
+    evals: Path, shipped: Workflow, pattern: str, name: str
+) -> None:
+    found = Sighting(pattern, "error", NAME, "It is missing", "Why.", "Do.")
+
+    with pytest.raises(NotToBePromoted, match=name):
+        promote(evals / "gatehouse.lock", shipped, evals, [found])
+
+
+def test_what_has_everything_is_locked(evals: Path, shipped: Workflow) -> None:
+    promote(evals / "gatehouse.lock", shipped, evals, [])
+
+    assert "policy" in read_lock(evals / "gatehouse.lock")["workflows"][NAME]
 
 
 def test_an_anti_pattern_that_must_not_be_is_on_the_list(evals: Path, shipped: Workflow) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from benchmarks.eval_power import LEAST_FOUND, MOST_ALARMS, SHAPES, simulate
-from evals.significance import Passed, compare_rates, pass_hat, wilson
+from evals.significance import Passed, compare_rates, pass_hat, turns_needed, wilson
 
 
 def passing(cases: int, passed: int, turns: int = 5) -> Passed:
@@ -46,6 +46,22 @@ def test_what_may_be_chance_is_inconclusive() -> None:
     assert (found.answer, found.low < -0.05 < found.difference + 0.06) == ("inconclusive", True)
 
 
+def test_it_is_said_how_many_turns_would_tell() -> None:
+    before = passing(30, 3)
+    after = {**before, **passing(16, 5), **passing(10, 1)}
+
+    found = compare_rates(before, after)
+
+    assert (found.answer, turns_needed(before, after)) == ("inconclusive", 37)
+    assert "37 turns of each case would mostly tell" in found.why
+
+
+def test_where_cases_differ_and_turns_do_not_only_more_cases_tell() -> None:
+    before = passing(20, 5)
+
+    assert "more cases would tell" in compare_rates(before, {**before, "0": [False] * 5, "1": [False] * 5}).why
+
+
 def test_turns_of_one_case_are_no_more_evidence_than_one() -> None:
     before = passing(12, 1, turns=1) | {"0": [False]}
     after = passing(12, 0, turns=1) | {str(case): [True] for case in range(1, 8)}
@@ -63,6 +79,14 @@ def test_identical_versions_raise_few_alarms_and_five_points_are_found() -> None
     assert power.most_false_alarms <= MOST_ALARMS
     assert power.found >= LEAST_FOUND
     assert power.any_flip > 0.9
+
+
+def test_no_test_finds_more_where_cases_are_uncertain_and_a_longer_baseline_finds_enough() -> None:
+    power = simulate("every case uncertain", experiments=400)
+
+    assert power.found == pytest.approx(power.found_at_best, abs=0.06)
+    assert power.found_beside_long_baseline >= LEAST_FOUND > power.found_at_best
+    assert (power.turns_needed, power.most_false_alarms <= MOST_ALARMS) == (7, True)
 
 
 def test_experiments_repeat() -> None:

@@ -1,4 +1,4 @@
-"""A stage that gets or returns what its contract does not allow is stopped at the boundary, and nothing of it is kept."""
+"""A stage that gets or returns what its contract does not allow is stopped at its boundary; nothing of it is kept."""
 
 from typing import Any, NotRequired
 
