@@ -550,6 +550,24 @@ class ChangedSinceLocked(ConfigurationError):
     code = "changed_since_locked"
 
 
+class InvalidCase(ConfigurationError):
+    """A case of an eval cannot be read, or speaks of something that its workflow does not have."""
+
+    code = "invalid_case"
+
+
+class InvalidRecording(ConfigurationError):
+    """A line of a recording holds no reply."""
+
+    code = "invalid_recording"
+
+
+class InvalidBaseline(ConfigurationError):
+    """A baseline is of another version or another workflow, or none at all."""
+
+    code = "invalid_baseline"
+
+
 class NotToBePromoted(GatehouseError):
     """The workflow lacks what has to be there before it goes live."""
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from contracts.approval import JsonObject
-from contracts.errors import ConfigurationError
+from contracts.errors import InvalidBaseline
 from evals.observation import Observation
 from evals.worlds.sandbox import EffectKind
 
@@ -36,6 +36,8 @@ _TELLING: dict[EffectKind, tuple[str, ...]] = {
     "desk_tasks": ("reservation_id", "kind", "subject"),
 }
 """What of an effect is compared: nothing that differs from run to run."""
+_COMPARED = {"outcome", "problem", "path", "gates", "effects"}
+_ANEW = "Look at what the cases do now, and write it anew: gatehouse eval run --accept"
 
 
 @dataclass(frozen=True)
@@ -71,14 +73,21 @@ def _effects(seen: Observation) -> JsonObject:
 
 
 def read_baseline(file: Path) -> Baseline | None:
-    """None when there is none yet. Raises `ConfigurationError` for a file that is no baseline."""
+    """None when there is none yet. Raises `InvalidBaseline` for a file that is none, or of another version of evals."""
     if not file.exists():
         return None
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
-        return {str(name): dict(entry) for name, entry in found.items()}
+        baseline = {str(name): dict(entry) for name, entry in found.items()}
     except (ValueError, TypeError, AttributeError) as error:
-        raise ConfigurationError(f"{file.name} is not a baseline: {error}.", hint="Write it anew: --accept.") from error
+        raise InvalidBaseline(f"{file.name} is not a baseline: {error}.", hint=_ANEW) from error
+    for name, entry in baseline.items():
+        if entry.keys() != _COMPARED:
+            said = ", ".join(sorted(entry.keys() ^ _COMPARED))
+            raise InvalidBaseline(
+                f"{file.name} was written by another version: {name!r} differs in {said}.", hint=_ANEW
+            )
+    return baseline
 
 
 def write_baseline(file: Path, baseline: Mapping[str, JsonObject]) -> None:

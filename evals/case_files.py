@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from contracts.errors import ConfigurationError
+from contracts.errors import ConfigurationError, InvalidCase, InvalidRecording
 from engine.models.recording import Recording
 from evals.case import Case
 from evals.tool_traffic import Answered
@@ -42,7 +42,8 @@ class CaseFolder:
 def read_cases(root: Path, workflow: str, only: Collection[str] = ()) -> list[CaseFolder]:
     """The workflow's cases by name, or those named in `only`.
 
-    Raises `ConfigurationError` naming the file and the field, or the case that is not there.
+    Raises `InvalidCase` or `InvalidRecording` naming the file and the field, `ConfigurationError` for a case that is not
+    there.
     """
     folders = sorted(path for path in (root / workflow).glob("*") if path.is_dir())
     if missing := sorted(set(only) - {path.name for path in folders}):
@@ -54,7 +55,7 @@ def read_cases(root: Path, workflow: str, only: Collection[str] = ()) -> list[Ca
 
 
 def read_case(folder: Path, workflow: str) -> CaseFolder:
-    """One case. Raises `ConfigurationError` naming the file and the field."""
+    """One case. Raises `InvalidCase` or `InvalidRecording` naming the file and the field."""
     where = f"{workflow}/{folder.name}"
     case = _case(_text(folder / CASE, where), f"{where}/{CASE}")
     recordings = _lines(_text(folder / CALLS, where), f"{where}/{CALLS}", Recording)
@@ -68,20 +69,23 @@ def _text(file: Path, where: str) -> str:
     try:
         return file.read_text(encoding="utf-8")
     except OSError as error:
-        raise ConfigurationError(f"{where} has no readable {file.name}: {error.strerror}.") from error
+        raise InvalidCase(f"{where} has no readable {file.name}: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise InvalidRecording(f"{where}/{file.name} is no text: {error.reason} at byte {error.start}.") from error
 
 
 def _case(text: str, where: str) -> Case:
     try:
         return Case.model_validate(yaml.safe_load(text))
     except yaml.YAMLError as error:
-        raise ConfigurationError(f"{where} is not YAML: {error}") from error
+        raise InvalidCase(f"{where} is not YAML: {error}") from error
     except ValidationError as error:
-        raise _invalid(where, error) from error
+        raise InvalidCase(_listed(where, error)) from error
 
 
 _Line = TypeVar("_Line", Recording, Answered)
 _READS: dict[type, TypeAdapter[Any]] = {of: TypeAdapter(of) for of in (Recording, Answered)}
+_AGAIN = "Bring it back from version control, or record the case again."
 _CALLED: dict[type, str] = {Recording: "A recording", Answered: "An answer of a tool"}
 
 
@@ -93,19 +97,18 @@ def _line(line: str, where: str, of: type[_Line]) -> _Line:
     try:
         found = json.loads(line)
     except ValueError as error:
-        raise ConfigurationError(f"{where} is not JSON: {error}.") from error
+        raise InvalidRecording(f"{where} is not JSON: {error}.", hint=_AGAIN) from error
     known = {field.name for field in fields(of)}
     if isinstance(found, dict) and (unknown := [name for name in found if name not in known]):
-        raise ConfigurationError(f"{where}: {unknown[0]}: {_CALLED[of]} has no such field.")
+        raise InvalidRecording(f"{where}: {unknown[0]}: {_CALLED[of]} has no such field.", hint=_AGAIN)
     try:
         read: _Line = _READS[of].validate_python(found)
     except ValidationError as error:
-        raise _invalid(where, error) from error
+        raise InvalidRecording(_listed(where, error), hint=_AGAIN) from error
     return read
 
 
-def _invalid(where: str, error: ValidationError) -> ConfigurationError:
+def _listed(where: str, error: ValidationError) -> str:
     """Every problem with its field, on lines of their own."""
     problems = error.errors(include_url=False, include_input=False)
-    listed = [f"{where}: {'.'.join(map(str, e['loc'])) or 'the file'}: {e['msg']}" for e in problems]
-    return ConfigurationError("\n".join(listed))
+    return "\n".join(f"{where}: {'.'.join(map(str, e['loc'])) or 'the file'}: {e['msg']}" for e in problems)

@@ -19,6 +19,7 @@ from evals.failure_paths import Gone, go, on_paths
 from evals.fault_matrix import rows_of
 from evals.fault_results import accept_faults, file_of
 from evals.faulting import Borne, bear, cells_of, ways_of
+from evals.fitting import require_fitting
 from evals.gate import FAILED, PASSED, Selection, exit_code, select
 from evals.offline import offline
 from evals.opening import dsn_of, open_for_evals
@@ -92,6 +93,8 @@ class _Bore:
 
 async def _bear_all(selections: Sequence[Selection], stages: Sequence[str], *, whole: bool, accepting: bool) -> _Bore:
     async with open_for_evals() as engine:
+        for selection in selections:
+            require_fitting(engine.catalog[selection.workflow], selection.cases)
         with offline(dsn_of(engine)) as watch:
             cells = [
                 cell

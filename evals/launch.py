@@ -17,6 +17,7 @@ from evals.case import Kind
 from evals.case_files import CaseFolder, read_cases
 from evals.failure_paths import PATHS
 from evals.fault_results import file_of, read_accepted_faults
+from evals.fitting import require_fitting
 from evals.sources import changed, file_beside, read_sources, sources_of
 
 _UGLY = tuple(kind for kind in get_args(Kind) if kind.startswith("ugly_"))
@@ -40,6 +41,7 @@ def launch_list(workflow: Workflow, evals: Path, sighted: Sequence[Sighting]) ->
     Raises `ConfigurationError` for a case or a baseline that cannot be read.
     """
     folders = read_cases(evals / "cases", workflow.name)
+    require_fitting(workflow, folders)
     return [
         *_people(workflow, sighted),
         _gates(workflow),

@@ -9,6 +9,7 @@ from rich.console import Console
 from engine.settings import read_settings
 from engine.wiring import Engine
 from evals.baseline import Flip
+from evals.fitting import require_fitting
 from evals.gate import Selection, accept, flips_against_baseline, narrowed
 from evals.keeping import kept
 from evals.live_gate import judge_live
@@ -55,6 +56,8 @@ class Ran:
 async def run_selected(evals: Path, selections: Sequence[Selection], asked: Asked, aside: Console) -> Ran:
     """Run them on an engine of their own; `aside` hears how far it is. Raises what opening the engine raises."""
     async with open_for_evals() as engine:
+        for selection in selections:
+            require_fitting(engine.catalog[selection.workflow], selection.cases)
         sources = {s.workflow: sources_of(engine.catalog[s.workflow], s.cases) for s in selections}
         chosen = [narrowed(s, sources[s.workflow]) for s in selections] if asked.changed else list(selections)
         live = live_models(read_settings(), asked.live, [engine.catalog[s.workflow] for s in chosen])

@@ -43,6 +43,6 @@ def errors_shown() -> Iterator[None]:
     try:
         yield
     except GatehouseError as error:
-        said = f"{error.detail}\n{error.hint}".strip()
+        said = f"{error.detail} ({error.code})\n{error.hint}".strip()
         aside().print(said, style="red", markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(USAGE) from error

@@ -1,11 +1,13 @@
 """Each model and each tool, broken at a stage: a declared outcome and no effect that nobody expects."""
 
+import asyncio
 import json
 from collections.abc import Iterator
 
 import pytest
 from typer.testing import CliRunner
 
+from engine.catalog.catalog import load_catalog
 from evals import faulting
 from evals.case_files import read_case
 from evals.commands import app
@@ -42,6 +44,17 @@ def test_a_stage_that_no_case_gets_to_is_no_pass() -> None:
     assert result.exit_code == 1
     assert "no case passes through the stage" in result.stdout
     assert "5 faults at stages, 0 borne" in result.stdout
+
+
+def test_a_system_that_cannot_be_broken_is_no_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(faulting, "SYSTEMS", faulting.SYSTEMS - {"crm"})
+    disputes = load_catalog(ROOT / "langgraph.json", routes={})["billing_dispute"]
+    cells = [cell for cell in faulting.cells_of(disputes, ()) if cell.name == "crm.find_customer"]
+
+    found = asyncio.run(faulting.bear(None, cells, on_done=lambda _: None))  # type: ignore[arg-type]  # not played
+
+    assert len(found) == len(faulting.TOOL_FAULTS)
+    assert {one.problems for one in found} == {("its system has no world in evals/worlds that could be broken",)}
 
 
 REFUND: Done = {"refunds": ({"charge_id": "CH-1", "amount_cents": 1, "currency": "EUR"},)}

@@ -213,6 +213,55 @@ def test_an_invalid_case_is_named_before_anything_runs(project: Path) -> None:
     assert "billing_dispute/fraud/case.yaml: expect.outcome" in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (
+            {"stages": {"mode": "subset", "path": ["asses"]}},
+            "expect.stages.path.0: 'asses' is no stage of this workflow",
+        ),
+        ({"problem": {"code": "x", "category": "tool", "stage": "pay"}}, "expect.problem.stage: 'pay' is no stage"),
+    ],
+)
+def test_a_case_with_an_unknown_stage_is_named_before_anything_runs(
+    project: Path, changes: dict[str, Any], said: str
+) -> None:
+    change_case(project, "fraud", **changes)
+
+    result = evals("run")
+
+    assert result.exit_code == 2
+    assert f"billing_dispute/fraud/case.yaml: {said}" in result.stderr
+    assert "(invalid_case)" in result.stderr
+
+
+def test_a_recording_of_an_unknown_prompt_or_that_is_broken_is_named(project: Path) -> None:
+    file = project / "evals" / "cases" / WORKFLOW / "fraud" / "calls.jsonl"
+    file.write_text(file.read_text().replace('"stage": "classify_issue"', '"stage": "clasify_issue"'))
+    unknown = evals("run")
+    file.write_text(file.read_text()[:40])
+    broken = evals("run")
+
+    assert (unknown.exit_code, broken.exit_code) == (2, 2)
+    assert "calls.jsonl: 1: stage: 'clasify_issue' is no prompt of this workflow; perhaps 'classify_issue'?" in (
+        unknown.stderr.replace("\n", " ")
+    )
+    assert "(invalid_recording)" in broken.stderr
+
+
+def test_a_baseline_of_another_workflow_or_version_is_refused(project: Path) -> None:
+    accepted = json.loads(baseline_of(project).read_text())
+    baseline_of(project).write_text(json.dumps({f"other-{name}": entry for name, entry in accepted.items()}))
+    of_another = evals("run", "--case", "fraud"), evals("run")
+    baseline_of(project).write_text(json.dumps({"fraud": {"outcome": "completed"}}))
+    older = evals("run", "--case", "fraud")
+
+    assert [result.exit_code for result in of_another] == [1, 2]
+    assert "it is another workflow's. (invalid_baseline)" in of_another[1].stderr.replace("\n", " ")
+    assert older.exit_code == 2
+    assert "written by another version" in older.stderr
+
+
 def test_progress_is_a_line_for_each_tenth_where_there_is_no_terminal(project: Path) -> None:
     result = evals("run", "--case", "fraud", "--case", "flight-lowered")
 

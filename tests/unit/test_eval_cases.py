@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from contracts.approval import JsonObject
-from contracts.errors import ConfigurationError
+from contracts.errors import ConfigurationError, InvalidBaseline, InvalidRecording
 from contracts.event import AuditRecord, Event
 from engine.models.recording import Recording
 from evals.baseline import behaviour, compare, read_baseline, write_baseline
@@ -270,8 +270,23 @@ def test_a_baseline_comes_back_as_it_was_written(tmp_path: Path) -> None:
     assert read_baseline(tmp_path / "none.json") is None
 
 
-def test_a_file_that_is_no_baseline_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "b.json").write_text("[1]")
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[1]", r"b\.json is not a baseline"),
+        ("<html>", r"b\.json is not a baseline"),
+        ('{"a": {"outcome": "completed", "stages": []}}', r"written by another version: 'a' differs in .*path.*stages"),
+    ],
+)
+def test_a_file_that_is_no_baseline_of_this_version_is_refused(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "b.json").write_text(text)
 
-    with pytest.raises(ConfigurationError, match=r"b\.json is not a baseline"):
+    with pytest.raises(InvalidBaseline, match=said):
         read_baseline(tmp_path / "b.json")
+
+
+def test_a_recording_that_is_no_text_is_refused(case: Path) -> None:
+    (case / "calls.jsonl").write_bytes(b'{"stage": "\xff\xfe"}')
+
+    with pytest.raises(InvalidRecording, match=r"calls\.jsonl is no text"):
+        read_case(case, "billing_dispute")

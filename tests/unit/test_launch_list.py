@@ -25,6 +25,7 @@ from evals.sources import Sources, sources_of, write_sources
 from tests.conftest import ROOT
 
 NAME = "billing_dispute"
+SEEN = {"outcome": "completed", "problem": {}, "path": [], "gates": [], "effects": {}}
 Change = Callable[[Path, Workflow], Workflow]
 
 
@@ -44,7 +45,7 @@ def evals(tmp_path: Path, shipped: Workflow) -> Path:
 
 def accepted(evals: Path, workflow: Workflow) -> None:
     folders = read_cases(evals / "cases", NAME)
-    (evals / "baselines" / f"{NAME}.json").write_text(json.dumps({folder.name: {} for folder in folders}))
+    (evals / "baselines" / f"{NAME}.json").write_text(json.dumps({folder.name: SEEN for folder in folders}))
     write_sources(evals / "baselines" / f"{NAME}.sources.json", sources_of(workflow, folders))
     borne = [Borne(cell, "handed_off", "", ()) for cell in cells_of(workflow, ())]
     accept_faults(file_of(evals, NAME), workflow, folders, borne)
