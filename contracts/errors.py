@@ -31,9 +31,6 @@ class GatehouseError(Exception):
         return (type(self).__doc__ or self.code).strip().splitlines()[0].rstrip(".")
 
 
-# --- requests that cannot be served as they are -------------------------------------------------------------------
-
-
 class MalformedBody(GatehouseError):
     """The request body is not valid JSON."""
 
@@ -164,9 +161,6 @@ class CannotRollBack(GatehouseError):
     """The run has acted and cannot be made undone."""
 
     code, status, category = "cannot_roll_back", 409, "logic"
-
-
-# --- gates ---------------------------------------------------------------------------------------------------------
 
 
 class GateOpen(GatehouseError):
@@ -337,9 +331,6 @@ class TooManyRequests(GatehouseError):
     code, status, category, retryable = "too_many_requests", 429, "access", True
 
 
-# --- tools ---------------------------------------------------------------------------------------------------------
-
-
 class ToolError(GatehouseError):
     """A tool call failed."""
 
@@ -406,9 +397,6 @@ class ToolReplyInvalid(ToolError):
     code = "tool_reply_invalid"
 
 
-# --- models --------------------------------------------------------------------------------------------------------
-
-
 class ModelError(GatehouseError):
     """A model call failed."""
 
@@ -461,9 +449,6 @@ class NoModel(ModelError):
     """No model, recording or stand-in is configured for this stage."""
 
     code = "no_model"
-
-
-# --- engine --------------------------------------------------------------------------------------------------------
 
 
 class LeaseLost(GatehouseError):
@@ -550,22 +535,10 @@ class ChangedSinceLocked(ConfigurationError):
     code = "changed_since_locked"
 
 
-class InvalidCase(ConfigurationError):
-    """A case of an eval cannot be read, or speaks of something that its workflow does not have."""
+class InvalidEvalFile(ConfigurationError):
+    """A case, a recording or a baseline cannot be read, or is of another workflow or version."""
 
-    code = "invalid_case"
-
-
-class InvalidRecording(ConfigurationError):
-    """A line of a recording holds no reply."""
-
-    code = "invalid_recording"
-
-
-class InvalidBaseline(ConfigurationError):
-    """A baseline is of another version or another workflow, or none at all."""
-
-    code = "invalid_baseline"
+    code = "invalid_eval_file"
 
 
 class NotToBePromoted(GatehouseError):

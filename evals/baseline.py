@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from contracts.approval import JsonObject
-from contracts.errors import InvalidBaseline
+from contracts.errors import InvalidEvalFile
 from evals.observation import Observation
 from evals.worlds.sandbox import EffectKind
 
@@ -73,18 +73,18 @@ def _effects(seen: Observation) -> JsonObject:
 
 
 def read_baseline(file: Path) -> Baseline | None:
-    """None when there is none yet. Raises `InvalidBaseline` for a file that is none, or of another version of evals."""
+    """None when there is none yet. Raises `InvalidEvalFile` for a file that is none, or of another version of evals."""
     if not file.exists():
         return None
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
         baseline = {str(name): dict(entry) for name, entry in found.items()}
     except (ValueError, TypeError, AttributeError) as error:
-        raise InvalidBaseline(f"{file.name} is not a baseline: {error}.", hint=_ANEW) from error
+        raise InvalidEvalFile(f"{file.name} is not a baseline: {error}.", hint=_ANEW) from error
     for name, entry in baseline.items():
         if entry.keys() != _COMPARED:
             said = ", ".join(sorted(entry.keys() ^ _COMPARED))
-            raise InvalidBaseline(
+            raise InvalidEvalFile(
                 f"{file.name} was written by another version: {name!r} differs in {said}.", hint=_ANEW
             )
     return baseline

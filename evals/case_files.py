@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from contracts.errors import ConfigurationError, InvalidCase, InvalidRecording
+from contracts.errors import ConfigurationError, InvalidEvalFile
 from engine.models.recording import Recording
 from evals.case import Case
 from evals.tool_traffic import Answered
@@ -42,8 +42,7 @@ class CaseFolder:
 def read_cases(root: Path, workflow: str, only: Collection[str] = ()) -> list[CaseFolder]:
     """The workflow's cases by name, or those named in `only`.
 
-    Raises `InvalidCase` or `InvalidRecording` naming the file and the field, `ConfigurationError` for a case that is not
-    there.
+    Raises `InvalidEvalFile` naming file and field, `ConfigurationError` for one that is missing.
     """
     folders = sorted(path for path in (root / workflow).glob("*") if path.is_dir())
     if missing := sorted(set(only) - {path.name for path in folders}):
@@ -55,7 +54,7 @@ def read_cases(root: Path, workflow: str, only: Collection[str] = ()) -> list[Ca
 
 
 def read_case(folder: Path, workflow: str) -> CaseFolder:
-    """One case. Raises `InvalidCase` or `InvalidRecording` naming the file and the field."""
+    """One case. Raises `InvalidEvalFile` naming the file and the field."""
     where = f"{workflow}/{folder.name}"
     case = _case(_text(folder / CASE, where), f"{where}/{CASE}")
     recordings = _lines(_text(folder / CALLS, where), f"{where}/{CALLS}", Recording)
@@ -69,18 +68,18 @@ def _text(file: Path, where: str) -> str:
     try:
         return file.read_text(encoding="utf-8")
     except OSError as error:
-        raise InvalidCase(f"{where} has no readable {file.name}: {error.strerror}.") from error
+        raise InvalidEvalFile(f"{where} has no readable {file.name}: {error.strerror}.") from error
     except UnicodeDecodeError as error:
-        raise InvalidRecording(f"{where}/{file.name} is no text: {error.reason} at byte {error.start}.") from error
+        raise InvalidEvalFile(f"{where}/{file.name} is no text: {error.reason} at byte {error.start}.") from error
 
 
 def _case(text: str, where: str) -> Case:
     try:
         return Case.model_validate(yaml.safe_load(text))
     except yaml.YAMLError as error:
-        raise InvalidCase(f"{where} is not YAML: {error}") from error
+        raise InvalidEvalFile(f"{where} is not YAML: {error}") from error
     except ValidationError as error:
-        raise InvalidCase(_listed(where, error)) from error
+        raise InvalidEvalFile(_listed(where, error)) from error
 
 
 _Line = TypeVar("_Line", Recording, Answered)
@@ -97,14 +96,14 @@ def _line(line: str, where: str, of: type[_Line]) -> _Line:
     try:
         found = json.loads(line)
     except ValueError as error:
-        raise InvalidRecording(f"{where} is not JSON: {error}.", hint=_AGAIN) from error
+        raise InvalidEvalFile(f"{where} is not JSON: {error}.", hint=_AGAIN) from error
     known = {field.name for field in fields(of)}
     if isinstance(found, dict) and (unknown := [name for name in found if name not in known]):
-        raise InvalidRecording(f"{where}: {unknown[0]}: {_CALLED[of]} has no such field.", hint=_AGAIN)
+        raise InvalidEvalFile(f"{where}: {unknown[0]}: {_CALLED[of]} has no such field.", hint=_AGAIN)
     try:
         read: _Line = _READS[of].validate_python(found)
     except ValidationError as error:
-        raise InvalidRecording(_listed(where, error), hint=_AGAIN) from error
+        raise InvalidEvalFile(_listed(where, error), hint=_AGAIN) from error
     return read
 
 

@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
-from contracts.errors import InvalidCase
+from contracts.errors import InvalidEvalFile
 from engine.catalog.workflow import Workflow
 from evals.case_files import CALLS, CASE, CaseFolder
 
@@ -11,10 +11,10 @@ _SHOWN = 5
 
 
 def require_fitting(workflow: Workflow, folders: Iterable[CaseFolder]) -> None:
-    """Raises `InvalidCase` naming file and field of every stage and prompt that the workflow does not have."""
+    """Raises `InvalidEvalFile` naming file and field of every stage and prompt that the workflow does not have."""
     if problems := [problem for folder in folders for problem in _problems(workflow, folder)]:
         more = f"\nand {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
-        raise InvalidCase(
+        raise InvalidEvalFile(
             "\n".join(problems[:_SHOWN]) + more,
             hint=f"The stages and prompts of {workflow.name!r} are listed by: gatehouse workflows --json",
         )

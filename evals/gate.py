@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from contracts.errors import ConfigurationError, InvalidBaseline
+from contracts.errors import ConfigurationError, InvalidEvalFile
 from evals.baseline import Baseline, Flip, behaviour, compare, read_baseline, write_baseline
 from evals.case_files import CaseFolder, read_cases
 from evals.comparing import Compared
@@ -69,14 +69,14 @@ def _of_dataset(evals: Path, name: str) -> list[Selection]:
 def flips_against_baseline(selection: Selection, results: Sequence[Result]) -> list[Flip] | None:
     """How results differ from what was accepted; None when nothing was accepted yet.
 
-    A case without its replies says nothing, and a case that was left out is not gone. Raises `InvalidBaseline`.
+    A case without its replies says nothing, and a case that was left out is not gone. Raises `InvalidEvalFile`.
     """
     accepted = read_baseline(selection.baseline)
     if accepted is None:
         return None
     own = [result for result in results if result.workflow == selection.workflow]
     if accepted and own and not accepted.keys() & {result.case for result in own} and selection.whole:
-        raise InvalidBaseline(
+        raise InvalidEvalFile(
             f"{selection.baseline.name} has none of the cases of {selection.workflow!r}: it is another workflow's.",
             hint="Name its own with --baseline, or leave the option out.",
         )

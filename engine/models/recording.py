@@ -13,7 +13,7 @@ import rfc8785
 from pydantic import JsonValue
 
 from contracts.approval import JsonObject
-from contracts.errors import InvalidRecording, RecordingMissing
+from contracts.errors import InvalidEvalFile, RecordingMissing
 
 Passing = Literal["unavailable", "timeout", "rate_limit", "server_error"]
 Fault = Literal["", Passing, "refused", "length", "empty", "malformed", "schema_invalid"]
@@ -137,14 +137,14 @@ class RecordingFile(Recordings):
 
 
 def read_recordings(files: Iterable[Path]) -> list[Recording]:
-    """Recordings of JSON-lines files. Raises `InvalidRecording` naming file and line."""
+    """Recordings of JSON-lines files. Raises `InvalidEvalFile` naming file and line."""
     recordings = []
     for file in files:
         for number, line in enumerate(file.read_text().splitlines(), start=1):
             try:
                 recordings.append(Recording(**json.loads(line)))
             except (ValueError, TypeError) as error:
-                raise InvalidRecording(f"{file.name}:{number} is not a recording: {error}.") from error
+                raise InvalidEvalFile(f"{file.name}:{number} is not a recording: {error}.") from error
     return recordings
 
 

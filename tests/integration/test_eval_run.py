@@ -232,7 +232,7 @@ def test_a_case_with_an_unknown_stage_is_named_before_anything_runs(
 
     assert result.exit_code == 2
     assert f"billing_dispute/fraud/case.yaml: {said}" in result.stderr
-    assert "(invalid_case)" in result.stderr
+    assert "(invalid_eval_file)" in result.stderr
 
 
 def test_a_recording_of_an_unknown_prompt_or_that_is_broken_is_named(project: Path) -> None:
@@ -246,7 +246,7 @@ def test_a_recording_of_an_unknown_prompt_or_that_is_broken_is_named(project: Pa
     assert "calls.jsonl: 1: stage: 'clasify_issue' is no prompt of this workflow; perhaps 'classify_issue'?" in (
         unknown.stderr.replace("\n", " ")
     )
-    assert "(invalid_recording)" in broken.stderr
+    assert "(invalid_eval_file)" in broken.stderr
 
 
 def test_a_baseline_of_another_workflow_or_version_is_refused(project: Path) -> None:
@@ -257,7 +257,7 @@ def test_a_baseline_of_another_workflow_or_version_is_refused(project: Path) -> 
     older = evals("run", "--case", "fraud")
 
     assert [result.exit_code for result in of_another] == [1, 2]
-    assert "it is another workflow's. (invalid_baseline)" in of_another[1].stderr.replace("\n", " ")
+    assert "it is another workflow's. (invalid_eval_file)" in of_another[1].stderr.replace("\n", " ")
     assert older.exit_code == 2
     assert "written by another version" in older.stderr
 

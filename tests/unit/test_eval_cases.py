@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from contracts.approval import JsonObject
-from contracts.errors import ConfigurationError, InvalidBaseline, InvalidRecording
+from contracts.errors import ConfigurationError, InvalidEvalFile
 from contracts.event import AuditRecord, Event
 from engine.models.recording import Recording
 from evals.baseline import behaviour, compare, read_baseline, write_baseline
@@ -281,12 +281,12 @@ def test_a_baseline_comes_back_as_it_was_written(tmp_path: Path) -> None:
 def test_a_file_that_is_no_baseline_of_this_version_is_refused(tmp_path: Path, text: str, said: str) -> None:
     (tmp_path / "b.json").write_text(text)
 
-    with pytest.raises(InvalidBaseline, match=said):
+    with pytest.raises(InvalidEvalFile, match=said):
         read_baseline(tmp_path / "b.json")
 
 
 def test_a_recording_that_is_no_text_is_refused(case: Path) -> None:
     (case / "calls.jsonl").write_bytes(b'{"stage": "\xff\xfe"}')
 
-    with pytest.raises(InvalidRecording, match=r"calls\.jsonl is no text"):
+    with pytest.raises(InvalidEvalFile, match=r"calls\.jsonl is no text"):
         read_case(case, "billing_dispute")
