@@ -45,7 +45,7 @@ def show(workflow: Name, as_json: AsJson = False) -> None:
     for name in ("success", "risk", "deterministic", "queue", "escalation", "budget"):
         say(f"  [dim]{name:13}[/dim] {escape(_cell(found[name]) or 'not said')}")
     say()
-    columns = ["stage", "kind", "tools", "prompt", "leads_to"]
+    columns = ["stage", "kind", "tools", "prompt", "leads_to", "recovery"]
     show_table(columns, [[_cell(row[name]) for name in columns] for row in found["stages"]], spare=("tools",))
     say()
     columns = ["tool", "effect", "gate_class", "asks"]

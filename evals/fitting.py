@@ -16,7 +16,7 @@ def require_fitting(workflow: Workflow, folders: Iterable[CaseFolder]) -> None:
         more = f"\nand {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
         raise InvalidEvalFile(
             "\n".join(problems[:_SHOWN]) + more,
-            hint=f"The stages and prompts of {workflow.name!r} are listed by: gatehouse workflows --json",
+            hint=f"gatehouse workflows show {workflow.name} lists its stages and prompts.",
         )
 
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from contracts.policy import Policy
+from engine.catalog.boundaries import contracts_of
 from engine.catalog.workflow import Workflow, edges_of
 
 Json = dict[str, Any]
@@ -29,7 +30,7 @@ def overview_of(workflow: Workflow) -> Json:
 def description_of(workflow: Workflow) -> Json:
     """Everything that the list leaves out, too."""
     policy, leads = workflow.policy, edges_of(workflow)
-    queue, budget = policy.queue, policy.budget
+    queue, budget, contracts = policy.queue, policy.budget, contracts_of(workflow.graph)
     return {
         **overview_of(workflow),
         "success": policy.success,
@@ -46,7 +47,10 @@ def description_of(workflow: Workflow) -> Json:
                 "kind": stage.kind,
                 "tools": list(stage.tools),
                 "prompt": stage.prompt,
+                "takes": contracts[stage.name].takes_named,
                 "leads_to": leads[stage.name],
+                "recovery": (contracts[stage.name].recovery or ("failed_safe",))[-1],
+                "contract": contracts[stage.name].as_json(),
             }
             for stage in workflow.stages.values()
         ],
