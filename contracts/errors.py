@@ -1,7 +1,7 @@
 """Every error Gatehouse raises on purpose, on one page.
 
 A class docstring is the title an operator reads. `code` is stable, `status` is the HTTP answer, `category` says who
-recovers: the model is asked again, the tool retried, a logic error refused. Expected conflicts are 4xx; nobody is paged.
+recovers: the model is asked again, the tool retried, a logic error refused. Expected conflicts are 4xx.
 """
 
 from collections.abc import Mapping
