@@ -1,5 +1,6 @@
 """What a case did, read from its audit chain, its final state and its worlds."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import cast
@@ -9,6 +10,7 @@ from pydantic import JsonValue
 from contracts.approval import JsonObject
 from contracts.event import AuditRecord, Event
 from evals.replies import Miss
+from evals.tool_traffic import THREAD
 from evals.voices import Spent
 from evals.worlds.sandbox import EffectKind
 
@@ -75,15 +77,16 @@ def calls_in(records: Sequence[AuditRecord]) -> frozenset[tuple[str, str]]:
     return frozenset((str(data["stage"]), str(data["tool"])) for data in _data(records, Event.CALL_STARTED))
 
 
-def executed_in(records: Sequence[AuditRecord]) -> tuple[JsonObject, ...]:
-    """Calls that change something and were not refused."""
+def executed_in(records: Sequence[AuditRecord], thread_id: str) -> tuple[JsonObject, ...]:
+    """Calls that change something and were not refused; the id of the thread, another one each time, as `THREAD`."""
     refused = {data["call_key"] for data in _data(records, Event.CALL_FINISHED) if data["state"] == "refused"}
     begun = {
         str(data["call_key"]): {"tool": data["tool"], "args": data["args"]}
         for data in _data(records, Event.CALL_STARTED)
         if data["effect"] != "read" and data["call_key"] not in refused
     }
-    return tuple(begun.values())
+    found: list[JsonObject] = json.loads(json.dumps([*begun.values()]).replace(thread_id, THREAD))
+    return tuple(found)
 
 
 def answered_by(records: Sequence[AuditRecord]) -> frozenset[str]:

@@ -269,7 +269,7 @@ async def _observe(scene: Scene) -> Observation:
         problem=_problem(state, legs[0]),
         model_calls=count(records, Event.MODEL_CALLED),
         tool_calls=count(records, Event.CALL_STARTED),
-        executed=executed_in(records),
+        executed=executed_in(records, scene.thread_id),
         recorded=scene.traffic is not None,
         spent=Spent.of(record["data"] for record in records if record["event"] == Event.MODEL_CALLED),
         missed=tuple(scene.traffic.missed) if scene.traffic else (),

@@ -31,8 +31,8 @@ def record_command(
 ) -> None:
     """Make an eval case of a run that has ended: input, replies, answers of systems, what people decided, what came.
 
-    Secrets, card numbers and IBANs are masked; names stay, so read the files before you commit them. Exit codes:
-    0 written, 2 it cannot be recorded, and why.
+    Secrets are masked, card numbers and IBANs become others of the same form; names stay, so read the files before you
+    commit them. Exit codes: 0 written, 2 it cannot be recorded, and why.
     """
     with errors_shown():
         wanted = Wanted(str(run), tenant, into or evals_folder() / "cases", _named(name))

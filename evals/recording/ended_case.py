@@ -1,12 +1,13 @@
 """Reads a case that has ended out of the installation in which it ran, and says why one cannot be recorded."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from contracts.approval import JsonObject
 from contracts.errors import CaseNotRecordable
 from contracts.event import Event
+from engine.approvals.votes import votes_on
 from engine.audit.payloads import ERASED, UNREADABLE
 from engine.catalog.versions import manifest_of
 from engine.catalog.workflow import Workflow
@@ -17,8 +18,10 @@ from engine.runs.model import Run
 from engine.runs.report import legs_of_case, run_facts
 from engine.runs.runs import get_run
 from engine.runs.threads import get_thread
+from engine.store.database import Connection
 from engine.store.scope import of_tenant
 from engine.wiring import Engine
+from evals.recording.masking import Masking
 
 Record = Mapping[str, Any]
 
@@ -49,6 +52,10 @@ class EndedCase:
     """Of its reasoning trace, in order."""
     state: JsonObject
     """The last that it was in."""
+    seats: Mapping[tuple[str, str], Sequence[str]]
+    """Where several had to agree: the roles in which each voted, by request and person."""
+    masked: Masking = field(default_factory=Masking)
+    """Masks what is written of it."""
 
 
 async def read_ended_case(engine: Engine, run_id: str, *, tenant: str) -> EndedCase:
@@ -67,6 +74,7 @@ async def read_ended_case(engine: Engine, run_id: str, *, tenant: str) -> EndedC
             every = await records_of(conn, facts)
             entries = await entries_of(conn, first.thread_id, first.case_id)
             manifest = await manifest_of(conn, first.version)
+            seats = await _seats(conn, every)
         _require_ended(last)
         workflow = _workflow(engine, first, manifest)
         _require_alone(first, legs, every)
@@ -74,7 +82,12 @@ async def read_ended_case(engine: Engine, run_id: str, *, tenant: str) -> EndedC
         _require_readable(first, records, entries)
         snapshot = await engine.states.latest(thread)
     state: JsonObject = dict(snapshot.values) if snapshot else {}
-    return EndedCase(first, last, workflow, records, entries, state)
+    return EndedCase(first, last, workflow, records, entries, state, seats)
+
+
+async def _seats(conn: Connection, records: Sequence[Record]) -> dict[tuple[str, str], Sequence[str]]:
+    voted = {record["data"]["request_id"] for record in records if record["event"] == Event.APPROVAL_VOTED}
+    return {(request_id, vote.by): vote.roles for request_id in voted for vote in await votes_on(conn, request_id)}
 
 
 def _require_ended(last: Run) -> None:

@@ -15,7 +15,7 @@ from evals.case import Case, Kind
 from evals.case_files import CALLS, CASE, TOOLS, CaseFolder
 from evals.observation import count, executed_in, gates_in, stages_in
 from evals.recording.ended_case import EndedCase
-from evals.recording.masking import REDACTION, masked
+from evals.recording.masking import REDACTION
 from evals.recording.model_traffic import model_traffic
 from evals.recording.people import answers_in, name_of
 from evals.recording.systems import portable, tool_traffic
@@ -60,16 +60,16 @@ class Made:
 
 def make_case(case: EndedCase, name: str) -> Made:
     """The case under a name. Raises `CaseNotRecordable` for what no case can say."""
-    answers = answers_in(case.records)
-    given = masked(cast("list[JsonValue]", answers))
+    answers = answers_in(case)
+    given = case.masked(cast("list[JsonValue]", answers))
     said: JsonObject = {
         "title": f"Recorded: {case.run.workflow} ended as {case.last.outcome}",
         "kind": _kind(case, answers),
         "words_from": "recorded",
         "requester": name_of(case.run.requester),
         "opened_on": case.run.created_at.date().isoformat(),
-        "input": masked(dict(case.run.input or {})),
-        **({"context": masked(dict(case.run.options.context))} if case.run.options.context else {}),
+        "input": case.masked(dict(case.run.input or {})),
+        **({"context": case.masked(dict(case.run.options.context))} if case.run.options.context else {}),
         **({"answers": given} if given else {}),
         "source": {"run": case.run.id, "version": case.run.version, "redaction": REDACTION},
         "expect": _expectations(case),
@@ -87,7 +87,7 @@ def _kind(case: EndedCase, answers: Sequence[JsonObject]) -> Kind:
 
 def _expectations(case: EndedCase) -> JsonObject:
     records: Sequence[AuditRecord] = case.records  # type: ignore[assignment]  # with the numbers of the chain beside
-    executed: list[JsonValue] = [portable(case, call) for call in executed_in(records)]
+    executed: list[JsonValue] = [portable(case, call) for call in executed_in(records, case.run.thread_id)]
     expected: JsonObject = {
         "outcome": case.last.outcome,
         "stages": {"mode": "exact", "path": [*stages_in(records)]},

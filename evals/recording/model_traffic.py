@@ -13,7 +13,6 @@ from engine.credentials.redactor import KNOWN
 from engine.models.calls import call_key
 from engine.models.recording import Fault, Recording, parts_of
 from evals.recording.ended_case import EndedCase, Record
-from evals.recording.masking import masked
 
 Json = dict[str, Any]
 _FAULTS: Mapping[str, Fault] = {"length": "length", "content_filter": "refused"}
@@ -42,13 +41,13 @@ def _recording(case: EndedCase, entry: Json, stand_ins: dict[str, deque[str]]) -
     """What was asked and answered, and whether it failed."""
     prompt, tools = _prompt(case.workflow, entry["messages"]), entry.get("tools")
     system = SystemMessage(case.workflow.prompts[prompt].system)
-    said = [system, *(_message(masked(message)) for message in entry["messages"][1:])]
+    said = [system, *(_message(case.masked(message)) for message in entry["messages"][1:])]
     key, spoken = call_key(said, entry.get("schema"), {}, tools=tools, redact=KNOWN.text)
-    failed, reply, fault = "error" in entry, masked(entry.get("reply") or {}), _fault(entry)
+    failed, reply, fault = "error" in entry, case.masked(entry.get("reply") or {}), _fault(entry)
     text, model = _text(reply.get("content", "")), str(entry.get("model_name") or "")
     source: Literal["recorded", "written"] = "written" if entry.get("source") == "written" else "recorded"
     if entry.get("error") == "recording_missing" and stand_ins[prompt]:  # rules answered in place of a model
-        failed, fault, source, model, text = False, "", "written", "stand-in", masked(stand_ins[prompt].popleft())
+        failed, fault, source, model, text = False, "", "written", "stand-in", case.masked(stand_ins[prompt].popleft())
     calls = [
         {"id": f"call-{number}", "name": call["name"], "args": call["args"]}
         for number, call in enumerate(reply.get("tool_calls") or (), start=1)

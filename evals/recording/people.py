@@ -1,12 +1,12 @@
 """What people answered in a case, as a script: decisions as they took them, edits with what changed, and silence."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from contracts.approval import JsonObject
 from contracts.errors import CaseNotRecordable
 from contracts.event import Event
-from evals.recording.ended_case import Record
+from evals.recording.ended_case import EndedCase
 
 _POLICY = "policy:"
 
@@ -16,22 +16,29 @@ def name_of(principal: str) -> str:
     return principal.partition(":")[2] or principal
 
 
-def answers_in(records: Sequence[Record]) -> list[JsonObject]:
+def answers_in(case: EndedCase) -> list[JsonObject]:
     """The answers of a `case.yaml`, in order. Raises `CaseNotRecordable` for a decision that no script has."""
-    return list(_answers(records))
+    return list(_answers(case))
 
 
-def _answers(records: Sequence[Record]) -> Iterator[JsonObject]:
-    frozen = {r["data"]["request_id"]: r["data"] for r in records if r["event"] == Event.ACTION_FROZEN}
-    for record in records:
-        data = record["data"]
+def _answers(case: EndedCase) -> Iterator[JsonObject]:
+    frozen = {r["data"]["request_id"]: r["data"] for r in case.records if r["event"] == Event.ACTION_FROZEN}
+    for record in case.records:
+        data, actor = record["data"], record["actor"]
         match record["event"]:
             case Event.QUESTION_ANSWERED:
                 yield {"type": "answer", "text": data["answer"]}
             case Event.APPROVAL_VOTED:
-                yield {"type": "approve", "by": name_of(record["actor"])}
+                yield {"type": "approve", "by": name_of(actor), **_held(case, data["request_id"], actor)}
             case Event.APPROVAL_DECIDED if not str(data["by"]).startswith(_POLICY):
-                yield _decision(data, name_of(record["actor"]), frozen[data["decided_request"]])
+                asked = data["decided_request"]
+                yield _decision(data, name_of(actor), frozen[asked]) | _held(case, asked, actor)
+
+
+def _held(case: EndedCase, request_id: str, by: str) -> JsonObject:
+    """The roles of one of several who had to agree; else a case's reviewer holds what the request asks for."""
+    roles = case.seats.get((request_id, by))
+    return {"holds": [*roles]} if roles else {}
 
 
 def _decision(data: Mapping[str, Any], by: str, asked: Mapping[str, Any]) -> JsonObject:

@@ -10,7 +10,6 @@ from pydantic import JsonValue
 from contracts.approval import JsonObject
 from contracts.event import Event
 from evals.recording.ended_case import EndedCase, Record
-from evals.recording.masking import masked
 from evals.recording.people import name_of
 from evals.tool_traffic import THREAD, Answered
 
@@ -27,7 +26,7 @@ def tool_traffic(case: EndedCase) -> list[Answered]:
     for number, record in enumerate(case.records):
         data = record["data"]
         if record["event"] == Event.CALL_STARTED and data["effect"] != "outbox":
-            made[data["call_key"]] = _answered(data["tool"], data["args"], ended.get(data["call_key"], {}))
+            made[data["call_key"]] = _answered(case, data["tool"], data["args"], ended.get(data["call_key"], {}))
         elif record["event"] == Event.APPROVAL_SUPERSEDED and data.get("changed"):
             now = {name: change["now"] for name, change in data["changed"].items()}
             tool, args = _approved(case.records, data["request_id"])
@@ -38,16 +37,16 @@ def tool_traffic(case: EndedCase) -> list[Answered]:
 
 def portable(case: EndedCase, value: _Value) -> _Value:
     """Masked, and without what is another thing each time that the case is played: its thread, how one signs in."""
-    said = json.dumps(masked(value)).replace(case.run.thread_id, THREAD)
+    said = json.dumps(case.masked(value)).replace(case.run.thread_id, THREAD)
     own = case.run.requester
     return cast(_Value, json.loads(said.replace(json.dumps(own)[1:-1], f"key:{name_of(own)}")))
 
 
-def _answered(tool: str, args: JsonObject, ending: JsonObject) -> Answered:
+def _answered(case: EndedCase, tool: str, args: JsonObject, ending: JsonObject) -> Answered:
     error, reply = ending.get("error"), ending.get("result")
     if isinstance(error, dict):
         code = str(error.get("code", "tool_outcome_unknown"))
-        return Answered(tool, args, error=code, detail=masked(str(error.get("detail", ""))))
+        return Answered(tool, args, error=code, detail=case.masked(str(error.get("detail", ""))))
     return Answered(tool, args, reply=reply if isinstance(reply, dict) else None)
 
 
