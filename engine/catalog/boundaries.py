@@ -10,6 +10,7 @@ import typing_extensions
 from langgraph.channels import LastValue
 from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
+from pydantic_core import ErrorDetails
 
 from contracts.approval import JsonObject
 from contracts.errors import StageContractBroken
@@ -19,6 +20,7 @@ from engine.catalog.workflow import Graph
 _SHOWN = 4
 _OPTIONAL = (NotRequired, Required, typing_extensions.NotRequired, typing_extensions.Required)
 Adapter = TypeAdapter[Any]
+Tolerates = Callable[[ErrorDetails], bool]
 
 
 @dataclass(frozen=True)
@@ -47,9 +49,13 @@ class Contract:
         return {"input": self.takes_named, "schema": takes, "output": list(returns), "recovery": recovery}
 
     def require_input(self, state: object) -> None:
-        """Raises `StageContractBroken` naming each field that does not fit."""
+        """Raises `StageContractBroken` naming each field that does not fit.
+
+        What an earlier release has written may lack, inside a channel, what was added since: such a case is brought to
+        its end, and a stage that cannot do without says so itself.
+        """
         if self.takes:
-            self._require(self.takes, state, "got")
+            self._require(self.takes, state, "got", tolerates=_added_since)
 
     def require_output(self, update: object) -> None:
         """Raises `StageContractBroken` for a channel that it may not write, and for a value that does not fit one."""
@@ -62,11 +68,16 @@ class Contract:
             if name in self.channels:
                 self._require(self.channels[name], value, "returned", name)
 
-    def _require(self, fits: Adapter, value: object, did: str, name: str = "") -> None:
+    def _require(
+        self, fits: Adapter, value: object, did: str, name: str = "", tolerates: Tolerates = lambda _: False
+    ) -> None:
         try:
             fits.validate_python(value, strict=True)
         except ValidationError as error:
-            found = error.errors(include_url=False, include_input=False, include_context=False)
+            every = error.errors(include_url=False, include_input=False, include_context=False)
+            found = [one for one in every if not tolerates(one)]
+            if not found:
+                return
             where = [".".join(map(str, (*filter(None, [name]), *one["loc"]))) for one in found]
             raise self._broken(did, [f"{at}: {one['msg']}" for at, one in zip(where, found, strict=True)]) from None
 
@@ -133,6 +144,10 @@ def _contract(graph: Graph, name: str, channels: Mapping[str, Adapter]) -> Contr
         recovers=recovers,
         recovery=_recovery(graph, name) if recovers else (),
     )
+
+
+def _added_since(problem: ErrorDetails) -> bool:
+    return problem["type"] == "missing" and len(problem["loc"]) > 1
 
 
 def _channels(graph: Graph) -> Iterator[tuple[str, Adapter]]:

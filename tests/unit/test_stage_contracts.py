@@ -98,6 +98,32 @@ async def test_a_stage_that_gets_too_little_is_not_run() -> None:
         await held_to_contracts(graph_of({})).ainvoke({"claim": "twice"})
 
 
+class Line(TypedDict):
+    text: str
+    added_later: int
+
+
+class Lined(TypedDict):
+    line: Line
+
+
+async def reads_line(state: Lined) -> dict[str, object]:
+    return {"line": {"text": state["line"]["text"].upper()}}
+
+
+async def test_what_an_earlier_release_wrote_may_lack_what_was_added_and_what_is_written_now_may_not() -> None:
+    flow = StateGraph(Lined)
+    flow.add_node("read", reads_line)
+    flow.add_edge(START, "read")
+    contract = contracts_of(flow.compile())["read"]
+
+    contract.require_input({"line": {"text": "old"}})
+    with pytest.raises(StageContractBroken, match=r"line\.text: Input should be a valid string"):
+        contract.require_input({"line": {"text": 1}})
+    with pytest.raises(StageContractBroken, match=r"line\.added_later: Field required"):
+        contract.require_output({"line": {"text": "new"}})
+
+
 async def test_no_value_is_told() -> None:
     with pytest.raises(StageContractBroken) as caught:
         await held_to_contracts(graph_of({"cents": "4111 1111"}, recovers=False)).ainvoke({"claim": "twice"})
