@@ -1,6 +1,7 @@
 """`gatehouse eval counterfactual`: one reply or prompt is another one, and what comes of it stands beside the case."""
 
 import json
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,8 @@ from evals.commands import app
 from tests.conftest import ROOT, fresh_database
 from tests.stubs.openai_server import openai_endpoint
 
-LOWERED = "billing_dispute/flight-lowered"
+WORKFLOW = "billing_dispute"
+LOWERED, GOODWILL = f"{WORKFLOW}/flight-lowered", f"{WORKFLOW}/goodwill-approved"
 FRAUD = '{"kind": "unrecognised_charge", "amount_cents": null, "merchant": ""}'
 LETTER = '{"subject": "Your flight", "body": "We paid EUR 1,000.00 back to your card."}'
 
@@ -25,8 +27,14 @@ def database(postgres: str) -> Iterator[str]:
 
 
 @pytest.fixture(autouse=True)
-def here(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GATEHOUSE_REGISTRY", str(ROOT / "langgraph.json"))
+def project(tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A registry of one workflow with two cases: loading the others takes longer than playing these."""
+    registered = {"dependencies": ["."], "graphs": {WORKFLOW: f"./graphs/{WORKFLOW}/graph.py:graph"}}
+    (tmp_path / "langgraph.json").write_text(json.dumps(registered))
+    shutil.copytree(ROOT / "graphs" / WORKFLOW / "prompts", tmp_path / "graphs" / WORKFLOW / "prompts")
+    for case in (LOWERED, GOODWILL):
+        shutil.copytree(ROOT / "evals" / "cases" / case, tmp_path / "evals" / "cases" / case)
+    monkeypatch.setenv("GATEHOUSE_REGISTRY", str(tmp_path / "langgraph.json"))
     monkeypatch.setenv("DATABASE_URL", database)
     monkeypatch.setattr(sys, "path", [*sys.path])  # loading the registry adds its folder
 
@@ -72,7 +80,7 @@ def shared(one: list[str], other: list[str]) -> int:
 def test_where_nothing_is_recorded_any_more_nobody_claims_to_know() -> None:
     changed = json.loads(recorded_reply("assess_dispute")) | {"reason": "Somebody else's words."}
 
-    code, said = told("billing_dispute/goodwill-approved", "--stage", "assess", "--reply", json.dumps(changed))
+    code, said = told(GOODWILL, "--stage", "assess", "--reply", json.dumps(changed))
 
     assert (code, said["after"]["outcome"]) == (4, "unknown")
     assert said["unrecorded"][0]["call"] == "draft_reply"
