@@ -47,11 +47,9 @@ def message_of(message: BaseMessage) -> dict[str, Any]:
 class Batch:
     """Entries that are written together, and what they refer to that was not written before."""
 
-    entries: list[bytes] = field(default_factory=list)
+    entries: list[dict[str, Any]] = field(default_factory=list)
     blobs: dict[bytes, bytes] = field(default_factory=dict)
     """JSON by digest."""
-    measured: list[dict[str, Any]] = field(default_factory=list)
-    """Ends of stages and branches, of which is added up what stages took."""
 
 
 def keep(value: Any, batch: Batch, known: set[bytes]) -> Kept:

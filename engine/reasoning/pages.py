@@ -52,9 +52,7 @@ class Pages:
 
     def add(self, entry: Entry) -> None:
         """Have one more entry written."""
-        self._batch.entries.append(as_json(entry))
-        if entry["kind"] in _MEASURED:
-            self._batch.measured.append(entry)
+        self._batch.entries.append(entry)
         if len(self._batch.entries) == 1:
             self._hold(self._writing(self._batch))
 
@@ -68,7 +66,8 @@ class Pages:
         return write
 
     def _row(self, batch: Batch) -> dict[str, Any]:
-        text = KNOWN.text((b"[" + b",".join(batch.entries) + b"]").decode()).encode()
+        # Of an entry nothing changes any more: what a graph goes on with was encoded when it was kept.
+        text = KNOWN.text(as_json(batch.entries).decode()).encode()
         payload, salt = sealed(self._of.stream, text)
         blobs = [sealed(self._of.stream, blob)[0] for blob in batch.blobs.values()]
         return vars(self._of) | {
@@ -77,17 +76,19 @@ class Pages:
             "salt": salt,
             "digests": list(batch.blobs),
             "blobs": blobs,
-            "took": as_json(_took(batch.measured)).decode(),
+            "took": as_json(_took(batch.entries)).decode(),
         }
 
 
 _MEASURED = frozenset(("stage", "branch"))
 
 
-def _took(measured: list[Entry]) -> list[Entry]:
+def _took(entries: list[Entry]) -> list[Entry]:
     """What each stage took, and the ways that were taken behind it."""
     took: dict[str, Entry] = {}
-    for entry in measured:
+    for entry in entries:
+        if entry["kind"] not in _MEASURED:
+            continue
         stage = str(entry["stage"])
         sums = took.setdefault(stage, {"stage": stage, "visits": 0, "failed": 0, "us": 0, "led": []})
         if entry["kind"] == "branch":
