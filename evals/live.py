@@ -1,6 +1,5 @@
 """Cases played with live models in place of recorded replies; their tools are worlds all the same."""
 
-from contracts.errors import ConfigurationError
 from engine.configured import routes_of
 from engine.models.routing import Alias
 from engine.settings import read_settings
@@ -9,19 +8,12 @@ from evals.case_files import CaseFolder
 from evals.offline import offline
 from evals.opening import dsn_of
 from evals.run import Result, run_case
-from evals.voices import Live
+from evals.voices import Live, asked_for
 
 
 def pinned(alias: str) -> Alias:
     """The first route that is configured for an alias, alone. Raises `ConfigurationError` where there is none."""
-    configured = routes_of(read_settings())
-    found = configured.get(alias) or configured.get("*")
-    if found is None:
-        raise ConfigurationError(
-            f"No model is configured for the alias {alias!r}, so there is nobody to ask.",
-            hint="Configure a route in GATEHOUSE_MODELS, or GATEHOUSE_MODEL for all aliases.",
-        )
-    return Alias(found.routes[:1])
+    return Alias(asked_for(alias, routes_of(read_settings())).routes[:1])
 
 
 async def play_live(engine: Engine, folder: CaseFolder, route: Alias, turn: int = 1) -> Result:

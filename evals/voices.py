@@ -109,12 +109,18 @@ def live_models(settings: Settings, aliases: Sequence[str], workflows: Iterable[
             raise ConfigurationError(
                 f"No prompt of these workflows asks the alias {alias!r}.", hint=f"They ask: {', '.join(sorted(known))}."
             )
-        if alias not in configured and "*" not in configured:
-            raise ConfigurationError(
-                f"No model is configured for the alias {alias!r}, so there is nobody to ask.",
-                hint="Name a route in GATEHOUSE_MODELS, or set GATEHOUSE_MODEL.",
-            )
-    return Live({alias: Alias((configured.get(alias) or configured["*"]).routes) for alias in aliases})
+    return Live({alias: Alias(asked_for(alias, configured).routes) for alias in aliases})
+
+
+def asked_for(alias: str, configured: Mapping[str, Alias]) -> Alias:
+    """What is configured for an alias. Raises `ConfigurationError` where nothing is."""
+    found = configured.get(alias) or configured.get("*")
+    if found is None:
+        raise ConfigurationError(
+            f"No model is configured for the alias {alias!r}, so there is nobody to ask.",
+            hint="Name a route in GATEHOUSE_MODELS, or set GATEHOUSE_MODEL.",
+        )
+    return found
 
 
 def _place(address: str) -> Place:

@@ -1,4 +1,4 @@
-"""Processes of ours, ready at once: forked from one that has imported what takes five seconds to import."""
+"""Processes of ours, ready at once: forked from one that has imported and loaded what takes seconds."""
 
 import atexit
 import importlib
@@ -80,6 +80,7 @@ def _code_of(log: Path) -> Path:
 def _fork() -> None:
     """One line in: what to start; one line out: its process id."""
     importlib.import_module("commands.serving")
+    importlib.import_module("engine.catalog.catalog").load_catalog(ROOT / "langgraph.json", routes={})
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     for line in sys.stdin:
         order = json.loads(line)

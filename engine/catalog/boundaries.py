@@ -4,6 +4,7 @@ import copy
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NotRequired, Required, get_args, get_origin, get_type_hints
 
 import typing_extensions
@@ -89,8 +90,12 @@ class Contract:
         )
 
 
+@lru_cache(maxsize=256)
 def contracts_of(graph: Graph) -> dict[str, Contract]:
-    """The contract of each stage by name, from the types of its function, of the state, and from the edges."""
+    """The contract of each stage by name, from the types of its function, of the state, and from the edges.
+
+    To be read only: made once for a graph, since types take long to be turned into what checks them.
+    """
     channels = dict(_channels(graph))
     return {name: _contract(graph, name, channels) for name in graph.builder.nodes}
 

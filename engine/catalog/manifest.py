@@ -12,6 +12,7 @@ from contracts.policy import Policy
 from contracts.tool import AnyTool
 from engine.catalog.policy import policy_version
 from engine.catalog.prompt import Prompt
+from engine.catalog.schemas import schema_of
 from engine.catalog.sources import digest_of
 from engine.catalog.workflow import Graph, stages_of
 
@@ -85,8 +86,8 @@ def _contract(tool: AnyTool) -> dict[str, object]:
         "currency": tool.currency,
         "gate_class": tool.gate_class,
         "compensation": tool.compensation.tool.name if tool.compensation else None,
-        "request": tool.request.model_json_schema(),
-        "reply": tool.reply.model_json_schema(),
+        "request": schema_of(tool.request),
+        "reply": schema_of(tool.reply),
     }
 
 

@@ -4,6 +4,7 @@ import ast
 import hashlib
 import importlib.util
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
 _ROOMS = ("nodes", "tools", "guards")
@@ -38,7 +39,7 @@ def code_of(root: Path, folder: Path) -> dict[str, str]:
             continue
         content = path.read_bytes()
         found[name] = digest_of(content)
-        imported = {*_imports(name, content, package=path.name == "__init__.py"), *_parents(name)}
+        imported = _imports(name, content, package=path.name == "__init__.py") | _parents(name)
         waiting += imported - seen
         seen |= imported
     return dict(sorted(found.items()))
@@ -74,8 +75,13 @@ def _file_of(name: str, root: Path, rooms: set[str]) -> Path | None:
     return path if top in rooms or (beside and top != "contracts") else None
 
 
-def _imports(name: str, content: bytes, *, package: bool) -> Iterator[str]:
+@lru_cache(maxsize=1024)
+def _imports(name: str, content: bytes, *, package: bool) -> frozenset[str]:
     """Full names of everything imported anywhere in a module; some are names in modules and not modules."""
+    return frozenset(_imported(name, content, package))
+
+
+def _imported(name: str, content: bytes, package: bool) -> Iterator[str]:
     here = name if package else name.rpartition(".")[0]
     for node in ast.walk(ast.parse(content)):
         if isinstance(node, ast.Import):

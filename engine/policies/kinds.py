@@ -3,13 +3,14 @@
 import re
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
+from functools import cache
 from typing import Any
 
 from pydantic import JsonValue
 
 from contracts.errors import ConfigurationError
 from contracts.policy import HOST, Condition, FactType, Policy
-from contracts.tool import AnyTool
+from contracts.tool import AnyTool, ToolModel
 
 _LARGEST = 2**63 - 1
 _DECIMAL = re.compile(r"-?\d{1,14}(\.\d{1,4})?")
@@ -47,7 +48,8 @@ def kinds_of(policy: Policy, tool: AnyTool) -> Kinds:
     Raises `ConfigurationError` for a rule that compares what Cedar cannot, or one fact as two types.
     """
     declared = {name: _DECLARED[said] for name, said in policy.facts.get(tool.name, {}).items()}
-    return {**_of_request(tool), **declared, **_of_rules(policy, tool.name), **HOST_KINDS}
+    request: type[ToolModel] = tool.request
+    return {**_of_request(request), **declared, **_of_rules(policy, tool.name), **HOST_KINDS}
 
 
 def is_decimal(value: object) -> bool:
@@ -83,8 +85,9 @@ def _is_text(value: object) -> bool:
     return isinstance(value, str) and not any("\ud800" <= letter <= "\udfff" for letter in value)
 
 
-def _of_request(tool: AnyTool) -> dict[str, Kind]:
-    properties: dict[str, Any] = tool.request.model_json_schema().get("properties", {})
+@cache
+def _of_request(request: type[ToolModel]) -> Mapping[str, Kind]:
+    properties: dict[str, Any] = request.model_json_schema().get("properties", {})
     return {name: kind for name, said in properties.items() if (kind := _of_schema(said))}
 
 

@@ -15,7 +15,8 @@ from engine.wiring import Engine
 from evals.case import Answer, Case
 from evals.case_files import CaseFolder
 from evals.observation import Observation
-from evals.playing import Scene, on_stage, perform
+from evals.playing import perform
+from evals.scene import Scene, on_stage
 from evals.tau_bench.on_record import Said
 from evals.tau_bench.script_of_run import Attempt, Played, Script
 from evals.worlds.airline_data import airline_records

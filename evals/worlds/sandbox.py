@@ -103,6 +103,11 @@ class Effects:
     requests: tuple[Request, ...]
     """Every request, reads, repeats and refusals included."""
 
+    @property
+    def every(self) -> list[JsonObject]:
+        """All of them, by kind and in order."""
+        return [effect for kind in EFFECT_KINDS for effect in self.of(kind)]
+
     def of(self, kind: EffectKind) -> tuple[JsonObject, ...]:
         """What was done of one kind."""
         done: tuple[JsonObject, ...] = getattr(self, kind)
