@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -127,10 +128,10 @@ def open_worlds(
     uses are counted in the file.
     """
     store, seed = Store(path), read_seed()
-    enter(seed, store)
-    enter_supplies(store)
-    (shop or own_shop()).enter(store)
-    (airline or own_airline()).enter(store)
+    if (path, shop, airline) == (None, None, None):
+        _of_our_own().copy_into(store)
+    else:
+        _enter(store, shop or own_shop(), airline or own_airline())
     desk = Desk(store, dict(faults or {}))
     return Worlds(
         store,
@@ -150,6 +151,21 @@ def open_worlds(
             "airline_desk": airline_desk_world(desk),
         },
     )
+
+
+@cache
+def _of_our_own() -> Store:
+    """What worlds begin with that keep all in memory: entered once, as each recorded case opens such worlds."""
+    store = Store(None)
+    _enter(store, own_shop(), own_airline())
+    return store
+
+
+def _enter(store: Store, shop: RecordData, airline: RecordData) -> None:
+    enter(read_seed(), store)
+    enter_supplies(store)
+    shop.enter(store)
+    airline.enter(store)
 
 
 def effects_of(worlds: Worlds | Path) -> Effects:

@@ -52,6 +52,11 @@ class Store:
         self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.executescript((_HERE / "schema.sql").read_text())
 
+    def copy_into(self, other: "Store") -> None:
+        """Have another one hold what this one holds."""
+        with self._lock:
+            self._connection.backup(other._connection)
+
     @contextmanager
     def transaction(self) -> Iterator[Rows]:
         """Everything or nothing, and nobody writes in between: the write lock is taken at the start."""
