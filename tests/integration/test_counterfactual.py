@@ -1,8 +1,6 @@
 """`gatehouse eval counterfactual`: one reply or prompt is another one, and what comes of it stands beside the case."""
 
 import json
-import shutil
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,7 @@ from typer.testing import CliRunner, Result
 
 from evals.commands import app
 from tests.conftest import ROOT, fresh_database
+from tests.eval_project import eval_project
 from tests.stubs.openai_server import openai_endpoint
 
 WORKFLOW = "billing_dispute"
@@ -29,14 +28,8 @@ def database(postgres: str) -> Iterator[str]:
 @pytest.fixture(autouse=True)
 def project(tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A registry of one workflow with two cases: loading the others takes longer than playing these."""
-    registered = {"dependencies": ["."], "graphs": {WORKFLOW: f"./graphs/{WORKFLOW}/graph.py:graph"}}
-    (tmp_path / "langgraph.json").write_text(json.dumps(registered))
-    shutil.copytree(ROOT / "graphs" / WORKFLOW / "prompts", tmp_path / "graphs" / WORKFLOW / "prompts")
-    for case in (LOWERED, GOODWILL):
-        shutil.copytree(ROOT / "evals" / "cases" / case, tmp_path / "evals" / "cases" / case)
-    monkeypatch.setenv("GATEHOUSE_REGISTRY", str(tmp_path / "langgraph.json"))
     monkeypatch.setenv("DATABASE_URL", database)
-    monkeypatch.setattr(sys, "path", [*sys.path])  # loading the registry adds its folder
+    eval_project(tmp_path, WORKFLOW, [case.partition("/")[2] for case in (LOWERED, GOODWILL)], monkeypatch)
 
 
 def imagined(*arguments: str) -> Result:

@@ -1,8 +1,6 @@
 """`gatehouse eval canary`: a dataset played with a live model over real HTTP, and what is said when it has drifted."""
 
 import json
-import shutil
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +16,7 @@ from evals.datasets import read_dataset
 from evals.drift import Accepted, drift
 from evals.gate import select
 from tests.conftest import ROOT, fresh_database
+from tests.eval_project import eval_project
 from tests.stubs.openai_server import openai_endpoint
 
 WORKFLOW, CASES = "billing_dispute", ("already-refunded", "duplicate-restaurant")
@@ -43,17 +42,11 @@ def database(postgres: str) -> Iterator[str]:
 @pytest.fixture
 def project(tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch) -> Path:
     """One workflow and a dataset of two of its cases, for which two turns are enough."""
-    registered = {"dependencies": ["."], "graphs": {WORKFLOW: f"./graphs/{WORKFLOW}/graph.py:graph"}}
-    (tmp_path / "langgraph.json").write_text(json.dumps(registered))
-    shutil.copytree(ROOT / "graphs" / WORKFLOW / "prompts", tmp_path / "graphs" / WORKFLOW / "prompts")
-    for name in CASES:
-        shutil.copytree(ROOT / "evals" / "cases" / WORKFLOW / name, tmp_path / "evals" / "cases" / WORKFLOW / name)
+    monkeypatch.setenv("DATABASE_URL", database)
+    eval_project(tmp_path, WORKFLOW, CASES, monkeypatch)
     (tmp_path / "evals" / "datasets").mkdir()
     dataset = {"about": "Two cases.", "cases": {WORKFLOW: list(CASES)}}
     (tmp_path / "evals" / "datasets" / "canary.yaml").write_text(json.dumps(dataset))
-    monkeypatch.setenv("GATEHOUSE_REGISTRY", str(tmp_path / "langgraph.json"))
-    monkeypatch.setenv("DATABASE_URL", database)
-    monkeypatch.setattr(sys, "path", [*sys.path])  # loading the registry adds its folder
     monkeypatch.setattr(significance, "LEAST_CASES", 2)
     monkeypatch.setattr(significance, "LEAST_TURNS", 2)
     monkeypatch.setattr(attempts, "PAUSE_S", 0.01)

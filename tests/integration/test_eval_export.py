@@ -2,8 +2,6 @@
 
 import ast
 import json
-import shutil
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +11,7 @@ from typer.testing import CliRunner, Result
 
 from evals.commands import app
 from evals.exporting import langsmith_dataset
-from tests.conftest import ROOT
+from tests.eval_project import eval_project
 from tests.stubs.dataset_server import Datasets, dataset_server
 
 WORKFLOW, CARD = "billing_dispute", "4111 1111 1111 1111"
@@ -23,16 +21,10 @@ CASES = ("flight-lowered", "fraud")
 @pytest.fixture(autouse=True)
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A registry of one workflow with two cases, one of which names a card."""
-    registered = {"dependencies": ["."], "graphs": {WORKFLOW: f"./graphs/{WORKFLOW}/graph.py:graph"}}
-    (tmp_path / "langgraph.json").write_text(json.dumps(registered))
-    shutil.copytree(ROOT / "graphs" / WORKFLOW / "prompts", tmp_path / "graphs" / WORKFLOW / "prompts")
-    for name in CASES:
-        folder = tmp_path / "evals" / "cases" / WORKFLOW / name
-        shutil.copytree(ROOT / "evals" / "cases" / WORKFLOW / name, folder)
+    eval_project(tmp_path, WORKFLOW, CASES, monkeypatch)
+    folder = tmp_path / "evals" / "cases" / WORKFLOW / CASES[-1]
     said = (folder / "case.yaml").read_text()
     (folder / "case.yaml").write_text(said.replace("complaint: ", f"complaint: {CARD} ", 1))
-    monkeypatch.setenv("GATEHOUSE_REGISTRY", str(tmp_path / "langgraph.json"))
-    monkeypatch.setattr(sys, "path", [*sys.path])  # loading the registry adds its folder
     return tmp_path
 
 

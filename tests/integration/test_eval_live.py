@@ -1,8 +1,6 @@
 """`gatehouse eval run --live`: models are asked over real HTTP, nobody else is, and chance is no verdict."""
 
 import json
-import shutil
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +9,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from evals.commands import app
-from tests.conftest import ROOT, fresh_database
+from tests.conftest import fresh_database
+from tests.eval_project import eval_project
 from tests.stubs.openai_server import Endpoint, openai_endpoint
 
 WORKFLOW, ALIAS = "billing_dispute", "classifier"
@@ -28,15 +27,8 @@ def database(postgres: str) -> Iterator[str]:
 @pytest.fixture
 def project(tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A registry of one workflow with two cases."""
-    registered = {"dependencies": ["."], "graphs": {WORKFLOW: f"./graphs/{WORKFLOW}/graph.py:graph"}}
-    (tmp_path / "langgraph.json").write_text(json.dumps(registered))
-    shutil.copytree(ROOT / "graphs" / WORKFLOW / "prompts", tmp_path / "graphs" / WORKFLOW / "prompts")
-    for name in CASES:
-        shutil.copytree(ROOT / "evals" / "cases" / WORKFLOW / name, tmp_path / "evals" / "cases" / WORKFLOW / name)
-    monkeypatch.setenv("GATEHOUSE_REGISTRY", str(tmp_path / "langgraph.json"))
     monkeypatch.setenv("DATABASE_URL", database)
-    monkeypatch.setattr(sys, "path", [*sys.path])  # loading the registry adds its folder
-    return tmp_path
+    return eval_project(tmp_path, WORKFLOW, CASES, monkeypatch)
 
 
 def calls_of(project: Path, case: str) -> list[dict[str, Any]]:

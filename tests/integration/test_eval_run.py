@@ -1,8 +1,6 @@
 """`gatehouse eval` as people call it: real graph, gateway, approvals and Postgres over a copy of a few cases."""
 
 import json
-import shutil
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +14,7 @@ from typer.testing import CliRunner, Result
 from evals.commands import app
 from evals.progress import CaseProgress, Finished
 from tests.conftest import ROOT, fresh_database
+from tests.eval_project import eval_project
 
 CASES = ("duplicate-restaurant", "flight-lowered", "fraud")
 WORKFLOW = "billing_dispute"
@@ -30,17 +29,11 @@ def database(postgres: str) -> Iterator[str]:
 @pytest.fixture
 def project(tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A registry of one workflow, with prompts and three cases of its own; the workflow's code is the installed one."""
-    registered = {"dependencies": ["."], "graphs": {WORKFLOW: f"./graphs/{WORKFLOW}/graph.py:graph"}}
-    (tmp_path / "langgraph.json").write_text(json.dumps(registered))
-    shutil.copytree(ROOT / "graphs" / WORKFLOW / "prompts", tmp_path / "graphs" / WORKFLOW / "prompts")
-    for name in CASES:
-        shutil.copytree(ROOT / "evals" / "cases" / WORKFLOW / name, tmp_path / "evals" / "cases" / WORKFLOW / name)
+    monkeypatch.setenv("DATABASE_URL", database)
+    eval_project(tmp_path, WORKFLOW, CASES, monkeypatch)
     accepted = json.loads((ROOT / "evals" / "baselines" / f"{WORKFLOW}.json").read_text())
     baseline_of(tmp_path).parent.mkdir()
     baseline_of(tmp_path).write_text(json.dumps({name: accepted[name] for name in CASES}))
-    monkeypatch.setenv("GATEHOUSE_REGISTRY", str(tmp_path / "langgraph.json"))
-    monkeypatch.setenv("DATABASE_URL", database)
-    monkeypatch.setattr(sys, "path", [*sys.path])  # loading the registry adds its folder
     return tmp_path
 
 
