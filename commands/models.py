@@ -132,7 +132,7 @@ def _aliases() -> dict[str, Alias]:
     if not found:
         raise ConfigurationError(
             "No model is configured: recordings and stand-ins answer.",
-            hint="Set GATEHOUSE_MODEL, or GATEHOUSE_MODELS for several.",
+            hint="Set GATEHOUSE_MODEL, GATEHOUSE_MODELS for several, or keep one with: gatehouse models set",
         )
     return found
 
